@@ -1,0 +1,197 @@
+"""A contract: the columns of a table, their types and the checks that its rows pass.
+
+A contract is a pandera schema on polars plus the table's key. The blocking check of a table and the
+column schema shown in the UI both come from it. The functions `text`, `money`, `timestamp`, ... make
+the columns; each holds the naming rule of its kind, so that a column that ends in `_at` cannot be
+anything but a UTC timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+from marketing_platform.names import TableName
+
+_SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken promise: the column, the check, how many rows break it and a few of the values."""
+
+    column: str
+    check: str
+    failures: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.examples)
+        return f"{self.column}: {self.check} fails for {self.failures} row(s), e.g. {shown}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its polars type, whether it may be null, what it means, and its checks."""
+
+    dtype: pl.DataType
+    description: str
+    nullable: bool = False
+    checks: tuple[pa.Check, ...] = ()
+
+    @property
+    def duckdb_type(self) -> str:
+        """The type of this column in the warehouse."""
+        if isinstance(self.dtype, pl.Decimal):
+            return f"DECIMAL({self.dtype.precision}, {self.dtype.scale})"
+        return _DUCKDB_TYPES[type(self.dtype)]
+
+
+_DUCKDB_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    pl.Datetime: "TIMESTAMP",
+}
+
+
+def text(
+    description: str, *, nullable: bool = False, one_of: Iterable[str] | None = None
+) -> Column:
+    """Text; `one_of` lists the only values it may have."""
+    checks = (pa.Check.isin(list(one_of)),) if one_of else ()
+    return Column(pl.String(), description, nullable, checks)
+
+
+def key(description: str) -> Column:
+    """Text that identifies something: never null, never empty."""
+    return Column(pl.String(), description, False, (pa.Check.str_length(min_value=1),))
+
+
+def integer(
+    description: str, *, nullable: bool = False, ge: int | None = None, le: int | None = None
+) -> Column:
+    """A whole number; counts and days are given `ge=0`."""
+    return Column(pl.Int64(), description, nullable, _range(ge, le))
+
+
+def number(
+    description: str, *, nullable: bool = False, ge: float | None = None, le: float | None = None
+) -> Column:
+    """A floating-point number, never NaN."""
+    return Column(pl.Float64(), description, nullable, _range(ge, le))
+
+
+def share(description: str, *, nullable: bool = False) -> Column:
+    """A share, rate or probability from 0 to 1."""
+    return number(description, nullable=nullable, ge=0.0, le=1.0)
+
+
+def money(
+    description: str, *, nullable: bool = False, ge: int | None = None, scale: int = 2
+) -> Column:
+    """An amount of money in the currency beside it; unit prices carry four decimals."""
+    return Column(pl.Decimal(18, scale), description, nullable, _range(ge, None))
+
+
+def timestamp(description: str, *, nullable: bool = False) -> Column:
+    """A moment in UTC, to the microsecond."""
+    return Column(pl.Datetime("us"), description, nullable)
+
+
+def date(description: str, *, nullable: bool = False) -> Column:
+    """A local date."""
+    return Column(pl.Date(), description, nullable)
+
+
+def flag(description: str, *, nullable: bool = False) -> Column:
+    """True or false."""
+    return Column(pl.Boolean(), description, nullable)
+
+
+def _range(ge: float | None, le: float | None) -> tuple[pa.Check, ...]:
+    checks = []
+    if ge is not None:
+        checks.append(pa.Check.ge(ge))
+    if le is not None:
+        checks.append(pa.Check.le(le))
+    return tuple(checks)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The promise of one table.
+
+    `key` names the columns that no two rows share (none: no promise), `partition_by` the date column
+    by which the table is built in daily parts (none: built whole).
+    """
+
+    name: TableName
+    columns: Mapping[str, Column]
+    key: tuple[str, ...] = ()
+    partition_by: str | None = None
+    schema: pa.DataFrameSchema = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        unknown = {*self.key, *([self.partition_by] if self.partition_by else [])} - set(
+            self.columns
+        )
+        if unknown:
+            raise ValueError(f"{self.name}: no such column: {', '.join(sorted(unknown))}")
+        schema = pa.DataFrameSchema(
+            {
+                name: pa.Column(
+                    column.dtype,
+                    checks=list(column.checks),
+                    nullable=column.nullable,
+                    description=column.description,
+                )
+                for name, column in self.columns.items()
+            },
+            strict=True,
+            name=str(self.name),
+        )
+        object.__setattr__(self, "schema", schema)
+
+    def violations(self, frame: pl.DataFrame) -> list[Violation]:
+        """What in `frame` breaks this contract. Keys are checked by the caller over all the rows."""
+        try:
+            self.schema.validate(frame, lazy=True)
+        except SchemaErrors as errors:
+            return _summary(errors.failure_cases)
+        return []
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of this contract's columns without rows."""
+        return pl.DataFrame(schema={name: column.dtype for name, column in self.columns.items()})
+
+
+def contract(
+    name: str,
+    columns: Mapping[str, Column],
+    *,
+    key: Sequence[str] = (),
+    partition_by: str | None = None,
+) -> Contract:
+    """Declare the contract of the table `name`."""
+    return Contract(TableName.parse(name), dict(columns), tuple(key), partition_by)
+
+
+def _summary(failure_cases: pl.DataFrame) -> list[Violation]:
+    """Pandera's failure cases, one row a failing value, as one violation per column and check."""
+    grouped = failure_cases.group_by("column", "check", maintain_order=True).agg(
+        pl.len().alias("failures"), pl.col("failure_case").cast(pl.String).head(_SAMPLE)
+    )
+    return [_violation(row) for row in grouped.to_dicts()]
+
+
+def _violation(row: dict[str, Any]) -> Violation:
+    examples = tuple(str(value) for value in row["failure_case"])
+    return Violation(str(row["column"]), str(row["check"]), int(row["failures"]), examples)

@@ -1,0 +1,37 @@
+"""Contracts of `segments`: who belongs where."""
+
+from __future__ import annotations
+
+from marketing_platform.contracts.contract import (
+    Contract,
+    contract,
+    integer,
+    key,
+    share,
+    text,
+    timestamp,
+)
+
+SEGMENTS: tuple[Contract, ...] = (
+    contract(
+        "segments.memberships",
+        {
+            "segment": key("Name of the segment."),
+            "customer_id": key("The person."),
+            "entered_at": timestamp("Clock of the build in which the person was first in."),
+        },
+        key=["segment", "customer_id"],
+    ),
+    contract(
+        "segments.sizes",
+        {
+            "segment": key("Key: name of the segment."),
+            "description": text("What it is for."),
+            "member_count": integer("Customers in it.", ge=0),
+            "customer_share": share("Share of all customers."),
+            "status": text("Whether it may be activated.", one_of=("ready", "held")),
+            "held_reason": text("Why it is held.", nullable=True),
+        },
+        key=["segment"],
+    ),
+)

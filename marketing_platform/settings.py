@@ -1,0 +1,327 @@
+"""One typed `Settings`, read from `config/platform.yaml`, the data folder and the environment.
+
+`${NAME}` in a value is replaced by the environment variable NAME, `${file:PATH}` by the content of a
+secret file. Secrets must be written so: a token that stands in the file itself is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from marketing_platform.errors import ConfigError
+
+DATA_DIR_VARIABLE = "MARKETING_PLATFORM_DATA_DIR"
+CONFIG_DIR_VARIABLE = "MARKETING_PLATFORM_CONFIG_DIR"
+STATE_URL_VARIABLE = "MARKETING_PLATFORM_STATE_URL"
+DEFAULT_SHOP = "shop"
+_REFERENCE = re.compile(r"\$\{(?:(file):)?([^}]+)\}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shop(_Model):
+    """The shop itself: its name, time zone (IANA) and reporting currency (ISO 4217)."""
+
+    name: str = "My shop"
+    timezone: str = "UTC"
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+
+
+class FileStream(_Model):
+    """One export file of the `files` source; `mapping` is canonical field -> column of the file."""
+
+    path: Path
+    mapping: dict[str, str] = Field(default_factory=dict)
+
+
+class Sources(_Model):
+    """The systems that data comes from."""
+
+    files: dict[
+        Literal["orders", "contacts", "products", "events", "ad_performance"], FileStream
+    ] = Field(default_factory=dict)
+
+
+class Predictions(_Model):
+    """What is predicted, and how far ahead."""
+
+    purchase_horizon_days: int = Field(default=14, ge=1, le=365)
+    churn_horizon_days: int = Field(default=30, ge=1, le=365)
+    # A buyer is active, and so can churn, for this many days after a purchase.
+    active_days: int = Field(default=90, ge=7, le=730)
+    minimum_history_days: int = Field(default=60, ge=14)
+    training_origins: int = Field(default=8, ge=1, le=52)
+    # Below these a model learns noise, and a transparent rule takes its place.
+    minimum_customers: int = Field(default=200, ge=10)
+    minimum_positives: int = Field(default=50, ge=5)
+
+
+class WebhookDestination(_Model):
+    """JSON batches over HTTP with a bearer token."""
+
+    type: Literal["webhook"]
+    url: str
+    token: SecretStr | None = None
+    batch_size: int = Field(default=500, ge=1, le=10_000)
+    timeout_seconds: float = Field(default=10.0, gt=0)
+    max_attempts: int = Field(default=5, ge=1)
+    # Whether the receiver drops a row whose key it has seen. If not, a row whose outcome is unknown
+    # after a crash is not sent again.
+    is_idempotent: bool = True
+    requires: tuple[Literal["email", "phone"], ...] = ()
+    consent: Literal["email", "sms"] | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _http_url(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]+", url):
+            raise ValueError(f"not an http(s) URL: {url!r}")
+        return url
+
+
+class FilesDestination(_Model):
+    """CSV or JSON-lines feeds in a folder, replaced atomically."""
+
+    type: Literal["files"]
+    folder: Path | None = None
+    format: Literal["csv", "jsonl"] = "csv"
+    requires: tuple[Literal["email", "phone"], ...] = ()
+    consent: Literal["email", "sms"] | None = None
+
+
+Destination = Annotated[WebhookDestination | FilesDestination, Field(discriminator="type")]
+
+
+class ActivationRule(_Model):
+    """A segment that is sent to a destination, with the profile fields to send along."""
+
+    segment: str
+    destination: str
+    attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
+
+
+class Limits(_Model):
+    """When a plan is refused because it looks wrong rather than right."""
+
+    # Share of an audience that one plan may remove, and how much one plan may grow it.
+    max_removal_share: float = Field(default=0.5, ge=0, le=1)
+    max_growth_ratio: float = Field(default=2.0, gt=1)
+    # Audiences smaller than this are not judged.
+    minimum_audience: int = Field(default=100, ge=0)
+
+
+class Alerts(_Model):
+    """Where alerts go besides the log."""
+
+    webhook_url: str | None = None
+    webhook_token: SecretStr | None = None
+
+
+class Freshness(_Model):
+    """How old the newest record of a source may be, in hours, before activation holds."""
+
+    late_hours: float = Field(default=26, gt=0)
+    stale_hours: float = Field(default=50, gt=0)
+
+
+class WarehouseSettings(_Model):
+    """Limits of the warehouse's engine."""
+
+    memory_limit: str = Field(default="2GB", pattern=r"^\d+(\.\d+)?\s*(MB|GB|MiB|GiB)$")
+    threads: int | None = Field(default=None, ge=1)
+
+
+class Platform(_Model):
+    """The content of `config/platform.yaml`."""
+
+    shop: Shop = Field(default_factory=Shop)
+    # `now`, or the newest record of the sources (for an export of the past), or a fixed moment.
+    clock: Literal["now", "newest_record"] | dt.date = "now"
+    sources: Sources = Field(default_factory=Sources)
+    predictions: Predictions = Field(default_factory=Predictions)
+    destinations: dict[str, Destination] = Field(default_factory=dict)
+    activations: tuple[ActivationRule, ...] = ()
+    limits: Limits = Field(default_factory=Limits)
+    alerts: Alerts = Field(default_factory=Alerts)
+    freshness: Freshness = Field(default_factory=Freshness)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+
+
+class Settings(_Model):
+    """Everything the platform needs to know to run for one shop."""
+
+    config_dir: Path
+    data_dir: Path
+    state_url: SecretStr
+    platform: Platform
+
+    @property
+    def lake_dir(self) -> Path:
+        """Raw payloads as Parquet."""
+        return self.data_dir / "lake"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def models_dir(self) -> Path:
+        """Trained models."""
+        return self.data_dir / "models"
+
+    @property
+    def feeds_dir(self) -> Path:
+        """Where file destinations write unless they name a folder."""
+        return self.data_dir / "feeds"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance."""
+        return self.data_dir / "dagster"
+
+    @property
+    def segments_dir(self) -> Path:
+        """The segment definitions."""
+        return self.config_dir / "segments"
+
+
+def load_settings(
+    *,
+    config_dir: Path | None = None,
+    data_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings of one shop.
+
+    `platform.yaml` in the config folder is the base; `shop.json` in the data folder, written by
+    `marketing-platform run` and `demo`, is laid over it, so that the UI opens on the same input.
+    """
+    env = os.environ if environ is None else environ
+    config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
+    data = (data_dir or _data_dir(env)).absolute()
+    path = config / "platform.yaml"
+    content = _read_yaml(path)
+    overlay_path = data / "shop.json"
+    if overlay_path.exists():
+        content = _merge(content, json.loads(overlay_path.read_text(encoding="utf-8")))
+    platform = parse_platform(content, where=path, environ=env)
+    state_url = env.get(STATE_URL_VARIABLE) or f"sqlite:///{data / 'state.db'}"
+    try:
+        make_url(state_url)
+    except ArgumentError:
+        raise ConfigError(
+            "not a database URL", where=STATE_URL_VARIABLE, mend="Write postgresql+psycopg://..."
+        ) from None
+    return Settings(
+        config_dir=config, data_dir=data, state_url=SecretStr(state_url), platform=platform
+    )
+
+
+def parse_platform(
+    content: Mapping[str, Any], *, where: Path, environ: Mapping[str, str]
+) -> Platform:
+    """Check the content of `platform.yaml`; the first thing wrong is told with its key."""
+    _refuse_plain_secrets(content, where)
+    resolved = _resolve(content, where, environ, "")
+    try:
+        return Platform.model_validate(resolved)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{place or 'the file'}: {first['msg']}", where=str(where), mend="Correct this key"
+        ) from None
+
+
+def _data_dir(environ: Mapping[str, str]) -> Path:
+    if value := environ.get(DATA_DIR_VARIABLE):
+        return Path(value)
+    pointer = Path("data/current")
+    shop = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else DEFAULT_SHOP
+    return Path("data") / shop
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "no such file", where=str(path), mend="Start where config/platform.yaml lies"
+        ) from None
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f":{place.line + 1}" if place else ""
+        raise ConfigError("not readable as YAML", where=f"{path}{line}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError("expected keys and values", where=str(path))
+    return content
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        old = merged.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[name] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+_SECRET_KEYS = frozenset({"token", "webhook_token", "api_key", "password", "secret"})
+
+
+def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
+    if not isinstance(content, Mapping):
+        return
+    for name, value in content.items():
+        here = f"{place}{name}"
+        if name in _SECRET_KEYS and value is not None and not _REFERENCE.fullmatch(str(value)):
+            raise ConfigError(
+                f"{here}: a secret does not belong in a file",
+                where=str(where),
+                mend=f"Write {name}: ${{{name.upper()}}} and set that environment variable",
+            )
+        _refuse_plain_secrets(value, where, f"{here}.")
+
+
+def _resolve(value: Any, where: Path, environ: Mapping[str, str], place: str) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _resolve(v, where, environ, f"{place}{k}.") for k, v in value.items()}
+    if isinstance(value, list):
+        return [_resolve(v, where, environ, f"{place}{i}.") for i, v in enumerate(value)]
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda m: _lookup(m, where, environ, place.rstrip(".")), value)
+    return value
+
+
+def _lookup(match: re.Match[str], where: Path, environ: Mapping[str, str], place: str) -> str:
+    is_file, name = match.group(1), match.group(2)
+    if is_file:
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError:
+            raise ConfigError(
+                f"{place}: cannot read the secret file {name}", where=str(where)
+            ) from None
+    if name not in environ:
+        raise ConfigError(
+            f"{place}: the environment variable {name} is not set",
+            where=str(where),
+            mend=f"Set {name}, or take this key out",
+        )
+    return environ[name]

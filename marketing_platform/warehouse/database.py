@@ -1,0 +1,278 @@
+"""Reads and writes DuckDB: short connections, always closed; tables replaced in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random_exponential
+
+from marketing_platform.contracts import CONTRACTS, Contract, Violation
+from marketing_platform.errors import ContractError
+from marketing_platform.names import LAYERS, TableName
+
+_CHUNK = 500_000
+_CANDIDATE = "__candidate"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: rows in the table now, and rows written (fewer for a part)."""
+
+    name: TableName
+    row_count: int
+    written_count: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """The days, both included, of a table that is built in daily parts."""
+
+    first: dt.date
+    last: dt.date
+
+
+class Warehouse:
+    """One DuckDB file.
+
+    DuckDB lets one process write at a time: a connection waits for the lock, up to `lock_seconds`.
+    Readers of the same process share it. `":memory:"` gives a scratch database for tests and
+    backtests; it lives as long as this object.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        memory_limit: str = "2GB",
+        threads: int | None = None,
+        lock_seconds: float = 60,
+    ) -> None:
+        self.path = str(path)
+        self._config: dict[str, Any] = {"memory_limit": memory_limit}
+        if threads:
+            self._config["threads"] = threads
+        self._lock_seconds = lock_seconds
+        self._memory = (
+            duckdb.connect(":memory:", config=self._config) if path == ":memory:" else None
+        )
+        if self._memory:
+            _prepare(self._memory)
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that is closed at the end, whatever happens."""
+        if self._memory:
+            with self._memory.cursor() as connection:
+                yield connection
+            return
+        Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open()
+        try:
+            _prepare(connection)
+            yield connection
+        finally:
+            connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        attempts = Retrying(
+            retry=retry_if_exception_message(match=r"(?s).*Could not set lock on file.*"),
+            wait=wait_random_exponential(multiplier=0.05, max=1),
+            stop=stop_after_delay(self._lock_seconds),
+            reraise=True,
+        )
+        return attempts(duckdb.connect, self.path, config=self._config)
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end, rolled back on an error."""
+        with self.connect() as connection:
+            connection.execute("begin")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    def build(self, name: str, sql: str, *, part: Part | None = None) -> Built:
+        """Build the table `name` from a select, audit it by its contract, then publish it.
+
+        With `part`, only rows of those days are replaced. A row that breaks the contract raises
+        `ContractError` and leaves the table as it was.
+        """
+        contract = contract_of(name)
+        with self.transaction() as connection:
+            candidate = _candidate(contract.name)
+            connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
+            return _publish(connection, contract, part)
+
+    def replace(self, name: str, frame: pl.DataFrame, *, part: Part | None = None) -> Built:
+        """Replace the table `name`, or the days of `part`, by the rows of `frame`; audited too."""
+        contract = contract_of(name)
+        with self.transaction() as connection:
+            connection.register("incoming", frame.to_arrow())
+            connection.execute(
+                f"create table {_candidate(contract.name)} as select * from incoming"
+            )
+            connection.unregister("incoming")
+            return _publish(connection, contract, part)
+
+    def ensure(self, name: str) -> None:
+        """Create the table `name` without rows where it does not exist yet."""
+        contract = contract_of(name)
+        with self.connect() as connection:
+            _create_empty(connection, contract)
+
+    def read(self, name: str) -> pl.DataFrame:
+        """All rows of a table."""
+        table = TableName.parse(name)
+        return self.query(f"select * from {table}")  # noqa: S608 - a parsed name
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """The answer to a query; values go through `parameters` (`$name` in the SQL)."""
+        with self.connect() as connection:
+            return connection.sql(sql, params=dict(parameters) if parameters else None).pl()
+
+    def exists(self, name: str) -> bool:
+        """Whether the table or view `name` is there."""
+        table = TableName.parse(name)
+        with self.connect() as connection:
+            return _exists(connection, table)
+
+    def row_counts(self) -> dict[str, int]:
+        """Rows of every table of the layers, by name."""
+        with self.connect() as connection:
+            names = connection.execute(
+                "select schema_name, table_name from duckdb_tables() where not internal order by 1, 2"
+            ).fetchall()
+            return {
+                f"{schema}.{table}": _count(connection, TableName(schema, table))
+                for schema, table in names
+                if schema in LAYERS
+            }
+
+
+def contract_of(name: str) -> Contract:
+    """The contract of a table; a table without one cannot be built."""
+    if name not in CONTRACTS:
+        raise KeyError(f"{name} has no contract in marketing_platform/contracts")
+    return CONTRACTS[name]
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+    # A query that misnames a table must fail, not pick up a Python object of that name.
+    connection.execute("set python_enable_replacements = false")
+    for layer in LAYERS:
+        connection.execute(f"create schema if not exists {layer}")
+
+
+def _candidate(name: TableName) -> str:
+    return f"{name.schema}.{name.table}{_CANDIDATE}"
+
+
+def _within(sql: str, contract: Contract, part: Part | None) -> str:
+    if part is None:
+        return sql
+    if contract.partition_by is None:
+        raise ValueError(f"{contract.name} is not built in parts")
+    first, last = part.first.isoformat(), part.last.isoformat()
+    return (
+        f"select * from (\n{sql}\n) where {contract.partition_by}"
+        f" between date '{first}' and date '{last}'"
+    )
+
+
+def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Part | None) -> Built:
+    candidate = _candidate(contract.name)
+    violations = _audit(connection, contract, candidate)
+    if violations:
+        shown = "; ".join(str(violation) for violation in violations)
+        raise ContractError(
+            shown, where=str(contract.name), mend="The table of before is left in place"
+        )
+    columns = ", ".join(
+        f"cast({name} as {column.duckdb_type}) as {name}"
+        for name, column in contract.columns.items()
+    )
+    if part is None:
+        connection.execute(
+            f"create or replace table {contract.name} as select {columns} from {candidate}"
+        )
+    else:
+        _create_empty(connection, contract)
+        connection.execute(
+            f"delete from {contract.name} where {contract.partition_by} between $first and $last",
+            {"first": part.first, "last": part.last},
+        )
+        connection.execute(f"insert into {contract.name} by name select {columns} from {candidate}")
+    written = _count_text(connection, candidate)
+    connection.execute(f"drop table {candidate}")
+    return Built(contract.name, _count(connection, contract.name), written)
+
+
+def _audit(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, table: str
+) -> list[Violation]:
+    """What in `table` breaks the contract: pandera over chunks, the key over all rows."""
+    batches = connection.sql(f"select * from {table}").to_arrow_reader(_CHUNK)
+    found: list[Violation] = []
+    seen = False
+    for batch in batches:
+        seen = True
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells the type checker
+        found = contract.violations(frame)
+        if found:
+            break
+    batches.close()
+    if not seen:
+        frame = pl.from_arrow(connection.sql(f"select * from {table}").to_arrow_table())
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells the type checker
+        found = contract.violations(frame)
+    return found or _repeated_keys(connection, contract, table)
+
+
+def _repeated_keys(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, table: str
+) -> list[Violation]:
+    if not contract.key:
+        return []
+    key = ", ".join(contract.key)
+    rows = connection.execute(
+        f"select concat_ws(' / ', {key}), count(*) over () from {table}"
+        f" group by {key} having count(*) > 1 limit 5"
+    ).fetchall()
+    if not rows:
+        return []
+    return [Violation(key, "is unique", int(rows[0][1]), tuple(str(row[0]) for row in rows))]
+
+
+def _create_empty(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    columns = ", ".join(f"{name} {column.duckdb_type}" for name, column in contract.columns.items())
+    connection.execute(f"create table if not exists {contract.name} ({columns})")
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, name: TableName) -> bool:
+    row = connection.execute(
+        "select count(*) from information_schema.tables"
+        " where table_schema = $schema and table_name = $table",
+        {"schema": name.schema, "table": name.table},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _count(connection: duckdb.DuckDBPyConnection, name: TableName) -> int:
+    return _count_text(connection, str(name))
+
+
+def _count_text(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    return int(row[0]) if row else 0
