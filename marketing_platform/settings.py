@@ -41,10 +41,15 @@ class Shop(_Model):
 
 
 class FileStream(_Model):
-    """One export file of the `files` source; `mapping` is canonical field -> column of the file."""
+    """One export file of the `files` source.
+
+    `mapping` is field -> column of the file, for what the header does not tell; `date_format` a
+    strptime format for its dates, for where the values do not tell.
+    """
 
     path: Path
     mapping: dict[str, str] = Field(default_factory=dict)
+    date_format: str | None = None
 
 
 class Sources(_Model):

@@ -85,6 +85,7 @@ CORE: tuple[Contract, ...] = (
             ),
             "contact_id": text("Who gave back; null for a guest.", nullable=True),
             "refunded_at": timestamp("When."),
+            "refund_date": date("Day of the refund."),
             "product_id": text("The product.", nullable=True),
             "quantity": integer("Pieces given back.", ge=0),
             "refund_amount": money("Money given back.", ge=0),

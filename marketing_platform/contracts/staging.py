@@ -40,6 +40,7 @@ STAGING: tuple[Contract, ...] = (
             email=text("E-mail as it came.", nullable=True),
             phone=text("Phone as it came.", nullable=True),
             ordered_at=timestamp("When it was ordered or given back.", nullable=True),
+            order_date=date("Day of it.", nullable=True),
             source_product_id=text("The source's key of the product.", nullable=True),
             product_title=text("What the product is called.", nullable=True),
             quantity=integer("Pieces; negative when given back.", nullable=True),
@@ -47,7 +48,9 @@ STAGING: tuple[Contract, ...] = (
             line_amount=money("Quantity times price; negative when given back.", nullable=True),
             currency=text("ISO 4217 code.", nullable=True),
             country=text("Country as it came.", nullable=True),
-            is_cancellation=flag("Whether the line cancels an earlier one.", nullable=True),
+            line_status=text(
+                "What the line is.", nullable=True, one_of=("sold", "returned", "cancelled")
+            ),
         ),
         key=["record_id"],
     ),
@@ -85,6 +88,7 @@ STAGING: tuple[Contract, ...] = (
             source_event_id=text("The source's key of the event.", nullable=True),
             event=text("Name of the event in snake case.", nullable=True),
             occurred_at=timestamp("When it happened.", nullable=True),
+            event_date=date("Day of it.", nullable=True),
             source_contact_id=text("The source's key of the person, if known.", nullable=True),
             anonymous_id=text("The visitor's device, if known.", nullable=True),
             email=text("E-mail, if known.", nullable=True),

@@ -1,0 +1,62 @@
+"""`core.clock`: the one moment for which everything is computed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from marketing_platform.errors import InputError
+from marketing_platform.names import TableName
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Built, PythonTable, Warehouse
+
+_READS = ("staging.files_orders", "staging.files_events")
+_NEWEST = """
+    select max(newest_at) from (
+        select max(ordered_at) as newest_at from staging.files_orders where outcome = 'accepted'
+        union all
+        select max(occurred_at) from staging.files_events where outcome = 'accepted'
+    )
+"""
+
+
+def build_clock(warehouse: Warehouse, settings: Settings) -> Built:
+    """Write the clock: now, the newest accepted record, or the end of the configured day."""
+    moment = _moment(warehouse, settings)
+    local = moment.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(settings.platform.shop.timezone))
+    frame = pl.DataFrame(
+        {"as_of": [moment], "as_of_date": [local.date()]},
+        schema={"as_of": pl.Datetime("us"), "as_of_date": pl.Date},
+    )
+    return warehouse.replace("core.clock", frame)
+
+
+def _moment(warehouse: Warehouse, settings: Settings) -> dt.datetime:
+    clock = settings.platform.clock
+    if isinstance(clock, dt.date):
+        zone = ZoneInfo(settings.platform.shop.timezone)
+        end = dt.datetime.combine(clock, dt.time.max, tzinfo=zone)
+        return end.astimezone(dt.UTC).replace(tzinfo=None)
+    if clock == "now":
+        return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    newest = warehouse.query(_NEWEST).item()
+    if not isinstance(newest, dt.datetime):
+        raise InputError(
+            "no accepted order or event, so there is no newest record to take as the clock",
+            where="core.clock",
+            mend="See why records were quarantined: marketing-platform quarantine",
+        )
+    return newest
+
+
+TABLES = (
+    PythonTable(
+        TableName("core", "clock"),
+        "The one row is the moment for which everything is computed: now, the newest record of an"
+        " export, or a day of the past.",
+        _READS,
+        build_clock,
+    ),
+)

@@ -1,0 +1,49 @@
+-- One row is an event as it came, typed, with its outcome. The name is put in snake case, and the
+-- short names of some exports are those of the Segment e-commerce spec.
+with
+named as (
+    select
+        *,
+        trim(lower(regexp_replace(trim(event), '[^A-Za-z0-9]+', '_', 'g')), '_') as snake_name,
+        row_number() over (
+            partition by event_id order by received_at desc, line_number desc
+        ) as version
+    from raw.files_events
+)
+select
+    record_id,
+    received_date,
+    case
+        when occurrence > 1 or (event_id is not null and version > 1) then 'duplicate'
+        when
+            unreadable is not null or event is null or occurred_at is null
+            or coalesce(customer_id, anonymous_id, email) is null
+            or occurred_at > received_at + interval '1' day
+            then 'quarantined'
+        else 'accepted'
+    end as outcome,
+    case
+        when occurrence > 1 or (event_id is not null and version > 1) then null
+        when unreadable is not null then concat('unreadable: ', unreadable)
+        when event is null then 'no name of the event'
+        when occurred_at is null then 'no date'
+        when coalesce(customer_id, anonymous_id, email) is null then 'nobody did it'
+        when occurred_at > received_at + interval '1' day then 'date in the future'
+    end as quarantine_reason,
+    event_id as source_event_id,
+    case snake_name
+        when 'view' then 'product_viewed'
+        when 'cart' then 'product_added'
+        when 'add_to_cart' then 'product_added'
+        when 'begin_checkout' then 'checkout_started'
+        when 'purchase' then 'order_completed'
+        else snake_name
+    end as event,
+    occurred_at,
+    local_date as event_date,
+    customer_id as source_contact_id,
+    anonymous_id,
+    email,
+    product_id as source_product_id,
+    order_id as source_order_id
+from named

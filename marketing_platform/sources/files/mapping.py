@@ -1,0 +1,99 @@
+"""Which column of an export means which field: guessed from the header, or told."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from marketing_platform.errors import InputError
+from marketing_platform.sources.files.fields import STREAMS, StreamFields
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the file that a field is read from, and how its text is to be read.
+
+    `parse` is a strptime format, `iso`, `epoch_s` or `epoch_ms` for moments, and `point` or `comma`
+    (the decimal sign) for numbers; empty for text.
+    """
+
+    name: str
+    pointer: str
+    parse: str = ""
+
+
+def choose_columns(
+    stream: str, pointers: Mapping[str, str], told: Mapping[str, str], where: Path
+) -> dict[str, str]:
+    """The column for each field of the stream: as told, otherwise guessed from the header.
+
+    A column is used once. Raises InputError for a field or column that does not exist, and where a
+    required field has no column.
+    """
+    fields = STREAMS[stream]
+    _check_told(fields, pointers, told, where)
+    chosen = {field: column for field, column in told.items() if column}
+    free = {_plain(name): name for name in reversed(pointers) if name not in chosen.values()}
+    for field in fields.fields:
+        if field.name in told:
+            continue
+        match = next((free.pop(s) for s in field.synonyms if s in free), None)
+        if match:
+            chosen[field.name] = match
+    _check_required(fields, chosen, pointers, where)
+    return {name: chosen[name] for name in fields.names() if name in chosen}
+
+
+def parse_told(options: list[str]) -> dict[str, str]:
+    """Read `--map field=column` options; an empty column takes a guessed field out."""
+    told = {}
+    for option in options:
+        field, sign, column = option.partition("=")
+        if not sign or not field:
+            raise InputError(f"not a mapping: {option!r}", where="--map", mend="Write field=column")
+        told[field.strip()] = column.strip()
+    return told
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", header.lower())
+
+
+def _check_told(
+    fields: StreamFields, pointers: Mapping[str, str], told: Mapping[str, str], where: Path
+) -> None:
+    for field, column in told.items():
+        if field not in fields.names():
+            raise InputError(
+                f"{fields.stream} have no field {field!r}",
+                where="mapping",
+                mend=_nearest(field, fields.names()),
+            )
+        if column and column not in pointers:
+            raise InputError(
+                f"no column {column!r} for {field}",
+                where=str(where),
+                mend=_nearest(column, list(pointers)),
+            )
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"There are: {', '.join(known[:20])}"
+
+
+def _check_required(
+    fields: StreamFields, chosen: Mapping[str, str], pointers: Mapping[str, str], where: Path
+) -> None:
+    for group in fields.required:
+        if not any(name in chosen for name in group):
+            raise InputError(
+                f"no column for {' or '.join(group)} among {', '.join(list(pointers)[:20])}",
+                where=str(where),
+                mend=f"Name it: --map {group[0]}=COLUMN",
+            )
