@@ -11,9 +11,10 @@ from marketing_platform.predictions import tables as predictions
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
 from marketing_platform.sources.files import ingest
-from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.warehouse import Built, Part, Table, Warehouse, sql_tables
 from marketing_platform.warehouse.tables import SqlTable, in_build_order
+
+_RAW_VIEWS = f"raw.{ingest.SOURCE}_"
 
 
 @cache
@@ -29,6 +30,9 @@ def build_table(
 ) -> Built:
     """Build one table: all of it, or the days of `part`."""
     table = all_tables()[name]
+    for read in table.reads:
+        if read.startswith(_RAW_VIEWS):
+            ingest.create_view(warehouse, settings, read.removeprefix(_RAW_VIEWS))
     if isinstance(table, SqlTable):
         return warehouse.build(name, table.sql, part=part)
     return table.build(warehouse, settings)
@@ -43,20 +47,13 @@ def build_all(
 ) -> list[Built]:
     """Take in the configured files and build every table (or those that `until` needs)."""
     for stream in settings.platform.sources.files:
-        ingest.ingest(warehouse, settings, stream)
-    create_views(warehouse, settings)
+        ingest.ingest(settings, stream)
     done = []
     for name in needed(until) if until else all_tables():
         built = build_table(warehouse, settings, name)
         on_built(built)
         done.append(built)
     return done
-
-
-def create_views(warehouse: Warehouse, settings: Settings) -> None:
-    """Create the views over the raw records of every stream, with or without records."""
-    for stream in STREAMS:
-        ingest.create_view(warehouse, settings, stream)
 
 
 def needed(names: Iterable[str]) -> list[str]:

@@ -138,7 +138,9 @@ class Warehouse:
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """The answer to a query; values go through `parameters` (`$name` in the SQL)."""
         with self.connect() as connection:
-            return connection.sql(sql, params=dict(parameters) if parameters else None).pl()
+            relation = connection.sql(sql, params=dict(parameters) if parameters else None)
+            frame: pl.DataFrame = relation.pl()
+            return frame
 
     def exists(self, name: str) -> bool:
         """Whether the table or view `name` is there."""

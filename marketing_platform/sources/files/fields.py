@@ -31,7 +31,7 @@ class StreamFields:
 
     stream: str
     fields: tuple[Field, ...]
-    clock: str | None
+    clock: str
     required: tuple[tuple[str, ...], ...]
 
     def names(self) -> list[str]:

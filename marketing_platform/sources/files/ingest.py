@@ -49,24 +49,36 @@ def inspect(stream: str, file: FileStream) -> dict[str, Column]:
         return _columns(connection, stream, file, load_export(connection, file.path).pointers)
 
 
-def ingest(
-    warehouse: Warehouse, settings: Settings, stream: str, part: Part | None = None
-) -> Ingested:
-    """Take the configured export of a stream into the lake: whole, or only the days of `part`."""
+def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingested:
+    """Take the configured export of a stream into the lake: whole, or only the days of `part`.
+
+    An export that lies there already, as its fingerprint says, is not read again.
+    """
     file = settings.platform.sources.files[stream]  # type: ignore[index]
     target = Lake(settings.lake_dir).stream(SOURCE, stream)
     fingerprint = _fingerprint(file)
     note = target.note()
-    if note.get("fingerprint") == fingerprint and part is None:
+    if note.get("fingerprint") == fingerprint and _is_loaded(note, target, part):
         return _remembered(note, stream, file.path)
     with Warehouse(":memory:").connect() as connection:
         export = load_export(connection, file.path)
         columns = _columns(connection, stream, file, export.pointers)
         first, last = _assign_days(connection, STREAMS[stream], columns, settings, file.path)
         done = Ingested(stream, file.path, export.row_count, first, last, columns, is_new=True)
-        _write(connection, target, part or Part(first, last))
-    target.write_note({"fingerprint": fingerprint, **asdict(done)})
+        loaded = part or Part(first, last)
+        _write(connection, target, loaded, last)
+    target.write_note({"fingerprint": fingerprint, "loaded": asdict(loaded), **asdict(done)})
     return done
+
+
+def coverage(settings: Settings) -> Part | None:
+    """The days from the oldest to the newest record of all exports taken in so far."""
+    lake = Lake(settings.lake_dir)
+    notes = [lake.stream(SOURCE, stream).note() for stream in settings.platform.sources.files]
+    days = [
+        dt.date.fromisoformat(str(note[end])) for note in notes if note for end in ("first", "last")
+    ]
+    return Part(min(days), max(days)) if days else None
 
 
 def create_view(warehouse: Warehouse, settings: Settings, stream: str) -> None:
@@ -89,19 +101,15 @@ def view_select(
         field.name: parsed(field.kind, columns[field.name].parse, values[field.name], timezone)
         for field in mapped
     }
-    select = exp.select(
-        "record_id", "occurrence", "line_number", "received_at", "received_date", "payload"
-    )
+    select = exp.select(*_RECORD)
     for field in fields.fields:
         value = typed.get(field.name, _null(field))
         if field.name == "currency":
             value = call("coalesce", call("upper", value), literal(shop.currency))
         select = select.select(value.as_(field.name))
-    if fields.clock:
-        clock = next(field for field in fields.fields if field.name == fields.clock)
-        if clock.kind == "timestamp":
-            moment = typed.get(clock.name, _null(clock))
-            select = select.select(local_date(moment.copy(), timezone).as_("local_date"))
+    clock = next(field for field in fields.fields if field.name == fields.clock)
+    moment = typed.get(clock.name, _null(clock))
+    select = select.select(local_date(moment.copy(), timezone).as_("local_date"))
     select = select.select(_unreadable(mapped, typed, values).as_("unreadable"))
     pointers = exp.Array(expressions=[literal(columns[f.name].pointer) for f in mapped])
     extracted = call("json_extract_string", exp.column("payload"), pointers)
@@ -113,10 +121,31 @@ def view_select(
     ).sql("duckdb")
 
 
+def raw_columns() -> dict[str, dict[str, str]]:
+    """The columns of every view `raw.files_<stream>` with their DuckDB types."""
+    return {
+        f"raw.{SOURCE}_{stream}": {
+            **_RECORD,
+            **{field.name: _TYPES[field.kind] for field in fields.fields},
+            "local_date": "DATE",
+            "unreadable": "VARCHAR",
+        }
+        for stream, fields in STREAMS.items()
+    }
+
+
 def _value(position: int) -> exp.Expression:
     return exp.Bracket(this=exp.column("v"), expressions=[exp.Literal.number(position)], offset=1)
 
 
+_RECORD = {
+    "record_id": "VARCHAR",
+    "occurrence": "BIGINT",
+    "line_number": "BIGINT",
+    "received_at": "TIMESTAMP",
+    "received_date": "DATE",
+    "payload": "VARCHAR",
+}
 _TYPES = {
     "text": "VARCHAR",
     "id": "VARCHAR",
@@ -158,12 +187,10 @@ def _unreadable(
 
 def _nothing(extracted: exp.Expression) -> exp.Expression:
     empty = exp.select(
-        "cast(null as varchar) as record_id",
-        "cast(null as bigint) as occurrence",
-        "cast(null as bigint) as line_number",
-        "cast(null as timestamp) as received_at",
-        "cast(null as date) as received_date",
-        "cast(null as varchar) as payload",
+        *(
+            exp.Cast(this=exp.null(), to=exp.DataType.build(kind)).as_(name)
+            for name, kind in _RECORD.items()
+        )
     )
     inner = exp.select("*", extracted.as_("v")).from_(empty.subquery("one"))
     return inner.where(exp.false()).subquery("records")
@@ -194,9 +221,9 @@ def _assign_days(
     where: Path,
 ) -> tuple[dt.date, dt.date]:
     """Make the table `records` of `incoming`: keys, and the day that each record lies on."""
-    clock = columns.get(fields.clock or "")
+    clock = columns.get(fields.clock)
     day: exp.Expression = exp.Cast(this=exp.null(), to=exp.DataType.build("DATE"))
-    if clock and fields.clock:
+    if clock:
         kind = next(field.kind for field in fields.fields if field.name == fields.clock)
         value = call("json_extract_string", exp.column("payload"), literal(clock.pointer))
         moment = parsed(kind, clock.parse, value, settings.platform.shop.timezone)
@@ -223,7 +250,9 @@ def _assign_days(
     return row[0], row[1]
 
 
-def _write(connection: duckdb.DuckDBPyConnection, target: Stream, part: Part) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection, target: Stream, part: Part, undated: dt.date
+) -> None:
     target.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".staged-", dir=target.folder) as staging:
         # One thread writes one file per day; more would write several.
@@ -235,10 +264,10 @@ def _write(connection: duckdb.DuckDBPyConnection, target: Stream, part: Part) ->
                     fingerprint || '-' || cast(occurrence as varchar) as record_id,
                     occurrence, line_number, payload,
                     cast(timezone('UTC', current_timestamp) as timestamp) as received_at,
-                    coalesce(day, date '{part.last.isoformat()}') as received_date,
-                    coalesce(day, date '{part.last.isoformat()}') as day
+                    coalesce(day, date '{undated.isoformat()}') as received_date,
+                    coalesce(day, date '{undated.isoformat()}') as day
                 from records
-                where coalesce(day, date '{part.last.isoformat()}')
+                where coalesce(day, date '{undated.isoformat()}')
                     between date '{part.first.isoformat()}' and date '{part.last.isoformat()}'
                 order by line_number
             ) to {literal(staging + "/days").sql("duckdb")}
@@ -263,6 +292,15 @@ def _fingerprint(file: FileStream) -> str:
         while block := content.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _is_loaded(note: dict[str, object], target: Stream, part: Part | None) -> bool:
+    loaded, first, last = note.get("loaded"), str(note["first"]), str(note["last"])
+    if not isinstance(loaded, dict) or not target.days():
+        return False
+    wanted_first = max(first, part.first.isoformat()) if part else first
+    wanted_last = min(last, part.last.isoformat()) if part else last
+    return bool(loaded["first"] <= wanted_first and wanted_last <= loaded["last"])
 
 
 def _noted_columns(note: dict[str, object]) -> dict[str, Column]:

@@ -36,7 +36,7 @@ def choose_columns(
     fields = STREAMS[stream]
     _check_told(fields, pointers, told, where)
     chosen = {field: column for field, column in told.items() if column}
-    free = {_plain(name): name for name in reversed(pointers) if name not in chosen.values()}
+    free = {_plain(name): name for name in reversed(list(pointers)) if name not in chosen.values()}
     for field in fields.fields:
         if field.name in told:
             continue

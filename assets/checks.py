@@ -1,0 +1,55 @@
+"""Checks that run after a table is built: reconciliation, and models that did not pass."""
+
+import dagster as dg
+
+from assets.names import WAREHOUSE_POOL, asset_key
+from marketing_platform.quality.checks import STAGING_STREAMS, model_is_promoted, records_add_up
+from marketing_platform.quality.results import CheckResult, record_check
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
+from resources.warehouse import WarehouseResource
+
+
+def table_checks() -> list[dg.AssetChecksDefinition]:
+    """All checks that run after a build."""
+    return [*(_adds_up(name) for name in STAGING_STREAMS), *map(_promoted, ("purchase", "churn"))]
+
+
+def _adds_up(name: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key(name),
+        name="records_add_up",
+        blocking=True,
+        description="Accepted, duplicate and quarantined records add up to those that arrived.",
+        pool=WAREHOUSE_POOL,
+    )
+    def _check(
+        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        return _recorded(platform, records_add_up(warehouse.engine, name))
+
+    return _check
+
+
+def _promoted(task: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("predictions.models"),
+        name=f"{task}_model_is_promoted",
+        description="The model beat the baselines on days it had not seen. If it did not, the"
+        " segments that use it hold; everything else goes on.",
+        pool=WAREHOUSE_POOL,
+    )
+    def _check(
+        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        return _recorded(platform, model_is_promoted(warehouse.engine, task))
+
+    return _check
+
+
+def _recorded(settings: Settings, result: CheckResult) -> dg.AssetCheckResult:
+    record_check(open_state(settings.state_url.get_secret_value()), result)
+    severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=result.passed, severity=severity, metadata={"found": result.detail}
+    )

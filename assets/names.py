@@ -1,0 +1,21 @@
+"""Keys, groups and the pool: how engine names become Dagster names."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from marketing_platform.names import TableName
+
+# One writer at a time may open the warehouse, across runs.
+WAREHOUSE_POOL = "warehouse"
+OWNER = "team:data"
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """The asset key of a table: `profiles.rfm` is `profiles/rfm`."""
+    return dg.AssetKey(list(TableName.parse(name)))
+
+
+def table_name(key: dg.AssetKey) -> str:
+    """The table of an asset key."""
+    return ".".join(key.path)

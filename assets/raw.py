@@ -1,0 +1,55 @@
+"""Raw assets: the records of each configured stream as they came, by day."""
+
+import dagster as dg
+
+from assets.automation import DAILY
+from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.tables import part_of
+from marketing_platform.settings import Settings
+from marketing_platform.sources.files.ingest import Ingested, create_view, ingest
+from resources.warehouse import WarehouseResource
+
+
+def raw_assets(
+    settings: Settings, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetsDefinition]:
+    """One asset for each configured stream of the `files` source."""
+    return [_raw_asset(stream, partitions) for stream in settings.platform.sources.files]
+
+
+def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=asset_key(f"raw.files_{stream}"),
+        group_name="raw",
+        description=f"One row is a record of the export of {stream}, as it came.",
+        kinds={"parquet", "file"},
+        owners=[OWNER],
+        metadata={"dagster/table_name": f"raw.files_{stream}"},
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        freshness_policy=DAILY,
+        pool=WAREHOUSE_POOL,
+    )
+    def _raw(
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        platform: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        ingested = ingest(platform, stream, part_of(context))
+        create_view(warehouse.engine, platform, stream)
+        return dg.MaterializeResult(metadata=_metadata(ingested))
+
+    return _raw
+
+
+def _metadata(ingested: Ingested) -> dict[str, dg.MetadataValue]:
+    mapping = "\n".join(
+        f"| {field} | {column.name} | {column.parse} |"
+        for field, column in ingested.columns.items()
+    )
+    return {
+        "export_rows": dg.MetadataValue.int(ingested.row_count),
+        "first_day": dg.MetadataValue.text(ingested.first.isoformat()),
+        "last_day": dg.MetadataValue.text(ingested.last.isoformat()),
+        "mapping": dg.MetadataValue.md(f"| field | column | read as |\n|---|---|---|\n{mapping}"),
+    }

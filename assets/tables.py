@@ -1,0 +1,121 @@
+"""Turns the engine's tables into assets: one asset a table, with its contract as a blocking check."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.automation import DAILY, after_inputs
+from assets.metadata import lineage_metadata, static_metadata
+from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.plots import plots_of
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.errors import ContractError
+from marketing_platform.pipeline import all_tables, build_table
+from marketing_platform.quality.checks import newest_record
+from marketing_platform.quality.results import CheckResult, record_build, record_check
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Built, Part, SqlTable, Table
+from resources.warehouse import WarehouseResource
+
+# Loaded by the daily job; everything to the right of them follows by itself.
+LOADED_LAYERS = ("raw", "staging", "core")
+CONTRACT_CHECK = "contract"
+
+
+def table_assets(schema: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+    """The assets of all tables of one schema."""
+    return [
+        table_asset(table, partitions)
+        for table in all_tables().values()
+        if table.name.schema == schema
+    ]
+
+
+def table_asset(
+    table: Table, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetsDefinition:
+    """The asset of one table; a table that is built in parts has daily partitions."""
+    name = str(table.name)
+    contract = CONTRACTS[name]
+    key = asset_key(name)
+    is_partitioned = contract.partition_by is not None
+
+    @dg.asset(
+        key=key,
+        deps=[asset_key(read) for read in table.reads],
+        description=table.description,
+        group_name=table.name.schema,
+        kinds={"duckdb", "sql" if isinstance(table, SqlTable) else "python"},
+        owners=[OWNER],
+        # A part's run writes an event per day; what never changes stands on the asset instead.
+        metadata={
+            **static_metadata(contract),
+            **(lineage_metadata(table) if is_partitioned else {}),
+        },
+        partitions_def=partitions if is_partitioned else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
+        automation_condition=(
+            None if table.name.schema in LOADED_LAYERS else after_inputs()
+        ),
+        freshness_policy=DAILY,
+        check_specs=[
+            dg.AssetCheckSpec(
+                CONTRACT_CHECK,
+                asset=key,
+                blocking=True,
+                description="Columns, types, nulls, ranges and the key, checked before publishing.",
+            )
+        ],
+        pool=WAREHOUSE_POOL,
+    )
+    def _build(
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        platform: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        part = part_of(context) if is_partitioned else None
+        state = open_state(platform.state_url.get_secret_value())
+        try:
+            built = build_table(warehouse.engine, platform, name, part)
+        except ContractError as error:
+            record_check(state, CheckResult(name, CONTRACT_CHECK, False, error.what))
+            yield _check_result(key, False, error.what)
+            raise dg.Failure(str(error), allow_retries=False) from error
+        record_check(state, CheckResult(name, CONTRACT_CHECK, True, f"{built.row_count} rows"))
+        record_build(state, name, built.row_count, newest_record(warehouse.engine, name))
+        yield _check_result(key, True, f"{built.row_count} rows keep the contract")
+        yield _materialized(table, built, warehouse)
+
+    return _build
+
+
+def part_of(context: dg.AssetExecutionContext) -> Part:
+    """The days that a run of a partitioned asset covers."""
+    window = context.partition_time_window
+    first, last = window.start.date(), window.end.date()
+    return Part(first, last - (last - first).resolution)
+
+
+def _check_result(key: dg.AssetKey, passed: bool, detail: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key,
+        check_name=CONTRACT_CHECK,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"found": detail},
+    )
+
+
+def _materialized(
+    table: Table, built: Built, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        asset_key=asset_key(str(table.name)),
+        metadata={
+            "dagster/row_count": built.row_count,
+            "written_rows": built.written_count,
+            **({} if CONTRACTS[str(table.name)].partition_by else lineage_metadata(table)),
+            **plots_of(warehouse.engine, str(table.name)),
+        },
+    )

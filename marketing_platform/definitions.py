@@ -1,0 +1,112 @@
+"""The Dagster code location: joins the engine and the Dagster layer.
+
+The only module of this package that imports `assets`, `sensors` and `resources`. The command line
+runs jobs through `run_job`, so that what it did shows in the UI.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from assets.activation import activation_assets
+from assets.checks import table_checks
+from assets.raw import raw_assets
+from assets.tables import table_assets
+from marketing_platform.names import LAYERS
+from marketing_platform.settings import Settings, load_settings
+from marketing_platform.sources.files.ingest import coverage
+from resources.warehouse import WarehouseResource
+from sensors.activation import activation_sensor
+from sensors.alerts import alert_sensors
+from sensors.jobs import JOBS
+from sensors.schedules import automation, daily_ingest, range_tags
+
+_DEFAULT_HISTORY_DAYS = 365
+EVENTS_DIR_VARIABLE = "MARKETING_PLATFORM_EVENTS_DIR"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of the shop that the environment names."""
+    return build_definitions(load_settings())
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """All assets, checks, jobs, sensors and schedules of one shop."""
+    start, end = partition_bounds(settings)
+    partitions = dg.DailyPartitionsDefinition(
+        start_date=start.isoformat(),
+        end_date=(end + dt.timedelta(days=1)).isoformat() if end else None,
+        end_offset=0 if end else 1,
+    )
+    tables = [asset for layer in LAYERS for asset in table_assets(layer, partitions)]
+    return dg.Definitions(
+        assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
+        asset_checks=table_checks(),
+        jobs=JOBS,
+        schedules=[daily_ingest(settings, start)],
+        sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],
+        resources={"warehouse": WarehouseResource.of(settings), "platform": settings},
+        # Steps share one process: DuckDB lets only one write, and uses all cores by itself.
+        executor=dg.in_process_executor,
+    )
+
+
+def partition_bounds(settings: Settings) -> tuple[dt.date, dt.date | None]:
+    """First and last day of the daily partitions; no last day for a shop whose clock is now."""
+    covered = coverage(settings)
+    today = dt.datetime.now(dt.UTC).date()
+    start = covered.first if covered else today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS)
+    if settings.platform.clock == "now" or covered is None:
+        return start, None
+    return start, covered.last
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended: its run, and for each step that failed its error in one line."""
+
+    run_id: str
+    success: bool
+    failures: dict[str, str]
+
+
+def run_job(settings: Settings, name: str) -> JobOutcome:
+    """Run a job in this process on the shop's Dagster instance, over all daily partitions."""
+    prepare_instance(settings)
+    start, end = partition_bounds(settings)
+    last = end or dt.datetime.now(dt.UTC).date()
+    job = build_definitions(settings).resolve_job_def(name)
+    tags = range_tags(start, last) if job.partitions_def else {}
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    failures = {
+        event.step_key or "": _first_line(event)
+        for event in result.all_events
+        if event.is_step_failure
+    }
+    return JobOutcome(result.run_id, result.success, failures)
+
+
+def prepare_instance(settings: Settings) -> None:
+    """Make the shop's Dagster home from `dagster.yaml`, and point Dagster at it."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    template = Path(__file__).parent.parent / "dagster.yaml"
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(template, home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ[EVENTS_DIR_VARIABLE] = str(home / "history" / "runs")
+
+
+def _first_line(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip().splitlines()[0] if error else "no message"

@@ -1,0 +1,57 @@
+"""Column lineage, read from the SQL of a table: which columns each of its columns comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp, parse_one
+from sqlglot.lineage import Node, lineage
+from sqlglot.optimizer import build_scope, qualify
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.names import TableName
+from marketing_platform.warehouse.tables import SqlTable
+
+ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
+
+
+def column_lineage(
+    table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
+) -> ColumnLineage:
+    """For each column of a SQL table the (table, column) pairs that it is computed from.
+
+    `raw_columns` gives the columns (name to DuckDB type) of the raw views, which have no contract.
+    """
+    schema = _schema_of(table, raw_columns)
+    tree = parse_one(table.sql, read="duckdb")
+    qualified = qualify.qualify(
+        tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, identify=False
+    )
+    scope = build_scope(qualified)
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for column in CONTRACTS[str(table.name)].columns:
+        root = lineage(column, qualified, schema=schema, scope=scope, dialect="duckdb", copy=False)
+        found[column] = tuple(sorted(_sources(root)))
+    return found
+
+
+def _schema_of(
+    table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
+) -> dict[str, object]:
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for name in table.reads:
+        place = TableName.parse(name)
+        columns = raw_columns.get(name) or {
+            column: spec.duckdb_type for column, spec in CONTRACTS[name].columns.items()
+        }
+        schema.setdefault(place.schema, {})[place.table] = dict(columns)
+    return dict(schema)
+
+
+def _sources(root: Node) -> set[tuple[str, str]]:
+    leaves = [
+        (node.expression, node.name)
+        for node in root.walk()
+        if isinstance(node.expression, exp.Table) and not node.downstream and node.expression.db
+    ]
+    return {(f"{table.db}.{table.name}", exp.to_column(name).name) for table, name in leaves}
