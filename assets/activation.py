@@ -1,11 +1,140 @@
-"""The assets that send: plans and messages. They live in the state database, not the warehouse."""
+"""The assets that send: plans and messages. They live in the state database, not the warehouse.
 
-from __future__ import annotations
+They have no partitions and refuse to run in a backfill: the past can be computed again, but nobody is
+written to again because of it.
+"""
+
+from collections.abc import Iterator
 
 import dagster as dg
 
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from marketing_platform.activation import (
+    Plan,
+    conservation,
+    dispatch,
+    ledger_sums,
+    plan_all,
+)
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.results import CheckResult, record_check
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
+from resources.warehouse import WarehouseResource
+
+PLANS = asset_key("activation.plans")
+MESSAGES = asset_key("activation.messages")
+_BACKFILL_TAG = "dagster/backfill"
 
 
 def activation_assets() -> list[dg.AssetsDefinition]:
-    return []
+    """Plans, and the messages that come of them."""
+    return [plans, messages]
+
+
+@dg.asset(
+    key=PLANS,
+    deps=[asset_key("segments.memberships"), asset_key("segments.sizes")],
+    group_name="activation",
+    description="One row is a decision about one audience at one destination: who is added, updated"
+    " and removed, or why the plan is held.",
+    kinds={"duckdb", "sqlite"},
+    owners=[OWNER],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "not_held", asset=PLANS, description="No plan is held by a limit, a check or age."
+        )
+    ],
+    pool=WAREHOUSE_POOL,
+)
+def plans(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    platform: dg.ResourceParam[Settings],
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Plan every activation of the settings; with a reason to hold, hold them all."""
+    refuse_backfill(context.run.tags)
+    state = open_state(platform.state_url.get_secret_value())
+    holds = find_holds(state, platform)
+    if not holds:
+        # What a dead run left in flight cannot be planned anew, so it comes first.
+        dispatch(state, platform, only_leftovers=True)
+    made = plan_all(warehouse.engine, state, platform, holds=holds)
+    held = [plan for plan in made if plan.is_held]
+    yield dg.AssetCheckResult(
+        passed=not held,
+        asset_key=PLANS,
+        check_name="not_held",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": "; ".join(map(_held_line, held)) or "no plan is held"},
+    )
+    yield dg.MaterializeResult(
+        asset_key=PLANS,
+        metadata={
+            "plans": dg.MetadataValue.md(_plan_table(made)),
+            "messages_planned": sum(plan.eligible_count for plan in made),
+        },
+    )
+
+
+@dg.asset(
+    key=MESSAGES,
+    deps=[PLANS],
+    group_name="activation",
+    description="One row is one thing to tell one destination about one customer: the send ledger.",
+    kinds={"sqlite"},
+    owners=[OWNER],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "sums_add_up",
+            asset=MESSAGES,
+            blocking=True,
+            description="For each plan: eligible = sent + suppressed + deferred + failed.",
+        )
+    ],
+)
+def messages(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Settings]
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Send what the ledger holds, unless something holds everything."""
+    refuse_backfill(context.run.tags)
+    state = open_state(platform.state_url.get_secret_value())
+    holds = find_holds(state, platform)
+    lines = [f"held: {hold}" for hold in holds] or list(dispatch(state, platform).lines())
+    for line in lines:
+        context.log.info(line)
+    broken = conservation(state, only_broken=True)
+    sums = ledger_sums(state)
+    found = ", ".join(f"{name} {count}" for name, count in sums.items())
+    record_check(state, CheckResult("activation.messages", "sums_add_up", not broken, found))
+    yield dg.AssetCheckResult(
+        passed=not broken,
+        asset_key=MESSAGES,
+        check_name="sums_add_up",
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"found": found, "plans_that_do_not": [balance.plan_id for balance in broken]},
+    )
+    yield dg.MaterializeResult(
+        asset_key=MESSAGES,
+        metadata={**sums, "report": dg.MetadataValue.md("\n".join(f"- {ln}" for ln in lines))},
+    )
+
+
+def refuse_backfill(tags: dict[str, str]) -> None:
+    """Stop a run that a backfill started, before it reads or sends anything."""
+    if _BACKFILL_TAG in tags:
+        raise dg.Failure("a backfill never sends; start the activation job instead")
+
+
+def _held_line(plan: Plan) -> str:
+    return f"{plan.audience} -> {plan.destination}: {', '.join(plan.held_reasons)}"
+
+
+def _plan_table(made: list[Plan]) -> str:
+    rows = [
+        f"| {p.audience} | {p.destination} | {p.status} | {p.eligible_count} |"
+        f" {', '.join(p.held_reasons)} |"
+        for p in made
+    ]
+    head = "| segment | destination | status | messages | held because |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows])

@@ -28,6 +28,7 @@ from sensors.jobs import JOBS
 from sensors.schedules import automation, daily_ingest, range_tags
 
 _DEFAULT_HISTORY_DAYS = 365
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 EVENTS_DIR_VARIABLE = "MARKETING_PLATFORM_EVENTS_DIR"
 
 
@@ -85,13 +86,33 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     job = build_definitions(settings).resolve_job_def(name)
     tags = range_tags(start, last) if job.partitions_def else {}
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
+        )
     failures = {
         event.step_key or "": _first_line(event)
         for event in result.all_events
         if event.is_step_failure
     }
     return JobOutcome(result.run_id, result.success, failures)
+
+
+def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None]]:
+    """The last runs on the shop's instance, newest first: run_id, job, status, started_at."""
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        return []
+    prepare_instance(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        records = instance.get_run_records(limit=limit)
+    return [
+        {
+            "run_id": record.dagster_run.run_id,
+            "job": record.dagster_run.job_name,
+            "status": record.dagster_run.status.value,
+            "started_at": record.create_timestamp.isoformat(),
+        }
+        for record in records
+    ]
 
 
 def prepare_instance(settings: Settings) -> None:

@@ -78,11 +78,20 @@ class WebhookDestination(_Model):
     """JSON batches over HTTP with a bearer token."""
 
     type: Literal["webhook"]
-    url: str
+    # Some vendors put a secret into the path, so it is not shown.
+    url: str = Field(repr=False)
     token: SecretStr | None = None
     batch_size: int = Field(default=500, ge=1, le=10_000)
+    # Batches under way at the same time.
+    concurrency: int = Field(default=4, ge=1, le=64)
     timeout_seconds: float = Field(default=10.0, gt=0)
-    max_attempts: int = Field(default=5, ge=1)
+    # Calls for one batch within a run, the pause before the second (it doubles from there), and the
+    # longest pause that a run obeys; a vendor that asks for more is left for a later run.
+    calls_per_run: int = Field(default=4, ge=1, le=20)
+    retry_seconds: float = Field(default=0.5, ge=0)
+    max_wait_seconds: float = Field(default=15.0, ge=0, le=60)
+    # Runs in which a row is tried before it counts as failed.
+    max_attempts: int = Field(default=10, ge=1)
     # Whether the receiver drops a row whose key it has seen. If not, a row whose outcome is unknown
     # after a crash is not sent again.
     is_idempotent: bool = True
@@ -93,7 +102,9 @@ class WebhookDestination(_Model):
     @classmethod
     def _http_url(cls, url: str) -> str:
         if not re.match(r"https?://[^/\s]+", url):
-            raise ValueError(f"not an http(s) URL: {url!r}")
+            raise ValueError("not an http(s) URL")
+        if "@" in url.split("/")[2]:
+            raise ValueError("a user name or password does not belong in the URL; use token")
         return url
 
 

@@ -1,0 +1,205 @@
+"""The `marketing-platform` command. A mistake costs one line and an exit code that is not 0."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from marketing_platform.errors import HeldError, InputError, PlatformError
+from marketing_platform.settings import DATA_DIR_VARIABLE, Settings, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Warehouse-first marketing platform: from a shop's exports to activated segments.",
+)
+activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
+app.add_typer(activation_app, name="activation")
+
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="FIELD=COLUMN for what the header does not tell; repeatable."),
+]
+DateFormat = Annotated[
+    str | None, typer.Option(help="strptime format of the dates, e.g. '%d/%m/%Y %H:%M'.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="YYYY-MM-DD: compute everything as of the end of this day."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; known mistakes are told in one line."""
+    try:
+        app()
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def run(
+    orders: Annotated[Path, typer.Option(help="Export of orders: CSV, Parquet or JSON lines.")],
+    contacts: Annotated[Path | None, typer.Option(help="Export of contacts.")] = None,
+    products: Annotated[Path | None, typer.Option(help="Export of products.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Export of site events.")] = None,
+    ads: Annotated[Path | None, typer.Option(help="Export of ad performance.")] = None,
+    maps: Maps = None,
+    date_format: DateFormat = None,
+    as_of: AsOf = None,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")] = None,
+) -> None:
+    """Build everything from a shop's own exports, and activate the segments.
+
+    The clock is the newest record of the exports unless --as-of names a day.
+    """
+    from marketing_platform import commands
+
+    files = {
+        "orders": orders,
+        "contacts": contacts,
+        "products": products,
+        "events": events,
+        "ad_performance": ads,
+    }
+    given = {stream: path for stream, path in files.items() if path is not None}
+    commands.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(min=50, help="How many customers.")] = 3000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 7,
+    as_of: AsOf = None,
+) -> None:
+    """Make a small shop, run everything on it, and send its segments to a receiver on this machine."""
+    from marketing_platform import commands
+
+    commands.run_demo(Console(), customers, seed, _day(as_of))
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
+    """Open the Dagster UI on the current shop."""
+    from marketing_platform.definitions import prepare_instance
+
+    settings = load_settings()
+    prepare_instance(settings)
+    os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(command[0], command)  # noqa: S606 - hands over to the UI, nothing from outside
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show rows per table, checks, last runs, and the sums of the ledger."""
+    from marketing_platform import commands, report
+
+    content = commands.read_status(load_settings())
+    if as_json:
+        print(json.dumps(content, indent=2))
+    else:
+        report.print_status(Console(), content)
+
+
+@app.command()
+def activate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plans, send nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let a plan pass that the limits hold.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plan what changed in the segments and send it."""
+    from marketing_platform import commands
+
+    commands.activate_now(Console(), load_settings(), dry_run=dry_run, force=force, as_json=as_json)
+
+
+@app.command()
+def backtest(
+    file: Annotated[Path, typer.Argument(help="Export of orders.")],
+    task: Annotated[str, typer.Option(help="purchase or churn.")] = "purchase",
+    horizon_days: Annotated[int, typer.Option(help="Days looked ahead.")] = 14,
+    as_of: AsOf = None,
+    maps: Maps = None,
+    date_format: DateFormat = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how good the scores would have been on an export, beside simple baselines."""
+    from marketing_platform import commands
+
+    result = commands.run_backtest(file, task, horizon_days, _day(as_of), maps or [], date_format)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        from marketing_platform.predictions.backtest import summary_table
+
+        print(summary_table(result))
+
+
+@app.command()
+def quarantine(
+    limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 20,
+) -> None:
+    """Show records that were held back, with the reason and the record as it came."""
+    from marketing_platform import commands
+
+    commands.show_quarantine(Console(), load_settings(), limit)
+
+
+@activation_app.command("failures")
+def activation_failures(as_json: AsJson = False) -> None:
+    """List messages that were given up, with the receiver's words."""
+    from marketing_platform import commands
+
+    commands.show_failures(Console(), load_settings(), as_json=as_json)
+
+
+@activation_app.command("retry")
+def activation_retry(
+    destination: Annotated[str | None, typer.Option(help="Only of this destination.")] = None,
+    segment: Annotated[str | None, typer.Option(help="Only of this segment.")] = None,
+    include_unknown: Annotated[
+        bool,
+        typer.Option("--include-unknown", help="Also those that may have arrived after all."),
+    ] = False,
+) -> None:
+    """Give failed messages another chance; the next activation sends them."""
+    from marketing_platform.activation import retry
+    from marketing_platform.state import open_state
+
+    settings = load_settings()
+    count = retry(
+        open_state(settings.state_url.get_secret_value()),
+        destination=destination,
+        audience=segment,
+        include_unknown=include_unknown,
+    )
+    print(f"{count} message(s) wait for the next activation")
+
+
+def _day(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"not a day: {text!r}", where="--as-of", mend="Write YYYY-MM-DD"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

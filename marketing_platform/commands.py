@@ -1,0 +1,300 @@
+"""What the commands do, step by step; `cli.py` reads the arguments."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from marketing_platform import report
+from marketing_platform.activation import activate, failures, plan_all
+from marketing_platform.definitions import recent_runs, run_job
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.demo.shop import make_shop
+from marketing_platform.errors import HeldError, InputError, PlatformError
+from marketing_platform.pipeline import build_all
+from marketing_platform.predictions.backtest import backtest
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.settings import FileStream, Settings, Sources, load_settings
+from marketing_platform.shop import claim_folder, remember_input
+from marketing_platform.sources.files.fields import STREAMS
+from marketing_platform.sources.files.ingest import ingest, inspect
+from marketing_platform.sources.files.mapping import parse_told
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Warehouse
+
+_DEMO_DAYS = 540
+
+
+def run_export(
+    console: Console,
+    files: Mapping[str, Path],
+    maps: list[str],
+    date_format: str | None,
+    as_of: dt.date | None,
+    currency: str | None,
+) -> None:
+    """Take in exports, build every table, activate the segments, and say what happened."""
+    streams = _streams(files, maps, date_format)
+    for stream, file in streams.items():
+        inspect(stream, file)  # A mistake in a file is told before anything is written.
+    folder = claim_folder("shop")
+    overlay: dict[str, Any] = {
+        "clock": as_of.isoformat() if as_of else "newest_record",
+        "sources": {"files": {s: f.model_dump(mode="json") for s, f in streams.items()}},
+    }
+    if currency:
+        overlay["shop"] = {"currency": currency}
+    remember_input(folder, overlay)
+    _run_everything(console, load_settings(data_dir=folder))
+
+
+def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None) -> None:
+    """Make the demo shop, run everything on it, and send to a receiver on the loopback."""
+    folder = claim_folder("demo")
+    end = as_of or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    with console.status("Making the shop"):
+        shop = make_shop(folder / "exports", customers=customers, seed=seed, end=end, days=_DEMO_DAYS)
+    token = _receiver_token(folder / "receiver.token")
+    with Receiver(log=folder / "received.jsonl", token=token) as receiver:
+        remember_input(folder, _demo_overlay(shop, receiver.url, folder))
+        console.print(
+            f"A shop of {shop.person_count:,} people until {end}; a receiver at {receiver.url}",
+            highlight=False,
+        )
+        _run_everything(console, load_settings(data_dir=folder))
+        counts = receiver.received.summary()
+    console.print(
+        f"The receiver took {counts['rows_accepted']:,} rows in {counts['requests']:,} requests;"
+        f" they lie in {_shown(folder / 'received.jsonl')}",
+        highlight=False,
+    )
+
+
+def run_backtest(
+    file: Path,
+    task: str,
+    horizon_days: int,
+    as_of: dt.date | None,
+    maps: list[str],
+    date_format: str | None,
+) -> dict[str, Any]:
+    """Backtest a task on an export of orders, in a scratch folder and database."""
+    import tempfile
+
+    streams = _streams({"orders": file}, maps, date_format)
+    base = load_settings()
+    with tempfile.TemporaryDirectory(prefix="backtest-") as scratch:
+        sources = Sources(files={"orders": streams["orders"]})
+        platform = base.platform.model_copy(update={"sources": sources, "clock": "newest_record"})
+        settings = base.model_copy(update={"data_dir": Path(scratch), "platform": platform})
+        warehouse = Warehouse(":memory:")
+        build_all(warehouse, settings, until=["profiles.orders", "profiles.daily_activity"])
+        return backtest(
+            warehouse, task=task, horizon_days=horizon_days, as_of=as_of, settings=settings
+        )
+
+
+def activate_now(
+    console: Console, settings: Settings, *, dry_run: bool, force: bool, as_json: bool
+) -> None:
+    """Plan and send, or only show the plans. Raises HeldError where something holds everything."""
+    state = open_state(settings.state_url.get_secret_value())
+    warehouse = _warehouse(settings)
+    holds = find_holds(state, settings)
+    if dry_run:
+        plans = plan_all(warehouse, state, settings, holds=holds, force=force, dry_run=True)
+        _print_plans(console, plans, as_json)
+        return
+    if holds:
+        raise HeldError("; ".join(holds), where="activation", mend="It goes on once this recovers")
+    plans, dispatched = activate(warehouse, state, settings, force=force)
+    _print_plans(console, plans, as_json)
+    for line in dispatched.lines():
+        console.print(line, highlight=False)
+    if dispatched.has_failures:
+        raise PlatformError(
+            "not everything could be sent",
+            where="activation",
+            mend="See: marketing-platform activation failures",
+        )
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Everything that `status` tells."""
+    state = open_state(settings.state_url.get_secret_value())
+    return report.status(settings, state, recent_runs(settings))
+
+
+def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
+    """Print the first records of the quarantine."""
+    warehouse = _warehouse(settings)
+    if not warehouse.exists("quality.quarantine"):
+        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
+    rows = warehouse.query(
+        "select * from quality.quarantine order by stream, line_number limit $limit",
+        {"limit": limit},
+    )
+    for row in rows.to_dicts():
+        console.print(
+            f"{row['stream']} record {row['line_number']}: {row['reason']}: {row['payload']}",
+            highlight=False,
+            markup=False,
+        )
+
+
+def show_failures(console: Console, settings: Settings, *, as_json: bool) -> None:
+    """Print the messages that were given up."""
+    found = failures(open_state(settings.state_url.get_secret_value()))
+    if as_json:
+        print(json.dumps([asdict(failure) for failure in found], indent=2, default=str))
+        return
+    for failure in found:
+        console.print(
+            f"{failure.destination} {failure.audience} {failure.customer_id}"
+            f" {failure.operation}: {failure.reason}",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{len(found)} message(s) failed")
+
+
+def _run_everything(console: Console, settings: Settings) -> None:
+    _quiet_logs()
+    started = time.monotonic()
+    for stream in settings.platform.sources.files:
+        report.print_ingested(console, ingest(settings, stream), settings)
+    with console.status("Building every table"):
+        built = run_job(settings, "build")
+    if not built.success:
+        raise PlatformError(
+            "; ".join(f"{step}: {error}" for step, error in built.failures.items()),
+            where="build",
+            mend="What was built before stands; see it in the UI: make up",
+        )
+    report.print_outcome(console, _warehouse(settings))
+    with console.status("Activating the segments"):
+        sent = run_job(settings, "activation")
+    content = read_status(settings)
+    report.print_ledger(console, content["plans"][-12:], content["ledger"])
+    for hold in content["holds"]:
+        console.print(f"[yellow]held[/] {hold}")
+    _print_places(console, settings, time.monotonic() - started)
+    if not sent.success:
+        raise PlatformError("; ".join(sent.failures.values()), where="activation")
+
+
+def _print_places(console: Console, settings: Settings, seconds: float) -> None:
+    places = {
+        "warehouse": settings.warehouse_path,
+        "raw records": settings.lake_dir,
+        "models": settings.models_dir,
+        "ledger": settings.data_dir / "state.db",
+        "feeds": settings.feeds_dir,
+    }
+    for name, path in places.items():
+        console.print(f"{name + ':':<14}{_shown(path)}", highlight=False)
+    console.print(f"Done in {seconds:.0f} s. Open the UI: [bold]make up[/]", highlight=False)
+
+
+def _streams(
+    files: Mapping[str, Path], maps: list[str], date_format: str | None
+) -> dict[str, FileStream]:
+    told: dict[str, dict[str, str]] = {}
+    for field, column in parse_told(maps).items():
+        stream, dot, name = field.partition(".")
+        if dot and stream not in STREAMS:
+            raise InputError(
+                f"no stream {stream!r}", where="--map", mend=f"There are: {', '.join(STREAMS)}"
+            )
+        told.setdefault(stream if dot else "orders", {})[name if dot else field] = column
+    configured = load_settings().platform.sources.files
+    return {
+        stream: FileStream(
+            path=path.absolute(),
+            mapping={**_mapping_of(configured, stream), **told.get(stream, {})},
+            date_format=date_format,
+        )
+        for stream, path in files.items()
+    }
+
+
+def _mapping_of(configured: Mapping[Any, FileStream], stream: str) -> dict[str, str]:
+    return configured[stream].mapping if stream in configured else {}
+
+
+def _demo_overlay(shop: Any, url: str, folder: Path) -> dict[str, Any]:
+    segments = sorted(path.stem for path in load_settings().segments_dir.glob("*.yaml"))
+    return {
+        "shop": {"name": "Demo shop", "currency": "EUR"},
+        "clock": "newest_record",
+        "sources": {
+            "files": {
+                stream: {"path": str(getattr(shop, stream))} for stream in STREAMS
+            }
+        },
+        "destinations": {
+            "receiver": {
+                "type": "webhook",
+                "url": url,
+                "token": f"${{file:{folder / 'receiver.token'}}}",
+                "requires": ["email"],
+                "consent": "email",
+            }
+        },
+        "activations": [
+            {"segment": segment, "destination": destination}
+            for segment in segments
+            for destination in ("receiver", "feeds")
+        ],
+    }
+
+
+def _receiver_token(path: Path) -> str:
+    token = secrets.token_urlsafe(24)
+    path.touch(mode=0o600)
+    path.write_text(token, encoding="utf-8")
+    return token
+
+
+def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(plan) for plan in plans], indent=2, default=str))
+        return
+    for plan in plans:
+        counts = plan.counts
+        console.print(
+            f"{plan.audience} -> {plan.destination}: {plan.status}, add {counts.add_count},"
+            f" update {counts.update_count}, remove {counts.remove_count},"
+            f" suppressed {counts.suppressed_count}",
+            highlight=False,
+        )
+        for reason in plan.held_reasons:
+            console.print(f"  held: {reason}", highlight=False)
+
+
+def _warehouse(settings: Settings) -> Warehouse:
+    limits = settings.platform.warehouse
+    return Warehouse(
+        settings.warehouse_path, memory_limit=limits.memory_limit, threads=limits.threads
+    )
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _quiet_logs() -> None:
+    # A run writes a line per event; the UI shows them, the terminal shows what came of it.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,0 +1,191 @@
+"""What people read after a run: tables on the terminal, and the same as data for `--json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from rich.console import Console
+from rich.table import Table
+
+from marketing_platform.activation import conservation, ledger_sums
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.results import latest_builds, latest_checks
+from marketing_platform.settings import Settings
+from marketing_platform.sources.files.ingest import Ingested
+from marketing_platform.warehouse import Warehouse
+
+
+def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Everything that `marketing-platform status` tells, as plain data.
+
+    Keys: `data_dir`, `tables` (rows by name), `checks`, `holds`, `runs` (newest first), `ledger`
+    (the sums of all messages) and `plans` (the sums of each plan).
+    """
+    return {
+        "data_dir": str(settings.data_dir),
+        "tables": {build.table_name: build.row_count for build in latest_builds(engine)},
+        "checks": [
+            {
+                "table": check.table_name,
+                "check": check.check_name,
+                "passed": check.passed,
+                "blocking": check.is_blocking,
+                "detail": check.detail,
+                "checked_at": check.checked_at.isoformat() if check.checked_at else None,
+            }
+            for check in latest_checks(engine)
+        ],
+        "holds": find_holds(engine, settings),
+        "runs": runs,
+        "ledger": ledger_sums(engine),
+        "plans": [
+            {
+                "plan": b.plan_id,
+                "destination": b.destination,
+                "segment": b.audience,
+                "status": b.status,
+                "eligible": b.eligible,
+                "sent": b.sent,
+                "suppressed": b.suppressed,
+                "deferred": b.unsettled,
+                "failed": b.failed,
+            }
+            for b in conservation(engine)
+        ],
+    }
+
+
+def print_status(console: Console, content: dict[str, Any]) -> None:
+    """The status for a person."""
+    console.print(f"[bold]{content['data_dir']}[/]")
+    tables = _table("Tables", "table", "rows")
+    for name, rows in content["tables"].items():
+        tables.add_row(name, f"{rows:,}")
+    console.print(tables)
+    failed = [check for check in content["checks"] if not check["passed"]]
+    console.print(f"Checks: {len(content['checks']) - len(failed)} passed, {len(failed)} failed")
+    for check in failed:
+        console.print(f"  [red]failed[/] {check['table']} {check['check']}: {check['detail']}")
+    for hold in content["holds"]:
+        console.print(f"  [yellow]holds activation[/] {hold}")
+    runs = _table("Last runs", "run", "job", "status", "started")
+    for run in content["runs"]:
+        runs.add_row(run["run_id"][:8], run["job"], run["status"], run["started_at"] or "")
+    console.print(runs)
+    print_ledger(console, content["plans"][-12:], content["ledger"])
+
+
+def print_ingested(console: Console, ingested: Ingested, settings: Settings) -> None:
+    """How the columns of an export were understood."""
+    table = _table(f"{ingested.stream}: {ingested.path.name}", "field", "column", "read as")
+    for field, column in ingested.columns.items():
+        table.add_row(field, column.name, column.parse or "text")
+    console.print(table)
+    console.print(
+        f"{ingested.row_count:,} records from {ingested.first} to {ingested.last}"
+        f"{'' if ingested.is_new else ' (already taken in)'}; another column:"
+        f" --map {ingested.stream}.FIELD=COLUMN",
+        highlight=False,
+    )
+
+
+def print_outcome(console: Console, warehouse: Warehouse) -> None:
+    """What the build made: records by outcome, customers, models, segments."""
+    _print_records(console, warehouse)
+    _print_customers(console, warehouse)
+    _print_models(console, warehouse)
+    _print_segments(console, warehouse)
+
+
+def print_ledger(
+    console: Console, plans: list[dict[str, Any]], sums: dict[str, int]
+) -> None:
+    """The sums of the ledger, by plan and in all."""
+    names = ("eligible", "sent", "suppressed", "deferred", "failed")
+    table = _table("Messages", "segment", "destination", "plan", *names)
+    for plan in plans:
+        table.add_row(
+            plan["segment"],
+            plan["destination"],
+            plan["status"],
+            *(f"{plan[name]:,}" for name in names),
+        )
+    table.add_section()
+    table.add_row("all plans", "", "", *(f"{sums[name]:,}" for name in names), style="bold")
+    console.print(table)
+
+
+def _print_records(console: Console, warehouse: Warehouse) -> None:
+    names = ("arrived", "accepted", "duplicate", "quarantined")
+    table = _table("Records", "stream", *names)
+    for row in warehouse.query(
+        "select * from quality.reconciliation where arrived_count > 0 order by stream"
+    ).to_dicts():
+        table.add_row(row["stream"], *(f"{row[f'{name}_count']:,}" for name in names))
+        if row["arrived_amount"] is not None:
+            table.add_row(
+                "  amount", *(f"{row[f'{name}_amount'] or 0:,.2f}" for name in names), style="dim"
+            )
+    console.print(table)
+    reasons = warehouse.query(
+        "select stream, reason, count(*) as n from quality.quarantine group by all order by n desc"
+    )
+    for row in reasons.to_dicts():
+        console.print(f"  quarantined {row['n']:,} {row['stream']}: {row['reason']}")
+
+
+def _print_customers(console: Console, warehouse: Warehouse) -> None:
+    row = warehouse.query(
+        """
+        select
+            (select count(*) from core.contacts) as contacts,
+            (select count(*) from identity.customers) as customers,
+            (select count(*) from profiles.rfm) as buyers,
+            (select count(*) from profiles.orders) as orders,
+            (select count(*) from core.orders where contact_id is null) as guest_orders,
+            (select count(*) from core.refunds) as refunds,
+            (select count(order_id) from core.refunds) as matched
+        """
+    ).row(0, named=True)
+    console.print(
+        f"{row['contacts']:,} contacts are {row['customers']:,} customers;"
+        f" {row['buyers']:,} of them bought, {row['orders']:,} orders.\n"
+        f"{row['guest_orders']:,} orders of guests;"
+        f" {row['refunds']:,} refunds, {row['matched']:,} of them of a known order.",
+        highlight=False,
+    )
+
+
+def _print_models(console: Console, warehouse: Warehouse) -> None:
+    table = _table("Scores", "task", "customers", "mean score", "may be used", "why")
+    for task, name in (("purchase", "purchase_14d"), ("churn", "churn_30d")):
+        row = warehouse.query(
+            f"select count(*) as n, avg(score) as mean from predictions.{name}"
+        ).row(0, named=True)
+        model = warehouse.query(
+            "select is_promoted, reason from predictions.models where task = $task",
+            {"task": task},
+        ).rows()
+        promoted, reason = model[0] if model else (False, "no model")
+        mean = f"{row['mean']:.3f}" if row["mean"] is not None else "-"
+        table.add_row(task, f"{row['n']:,}", mean, "yes" if promoted else "no", reason)
+    console.print(table)
+
+
+def _print_segments(console: Console, warehouse: Warehouse) -> None:
+    table = _table("Segments", "segment", "members", "status")
+    for row in warehouse.query("select * from segments.sizes order by segment").to_dicts():
+        held = row["status"] == "held"
+        shown = f"held: {row['held_reason']}" if held else row["status"]
+        table.add_row(row["segment"], f"{row['member_count']:,}", shown)
+    console.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    numbers = {"rows", "members", "eligible", "sent", "suppressed", "deferred", "failed"}
+    numbers |= {"arrived", "accepted", "duplicate", "quarantined", "customers", "mean score"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table

@@ -1,0 +1,311 @@
+"""The state database: what must survive a crash and be written by many at once.
+
+SQLite (WAL) where nothing is installed, PostgreSQL by URL. Here live the engine, the tables of the
+send ledger and the rules that the database itself holds. What is written into them is decided in
+`activation/`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from marketing_platform.errors import ConfigError
+
+METADATA = sa.MetaData()
+OPERATIONS = ("add", "update", "remove")
+PLAN_STATUSES = ("planned", "held", "done")
+SETTLED_STATES = ("sent", "suppressed", "failed")
+# Who may become what. `failed -> deferred` is the explicit command `retry` and nothing else.
+TRANSITIONS: dict[str, tuple[str, ...]] = {
+    "planned": ("in_flight", "suppressed"),
+    "in_flight": ("sent", "failed", "deferred"),
+    "deferred": ("in_flight", "suppressed"),
+    "failed": ("deferred",),
+    "sent": (),
+    "suppressed": (),
+}
+# SQLite uses a partial index only where the query repeats its condition word for word.
+OPEN = "state in ('planned', 'in_flight', 'deferred')"
+CLAIMABLE = f"{OPEN} and state <> 'in_flight'"
+_BUSY_SECONDS = 60
+
+
+class UtcDateTime(sa.TypeDecorator[dt.datetime]):
+    """A moment with a time zone in Python, stored as UTC without one."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Refuse a moment without a time zone; nobody could say which moment it is."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a time zone: {value}")
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
+        """Give the time zone back."""
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} in ({listed})", name=f"{column}_is_known")
+
+
+# One row: a decision about one audience at one destination, and how many messages came of it.
+plans = sa.Table(
+    "plans",
+    METADATA,
+    sa.Column("plan_id", sa.Integer, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("audience", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("held_reason", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("eligible_count", sa.Integer, nullable=False),
+    sa.Column("add_count", sa.Integer, nullable=False),
+    sa.Column("update_count", sa.Integer, nullable=False),
+    sa.Column("remove_count", sa.Integer, nullable=False),
+    sa.Column("suppressed_count", sa.Integer, nullable=False),
+    sa.Column("superseded_count", sa.Integer, nullable=False),
+    sa.Column("audience_count", sa.Integer, nullable=False),
+    sa.Column("wanted_count", sa.Integer, nullable=False),
+    _one_of("status", PLAN_STATUSES),
+    sa.CheckConstraint("(status = 'held') = (held_reason is not null)", name="held_says_why"),
+    sa.CheckConstraint("status <> 'held' or eligible_count = 0", name="held_sends_nothing"),
+    sa.Index("plans_by_audience", "destination", "audience", "plan_id"),
+    sqlite_autoincrement=True,
+)
+
+# One row: a request to a destination. Its rows and their order never change while it is open.
+batches = sa.Table(
+    "batches",
+    METADATA,
+    sa.Column("batch_id", sa.String(32), primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("audience", sa.Text, nullable=False),
+    sa.Column("is_exclusive", sa.Boolean, nullable=False),
+    sa.Column("lease_owner", sa.Text, nullable=False),
+    sa.Column("lease_expires_at", UtcDateTime, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("closed_at", UtcDateTime),
+    sa.Index(
+        "batches_open",
+        "destination",
+        sqlite_where=sa.text("closed_at is null"),
+        postgresql_where=sa.text("closed_at is null"),
+    ),
+    # A feed is one file: two dispatchers that wrote it at once would undo each other's work.
+    sa.Index(
+        "batches_exclusive",
+        "destination",
+        "audience",
+        unique=True,
+        sqlite_where=sa.text("closed_at is null and is_exclusive"),
+        postgresql_where=sa.text("closed_at is null and is_exclusive"),
+    ),
+)
+
+# One row: one thing to tell a destination about one customer in one audience.
+messages = sa.Table(
+    "messages",
+    METADATA,
+    sa.Column("message_key", sa.String(32), primary_key=True),
+    sa.Column("plan_id", sa.Integer, sa.ForeignKey(plans.c.plan_id), nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("audience", sa.Text, nullable=False),
+    sa.Column("customer_id", sa.Text, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text),
+    sa.Column("content_version", sa.String(32), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("may_have_arrived", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("next_attempt_at", UtcDateTime),
+    sa.Column("batch_id", sa.String(32), sa.ForeignKey(batches.c.batch_id)),
+    sa.Column("position", sa.Integer),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("settled_at", UtcDateTime),
+    _one_of("operation", OPERATIONS),
+    _one_of("state", tuple(TRANSITIONS)),
+    sa.CheckConstraint("attempts >= 0 and sequence >= 0", name="counts_are_positive"),
+    sa.CheckConstraint(
+        "state not in ('suppressed', 'failed') or reason is not null", name="a_refusal_says_why"
+    ),
+    sa.CheckConstraint(
+        "state <> 'in_flight' or batch_id is not null", name="in_flight_has_a_batch"
+    ),
+    sa.CheckConstraint("state = 'suppressed' or payload is not null", name="a_message_says_what"),
+    sa.CheckConstraint(
+        "(state in ('sent', 'suppressed', 'failed')) = (settled_at is not null)",
+        name="settled_says_when",
+    ),
+    # Two planners at the same time number the same next message; one of them wins.
+    sa.UniqueConstraint("destination", "audience", "customer_id", "sequence"),
+    sa.Index(
+        "messages_one_open",
+        "destination",
+        "audience",
+        "customer_id",
+        unique=True,
+        sqlite_where=sa.text(OPEN),
+        postgresql_where=sa.text(OPEN),
+    ),
+    sa.Index(
+        "messages_by_batch",
+        "batch_id",
+        sqlite_where=sa.text("batch_id is not null"),
+        postgresql_where=sa.text("batch_id is not null"),
+    ),
+)
+
+
+_LEGAL = " or ".join(
+    f"(old.state = '{old}' and new.state = '{new}')"
+    for old, news in TRANSITIONS.items()
+    for new in news
+)
+_FIXED = (
+    "message_key, plan_id, destination, audience, customer_id, sequence, operation, content_version"
+)
+# Name, moment, condition and what is said. The ledger refuses these whoever asks.
+_GUARDS = (
+    (
+        "messages_transition",
+        "before update of state",
+        f"old.state <> new.state and not ({_LEGAL})",
+        "a message cannot change its state so",
+    ),
+    (
+        "messages_start",
+        "before insert",
+        "new.state not in ('planned', 'suppressed')",
+        "a message starts as planned or suppressed",
+    ),
+    ("messages_fixed", f"before update of {_FIXED}", None, "what a message is does not change"),
+    ("messages_kept", "before delete", None, "a message is never deleted"),
+)
+
+
+def _add_guards() -> None:
+    for name, moment, condition, said in _GUARDS:
+        when = f"when ({condition}) " if condition else ""
+        head = f"create trigger {name} {moment} on messages for each row {when}"
+        sqlite = f"{head}begin select raise(abort, '{said}'); end"
+        function = (
+            f"create or replace function {name}() returns trigger language plpgsql as"
+            f" $$ begin raise exception '{said}' using errcode = 'check_violation'; end $$"
+        )
+        _after_create(sqlite, "sqlite")
+        _after_create(function, "postgresql")
+        _after_create(f"{head}execute function {name}()", "postgresql")
+
+
+def _after_create(statement: str, dialect: str) -> None:
+    def run(target: Any, connection: sa.Connection, **_: Any) -> None:
+        if connection.dialect.name == dialect:
+            connection.exec_driver_sql(statement)
+
+    event.listen(messages, "after_create", run)
+
+
+_add_guards()
+
+
+def connect(url: str) -> sa.Engine:
+    """An engine for the state database; nothing is asked of it yet. `url` is a SQLAlchemy URL."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        # Parameters hold personal data: they stay out of error texts.
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+        )
+    raise ConfigError(
+        f"the state database cannot be {parsed.get_backend_name()}",
+        mend="Use sqlite:///... or postgresql+psycopg://...",
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    # The driver begins no transaction by itself; `_begin_sqlite` does.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = wal", "foreign_keys = on"):
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    # NORMAL survives the death of the process, FULL a power cut too.
+    level = "full" if options.get("durable") else "normal"
+    connection.exec_driver_sql(f"pragma synchronous = {level}")
+    # A reader that turns writer deadlocks with another; a writer says so from the start.
+    connection.exec_driver_sql("begin" if options.get("reading") else "begin immediate")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that only reads; on SQLite it waits for no writer."""
+    with engine.connect() as plain, plain.execution_options(reading=True) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine, *, durable: bool = False) -> Iterator[sa.Connection]:
+    """A transaction that writes: committed at the end, rolled back on an error.
+
+    `durable` waits until the disk has it, for what must not be forgotten in a power cut.
+    """
+    with engine.connect() as plain:
+        connection = plain.execution_options(durable=durable)
+        with connection.begin():
+            yield connection
+
+
+def create_tables(engine: sa.Engine) -> None:
+    """Create the tables, triggers and functions that are missing; safe when two do it at once."""
+    try:
+        with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_265_101)))
+            METADATA.create_all(connection)
+    except sa.exc.OperationalError as error:
+        raise ConfigError(
+            f"cannot open the state database: {str(error.orig).splitlines()[0]}",
+            where=engine.url.render_as_string(hide_password=True),
+            mend="Check MARKETING_PLATFORM_STATE_URL and that the server runs",
+        ) from None
+
+
+def open_state(url: str) -> sa.Engine:
+    """An engine for the state database with all its tables in place."""
+    engine = connect(url)
+    create_tables(engine)
+    return engine
+
+
+def utc_now() -> dt.datetime:
+    """This moment, in UTC."""
+    return dt.datetime.now(dt.UTC)
