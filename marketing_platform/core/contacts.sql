@@ -26,11 +26,7 @@ keyed as (
         *,
         coalesce(source_contact_id, 'email:' || lower(trim(email))) as contact_key,
         nullif(lower(trim(email)), '') as clean_email,
-        nullif(
-            regexp_replace(
-                regexp_replace(trim(phone), '[^0-9+]', '', 'g'), '^00', '+'
-            ), ''
-        ) as clean_phone
+        regexp_replace(translate(trim(phone), ' ()-./', ''), '^00', '+') as plain_phone
     from mentions
     where source_contact_id is not null or nullif(trim(email), '') is not null
 )
@@ -41,8 +37,8 @@ select
     -- The list of contacts wins over what an order says, and the latest word over earlier ones.
     arg_max(clean_email, concat(cast(is_listed as varchar), cast(updated_at as varchar)))
         filter (where clean_email is not null) as email,
-    arg_max(clean_phone, concat(cast(is_listed as varchar), cast(updated_at as varchar)))
-        filter (where clean_phone is not null) as phone,
+    arg_max(plain_phone, concat(cast(is_listed as varchar), cast(updated_at as varchar)))
+        filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,}$')) as phone,
     max(first_name) as first_name,
     max(last_name) as last_name,
     arg_max(country, concat(cast(is_listed as varchar), cast(updated_at as varchar)))

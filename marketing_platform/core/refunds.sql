@@ -55,7 +55,7 @@ matched as (
         c.sold_quantity,
         sum(r.quantity) over (
             partition by c.order_item_id
-            order by r.refunded_at asc, c.refund_id asc
+            order by r.refunded_at asc nulls first, c.refund_id asc nulls first
             rows between unbounded preceding and current row
         ) as given_back
     from candidates as c

@@ -4,7 +4,7 @@ with
 named as (
     select
         *,
-        trim(lower(regexp_replace(trim(event), '[^A-Za-z0-9]+', '_', 'g')), '_') as snake_name,
+        translate(lower(trim(event)), ' -./:', '_____') as snake_name,
         row_number() over (
             partition by event_id order by received_at desc, line_number desc
         ) as version

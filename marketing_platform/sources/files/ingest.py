@@ -182,7 +182,7 @@ def _unreadable(
         for field in mapped
         if field.kind not in ("text", "id", "flag")
     ]
-    return call("nullif", call("concat_ws", literal(", "), literal(""), *cases), literal(""))
+    return call("nullif", call("concat_ws", literal(", "), exp.null(), *cases), literal(""))
 
 
 def _nothing(extracted: exp.Expression) -> exp.Expression:

@@ -1,0 +1,133 @@
+"""Orders, guests and refunds, from an export to `core` and `profiles`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+HEADER = "Order ID,Customer ID,Email,Order Date,SKU,Quantity,Unit Price,Status\n"
+
+
+def built(make_settings: MakeSettings, tmp_path: Path, lines: str, **platform: object) -> Warehouse:
+    path = tmp_path / "orders.csv"
+    path.write_text(HEADER + lines, encoding="utf-8")
+    settings = make_settings(sources={"files": {"orders": {"path": path}}}, **platform)
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers", "quality.reconciliation"])
+    return warehouse
+
+
+def refunds(warehouse: Warehouse) -> list[tuple[str | None, int]]:
+    frame = warehouse.read("core.refunds").sort("refunded_at")
+    return list(frame.select("order_id", "quantity").iter_rows())
+
+
+def test_a_return_belongs_to_the_latest_earlier_order_of_that_product_and_price(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,k,,2024-01-01,a,5,2.00,\n"
+        "2,k,,2024-01-05,a,5,2.00,\n"
+        "3,k,,2024-01-06,a,5,9.00,\n"
+        "C1,k,,2024-01-07,a,-4,2.00,\n"
+        "4,k,,2024-01-08,a,5,2.00,\n",
+    )
+    assert refunds(warehouse) == [("files:2", 4)]
+    order = warehouse.read("profiles.orders").filter(pl.col("order_id") == "files:2")
+    assert [str(v) for v in order.select("gross_amount", "refund_amount", "net_amount").row(0)] == [
+        "10.00",
+        "8.00",
+        "2.00",
+    ]
+
+
+def test_what_exceeds_the_order_or_has_none_stands_alone(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,k,,2024-01-01,a,5,2.00,\n"
+        "C1,k,,2024-01-02,a,-3,2.00,\n"
+        "C2,k,,2024-01-03,a,-3,2.00,\n"
+        "C3,other,,2024-01-04,a,-1,2.00,\n"
+        "C4,,,2024-01-05,a,-1,2.00,\n"
+        "C5,k,,2023-12-31,a,-1,2.00,\n",
+    )
+    assert refunds(warehouse) == [
+        (None, 1),
+        ("files:1", 3),
+        (None, 3),
+        (None, 1),
+        (None, 1),
+    ]
+
+
+def test_a_guest_order_is_an_order_without_a_customer(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings, tmp_path, "1,,,2024-01-01,a,1,2.00,\n2,k,,2024-01-01,a,1,2.00,\n"
+    )
+    orders = warehouse.read("core.orders").sort("order_id")
+    assert orders["contact_id"].to_list() == [None, "files:k"]
+    assert warehouse.read("profiles.orders")["order_id"].to_list() == ["files:2"]
+
+
+def test_a_guest_with_the_email_of_an_account_is_the_same_customer(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,k,Ann@Example.com,2024-01-01,a,1,2.00,\n2,, ann@example.com ,2024-01-02,a,1,2.00,\n",
+    )
+    profile = warehouse.read("profiles.customers")
+    assert profile.select("order_count", "email").rows() == [(2, "ann@example.com")]
+
+
+def test_an_order_that_cost_nothing_is_no_purchase_and_a_cancelled_one_no_order(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,k,,2024-01-01,a,1,0,\n2,k,,2024-01-02,a,1,5,cancelled\n3,k,,2024-01-03,a,1,5,paid\n",
+    )
+    assert sorted(warehouse.read("core.orders")["order_id"]) == ["files:1", "files:3"]
+    assert warehouse.read("profiles.orders")["order_id"].to_list() == ["files:3"]
+
+
+def test_the_clock_hides_what_came_later(make_settings: MakeSettings, tmp_path: Path) -> None:
+    lines = "1,k,,2024-01-01,a,2,5,\n2,k,,2024-03-01,a,1,5,\nC1,k,,2024-03-02,a,-1,5,\n"
+    warehouse = built(make_settings, tmp_path, lines, clock="2024-02-01")
+    profile = warehouse.read("profiles.customers").row(0, named=True)
+    assert (profile["order_count"], str(profile["lifetime_value_amount"])) == (1, "10.00")
+    assert profile["recency_days"] == 31
+
+
+def test_the_newest_record_is_the_clock_of_an_export_of_the_past(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(make_settings, tmp_path, "1,k,,2011-12-09 12:50:00,a,2,5,\n")
+    assert str(warehouse.read("core.clock")["as_of_date"][0]) == "2011-12-09"
+
+
+def test_building_twice_gives_the_same_tables(make_settings: MakeSettings, tmp_path: Path) -> None:
+    lines = "".join(f"{n},k{n % 7},,2024-01-{1 + n % 28:02},a{n % 3},{n % 4},2.5,\n" for n in range(90))
+    first = built(make_settings, tmp_path, lines)
+    tables = ["core.orders", "core.order_items", "profiles.rfm", "profiles.customers"]
+    before = {name: first.read(name) for name in tables}
+    second = built(make_settings, tmp_path, lines)
+    for name in tables:
+        order = before[name].columns
+        assert second.read(name).sort(order).equals(before[name].sort(order)), name

@@ -1,0 +1,108 @@
+"""Every SQL file of the engine: named by its place, documented, portable, with a contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.names import LAYERS
+from marketing_platform.pipeline import all_tables
+from marketing_platform.sources.files.ingest import raw_columns
+from marketing_platform.warehouse import SqlTable, sql_tables
+from marketing_platform.warehouse.lineage import column_lineage
+from marketing_platform.warehouse.tables import in_build_order, read_sql_table, tables_read
+
+ALL_SQL = list(sql_tables().values())
+
+
+@pytest.mark.parametrize("dialect", ["spark", "snowflake", "bigquery"])
+@pytest.mark.parametrize("table", ALL_SQL, ids=lambda table: str(table.name))
+def test_every_table_can_be_carried_to_other_engines(table: SqlTable, dialect: str) -> None:
+    (carried,) = sqlglot.transpile(
+        table.sql,
+        read="duckdb",
+        write=dialect,
+        unsupported_level=sqlglot.ErrorLevel.RAISE,
+    )
+    assert sqlglot.parse_one(carried, read=dialect)
+
+
+def test_every_table_has_a_contract_and_every_contract_a_table() -> None:
+    assert set(all_tables()) == set(CONTRACTS)
+
+
+def test_every_table_says_what_one_row_is() -> None:
+    for table in all_tables().values():
+        assert table.description.lower().startswith(("one row", "the one row")), str(table.name)
+
+
+def test_tables_come_after_what_they_read() -> None:
+    seen: set[str] = set()
+    for name, table in all_tables().items():
+        missing = {r for r in table.reads if not r.startswith("raw.")} - seen
+        assert not missing, f"{name} comes before {missing}"
+        seen.add(name)
+
+
+def test_data_flows_from_left_to_right() -> None:
+    places = {layer: place for place, layer in enumerate(LAYERS)}
+    for name, table in all_tables().items():
+        for read in table.reads:
+            source = read.partition(".")[0]
+            assert places[source] <= places[table.name.schema], f"{name} reads {read}"
+
+
+def test_columns_keep_the_naming_rules() -> None:
+    kinds = {"_at": "TIMESTAMP", "_date": "DATE", "_count": "BIGINT", "_share": "DOUBLE"}
+    for contract in CONTRACTS.values():
+        for name, column in contract.columns.items():
+            where = f"{contract.name}.{name}"
+            for ending, kind in kinds.items():
+                if name.endswith(ending):
+                    assert column.duckdb_type == kind, where
+            if name.startswith(("is_", "has_")):
+                assert column.duckdb_type == "BOOLEAN", where
+            if column.duckdb_type.startswith("DECIMAL"):
+                assert name.endswith("_amount"), where
+            assert column.description.endswith("."), where
+
+
+def test_column_lineage_follows_ctes_joins_and_windows() -> None:
+    lineage = column_lineage(sql_tables()["profiles.rfm"], raw_columns())
+    assert lineage["lifetime_value_amount"] == (("profiles.orders", "net_amount"),)
+    assert ("core.clock", "as_of_date") in lineage["recency_days"]
+    assert ("profiles.orders", "order_date") in lineage["recency_days"]
+
+
+@pytest.mark.parametrize("table", ALL_SQL, ids=lambda table: str(table.name))
+def test_every_lineage_leads_to_columns_that_exist(table: SqlTable) -> None:
+    raw = raw_columns()
+    for column, sources in column_lineage(table, raw).items():
+        for source, name in sources:
+            known = raw[source] if source in raw else CONTRACTS[source].columns
+            assert name in known, f"{table.name}.{column} <- {source}.{name}"
+
+
+def test_names_of_ctes_are_no_tables() -> None:
+    assert tables_read("with a as (select * from core.orders) select * from a") == ("core.orders",)
+
+
+def test_tables_that_read_each_other_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "core"
+    folder.mkdir()
+    (folder / "a.sql").write_text("-- One row is a.\nselect 1 as x from core.b")
+    (folder / "b.sql").write_text("-- One row is b.\nselect 1 as x from core.a")
+    tables = {f"core.{n}": read_sql_table(folder / f"{n}.sql") for n in "ab"}
+    with pytest.raises(ValueError, match=r"core\.a -> core\.b -> core\.a"):
+        in_build_order(tables)
+
+
+def test_a_table_without_a_comment_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "core"
+    folder.mkdir()
+    (folder / "a.sql").write_text("select 1 as x")
+    with pytest.raises(ValueError, match="says what one row is"):
+        read_sql_table(folder / "a.sql")
