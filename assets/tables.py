@@ -1,6 +1,7 @@
 """Turns the engine's tables into assets: one asset a table, with its contract as a blocking check."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import dagster as dg
 
@@ -93,8 +94,7 @@ def table_asset(
 def part_of(context: dg.AssetExecutionContext) -> Part:
     """The days that a run of a partitioned asset covers."""
     window = context.partition_time_window
-    first, last = window.start.date(), window.end.date()
-    return Part(first, last - (last - first).resolution)
+    return Part(window.start.date(), window.end.date() - timedelta(days=1))
 
 
 def _check_result(key: dg.AssetKey, passed: bool, detail: str) -> dg.AssetCheckResult:

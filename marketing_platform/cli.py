@@ -7,13 +7,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from marketing_platform.errors import HeldError, InputError, PlatformError
-from marketing_platform.settings import DATA_DIR_VARIABLE, Settings, load_settings
+from marketing_platform.errors import InputError, PlatformError
+from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,14 +91,15 @@ def demo(
 @app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
     """Open the Dagster UI on the current shop."""
-    from marketing_platform.definitions import prepare_instance
+    from marketing_platform.definitions import ROOT, prepare_instance
 
     settings = load_settings()
-    prepare_instance(settings)
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
-    dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(command[0], command)  # noqa: S606 - hands over to the UI, nothing from outside
+    os.environ[CONFIG_DIR_VARIABLE] = str(settings.config_dir)
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    arguments = ["dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(dagster, [dagster, *arguments])  # noqa: S606 - hands over to the UI
 
 
 @app.command()

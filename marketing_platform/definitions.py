@@ -7,20 +7,21 @@ runs jobs through `run_job`, so that what it did shows in the UI.
 from __future__ import annotations
 
 import datetime as dt
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import yaml
 
 from assets.activation import activation_assets
 from assets.checks import table_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
+from marketing_platform.lake import write_atomically
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.ingest import coverage
+from resources.event_storage import PooledSqliteEventLogStorage
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
 from sensors.alerts import alert_sensors
@@ -29,7 +30,7 @@ from sensors.schedules import automation, daily_ingest, range_tags
 
 _DEFAULT_HISTORY_DAYS = 365
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-EVENTS_DIR_VARIABLE = "MARKETING_PLATFORM_EVENTS_DIR"
+ROOT = Path(__file__).parent.parent
 
 
 @dg.definitions
@@ -80,12 +81,12 @@ class JobOutcome:
 
 def run_job(settings: Settings, name: str) -> JobOutcome:
     """Run a job in this process on the shop's Dagster instance, over all daily partitions."""
-    prepare_instance(settings)
+    home = prepare_instance(settings)
     start, end = partition_bounds(settings)
     last = end or dt.datetime.now(dt.UTC).date()
     job = build_definitions(settings).resolve_job_def(name)
     tags = range_tags(start, last) if job.partitions_def else {}
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )
@@ -101,8 +102,7 @@ def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None
     """The last runs on the shop's instance, newest first: run_id, job, status, started_at."""
     if not (settings.dagster_home / "dagster.yaml").exists():
         return []
-    prepare_instance(settings)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
         records = instance.get_run_records(limit=limit)
     return [
         {
@@ -115,15 +115,20 @@ def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None
     ]
 
 
-def prepare_instance(settings: Settings) -> None:
-    """Make the shop's Dagster home from `dagster.yaml`, and point Dagster at it."""
+def prepare_instance(settings: Settings) -> Path:
+    """Write the shop's Dagster home from `dagster.yaml`, the one place to edit, and name it."""
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    template = Path(__file__).parent.parent / "dagster.yaml"
-    if not (home / "dagster.yaml").exists():
-        shutil.copyfile(template, home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
-    os.environ[EVENTS_DIR_VARIABLE] = str(home / "history" / "runs")
+    instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    storage = {
+        "module": PooledSqliteEventLogStorage.__module__,
+        "class": PooledSqliteEventLogStorage.__name__,
+        "config": {"base_dir": str(home / "history" / "runs")},
+    }
+    # Whoever names a storage of their own, PostgreSQL say, keeps it.
+    if "storage" not in instance:
+        instance.setdefault("event_log_storage", storage)
+    write_atomically(home / "dagster.yaml", yaml.safe_dump(instance, sort_keys=False))
+    return home
 
 
 def _first_line(event: dg.DagsterEvent) -> str:

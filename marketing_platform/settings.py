@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -101,7 +102,7 @@ class WebhookDestination(_Model):
     @field_validator("url")
     @classmethod
     def _http_url(cls, url: str) -> str:
-        if not re.match(r"https?://[^/\s]+", url):
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or not _has_good_port(url):
             raise ValueError("not an http(s) URL")
         if "@" in url.split("/")[2]:
             raise ValueError("a user name or password does not belong in the URL; use token")
@@ -116,6 +117,13 @@ class FilesDestination(_Model):
     format: Literal["csv", "jsonl"] = "csv"
     requires: tuple[Literal["email", "phone"], ...] = ()
     consent: Literal["email", "sms"] | None = None
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 Destination = Annotated[WebhookDestination | FilesDestination, Field(discriminator="type")]

@@ -216,7 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take a batch, or queue a fault."""
         receiver = self.server.receiver
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender died in the middle of its request.
+            self.close_connection = True
+            return
         if self.path == "/misbehave":
             receiver.misbehave(Fault(**json.loads(body)))
             self._answer(200, "{}")

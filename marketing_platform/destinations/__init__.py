@@ -1,0 +1,6 @@
+"""Where messages go: one module a kind of destination."""
+
+from marketing_platform.destinations.base import Answer, Batch, Destination, Row, RowAnswer
+from marketing_platform.destinations.registry import make_destination
+
+__all__ = ["Answer", "Batch", "Destination", "Row", "RowAnswer", "make_destination"]

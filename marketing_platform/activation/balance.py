@@ -1,0 +1,186 @@
+"""The sums of the ledger, and what a person does about those that failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from marketing_platform.activation.verdict import UNKNOWN
+from marketing_platform.state import CLAIMABLE, messages, plans, reading, utc_now, writing
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A plan's sums. `eligible` was written with the plan, the others are counted from its rows.
+
+    A row that is not settled yet, `planned` or `in_flight`, is work put off, as `deferred` is.
+    """
+
+    plan_id: int
+    destination: str
+    audience: str
+    status: str
+    eligible: int
+    sent: int
+    suppressed: int
+    deferred: int
+    failed: int
+    planned: int
+    in_flight: int
+
+    @property
+    def unsettled(self) -> int:
+        """Rows that are still to be sent."""
+        return self.deferred + self.planned + self.in_flight
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row that the plan made is accounted for."""
+        return self.eligible == self.sent + self.suppressed + self.failed + self.unsettled
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A message that was given up, and the words of the one who refused it."""
+
+    message_key: str
+    destination: str
+    audience: str
+    customer_id: str
+    operation: str
+    reason: str
+    attempts: int
+    settled_at: dt.datetime
+
+
+def conservation(engine: sa.Engine, *, only_broken: bool = False) -> list[Balance]:
+    """The balance of every plan, oldest first; with `only_broken` those that do not add up."""
+    states = ("sent", "suppressed", "deferred", "failed", "planned", "in_flight")
+    counted = (
+        sa.select(
+            messages.c.plan_id,
+            *(
+                sa.func.count(sa.case((messages.c.state == state, 1))).label(state)
+                for state in states
+            ),
+        )
+        .group_by(messages.c.plan_id)
+        .subquery()
+    )
+    statement = (
+        sa.select(
+            plans.c.plan_id,
+            plans.c.destination,
+            plans.c.audience,
+            plans.c.status,
+            plans.c.eligible_count.label("eligible"),
+            *(sa.func.coalesce(counted.c[state], 0).label(state) for state in states),
+        )
+        .outerjoin_from(plans, counted, plans.c.plan_id == counted.c.plan_id)
+        .order_by(plans.c.plan_id)
+    )
+    with reading(engine) as connection:
+        balances = [Balance(**row) for row in connection.execute(statement).mappings()]
+    return [balance for balance in balances if not (only_broken and balance.adds_up)]
+
+
+def ledger_sums(engine: sa.Engine) -> dict[str, int]:
+    """The sums of the whole ledger: eligible = sent + suppressed + deferred + failed.
+
+    `deferred` counts every row that is not settled: put off, planned and not claimed yet, or in
+    flight, be its dispatcher alive or dead.
+    """
+    balances = conservation(engine)
+    return {
+        "eligible": sum(balance.eligible for balance in balances),
+        "sent": sum(balance.sent for balance in balances),
+        "suppressed": sum(balance.suppressed for balance in balances),
+        "deferred": sum(balance.unsettled for balance in balances),
+        "failed": sum(balance.failed for balance in balances),
+    }
+
+
+def failures(
+    engine: sa.Engine, *, destination: str | None = None, limit: int | None = None
+) -> list[Failure]:
+    """The messages that failed, the latest first."""
+    columns = [messages.c[name] for name in Failure.__dataclass_fields__]
+    statement = sa.select(*columns).where(messages.c.state == "failed")
+    if destination:
+        statement = statement.where(messages.c.destination == destination)
+    statement = statement.order_by(messages.c.settled_at.desc(), messages.c.message_key)
+    with reading(engine) as connection:
+        return [Failure(**row) for row in connection.execute(statement.limit(limit)).mappings()]
+
+
+def retry(
+    engine: sa.Engine,
+    *,
+    destination: str | None = None,
+    audience: str | None = None,
+    keys: Iterable[str] | None = None,
+    include_unknown: bool = False,
+    now: dt.datetime | None = None,
+) -> int:
+    """Give failed messages another chance: they are deferred, and due at once. Gives how many.
+
+    A message that a later one about the same customer has overtaken stays failed. One whose outcome
+    is unknown may have been acted on: it is sent again only with `include_unknown`.
+    """
+    later = messages.alias("later")
+    overtaken = sa.exists().where(
+        later.c.destination == messages.c.destination,
+        later.c.audience == messages.c.audience,
+        later.c.customer_id == messages.c.customer_id,
+        later.c.sequence > messages.c.sequence,
+    )
+    chosen = [messages.c.state == "failed", ~overtaken]
+    if destination:
+        chosen.append(messages.c.destination == destination)
+    if audience:
+        chosen.append(messages.c.audience == audience)
+    if keys is not None:
+        chosen.append(messages.c.message_key.in_(list(keys)))
+    if not include_unknown:
+        chosen.append(~messages.c.reason.startswith(UNKNOWN, autoescape=True))
+    with writing(engine) as connection:
+        return _reopen(connection, chosen, now or utc_now())
+
+
+def _reopen(
+    connection: sa.Connection, chosen: Sequence[sa.ColumnElement[bool]], now: dt.datetime
+) -> int:
+    reopened = connection.execute(
+        sa.update(messages)
+        .where(*chosen)
+        .values(state="deferred", attempts=0, next_attempt_at=now, settled_at=None)
+    )
+    # A plan with work again is not done.
+    has_work = sa.exists().where(messages.c.plan_id == plans.c.plan_id, sa.text(CLAIMABLE))
+    connection.execute(
+        sa.update(plans).where(plans.c.status == "done", has_work).values(status="planned")
+    )
+    return int(reopened.rowcount)
+
+
+def in_flight_count(engine: sa.Engine, destinations: Sequence[str]) -> int:
+    """Rows of these destinations that are in a request right now."""
+    statement = sa.select(sa.func.count()).where(
+        messages.c.state == "in_flight", messages.c.destination.in_(destinations)
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(statement).scalar_one())
+
+
+def waiting_counts(engine: sa.Engine) -> dict[str, int]:
+    """Rows that wait to be claimed, by destination."""
+    statement = (
+        sa.select(messages.c.destination, sa.func.count())
+        .where(sa.text(CLAIMABLE))
+        .group_by(messages.c.destination)
+    )
+    with reading(engine) as connection:
+        return {str(name): int(count) for name, count in connection.execute(statement)}

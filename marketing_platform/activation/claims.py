@@ -1,0 +1,313 @@
+"""Claims rows for a request, and takes over what a dead dispatcher has left behind.
+
+A claim puts rows into a batch in one transaction, before anything is sent. The batch, its rows and
+their order stay as they are until it is settled, so that after a crash the same request goes out
+again under the same key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from marketing_platform.activation.owner import is_dead
+from marketing_platform.destinations import Batch, Destination, Row
+from marketing_platform.state import CLAIMABLE, batches, messages, plans, reading, writing
+
+REMOVALS = "operation = 'remove'"
+OTHERS = "operation <> 'remove'"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A dispatcher in the ledger: its name, this moment, and when its leases end."""
+
+    name: str
+    now: dt.datetime
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch that this dispatcher holds; `attempts` is that of its most tried row."""
+
+    batch: Batch
+    row_count: int
+    attempts: int
+    is_leftover: bool
+
+
+def claim(engine: sa.Engine, destination: Destination, phase: str, holder: Holder) -> Claim | None:
+    """Claim the next rows that are due, of one audience; None if there are none.
+
+    `phase` is `REMOVALS` or `OTHERS`. Another dispatcher never gets the same rows.
+    """
+    # Where a row must not be sent twice, a claim that a power cut forgets would do just that.
+    with writing(engine, durable=not destination.is_idempotent) as connection:
+        due = _due(destination.name, phase, holder.now)
+        audience = connection.execute(
+            sa.select(messages.c.audience)
+            .where(due, messages.c.audience.not_in(held_audiences(destination.name)))
+            .limit(1)
+        ).scalar()
+        if audience is None:
+            return None
+        batch_id = _open_batch(connection, destination, audience, holder)
+        if batch_id is None:
+            return None
+        if not _take(connection, batch_id, audience, due, destination):
+            connection.execute(sa.delete(batches).where(batches.c.batch_id == batch_id))
+            return None
+        return read_claim(connection, destination, batch_id, audience)
+
+
+def claim_whole(
+    engine: sa.Engine, destination: Destination, audience: str, holder: Holder
+) -> Claim | None:
+    """Claim a feed without new rows, to write it again; None if it is held or not planned yet."""
+    latest = (
+        sa.select(plans.c.status)
+        .where(plans.c.destination == destination.name, plans.c.audience == audience)
+        .order_by(plans.c.plan_id.desc())
+        .limit(1)
+    )
+    with writing(engine) as connection:
+        if connection.execute(latest).scalar() in (None, "held"):
+            return None
+        batch_id = _open_batch(connection, destination, audience, holder)
+        return read_claim(connection, destination, batch_id, audience) if batch_id else None
+
+
+def postpone(engine: sa.Engine, destination: Destination, until: dt.datetime) -> None:
+    """Let nothing that waits for a destination be due before `until`."""
+    due = messages.c.next_attempt_at
+    with writing(engine) as connection:
+        connection.execute(
+            sa.update(messages)
+            .where(messages.c.destination == destination.name, sa.text(CLAIMABLE))
+            .where(sa.or_(due.is_(None), due < until))
+            .values(next_attempt_at=until)
+        )
+
+
+def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Claim | None:
+    """Take a batch whose holder is dead or whose lease has ended; None if there is none."""
+    waiting = sa.select(batches).where(
+        batches.c.destination == destination.name,
+        sa.text("closed_at is null"),
+        batches.c.lease_owner != holder.name,
+        batches.c.audience.not_in(held_audiences(destination.name)),
+    )
+    with reading(engine) as connection:
+        candidates = connection.execute(waiting.order_by(batches.c.created_at)).all()
+    dead = {name for name in {row.lease_owner for row in candidates} if is_dead(name)}
+    for row in candidates:
+        if row.lease_expires_at > holder.now and row.lease_owner not in dead:
+            continue
+        with writing(engine, durable=not destination.is_idempotent) as connection:
+            # Two that see the same dead lease: the first changes the owner, the second finds it so.
+            if not _change_owner(connection, row.batch_id, row.lease_owner, holder):
+                continue
+            connection.execute(
+                sa.update(messages)
+                .where(_in_flight(row.batch_id))
+                .values(attempts=messages.c.attempts + 1)
+            )
+            return read_claim(connection, destination, row.batch_id, row.audience, is_leftover=True)
+    return None
+
+
+def renew(engine: sa.Engine, holder: Holder) -> None:
+    """Hold on to all open batches of this dispatcher."""
+    with writing(engine) as connection:
+        connection.execute(
+            sa.update(batches)
+            .where(sa.text("closed_at is null"), batches.c.lease_owner == holder.name)
+            .values(lease_expires_at=holder.expires_at)
+        )
+
+
+def release(engine: sa.Engine, holder: Holder) -> None:
+    """Let go of what is still open, without a word on its outcome; the next run takes it over."""
+    with writing(engine) as connection:
+        connection.execute(
+            sa.update(batches)
+            .where(sa.text("closed_at is null"), batches.c.lease_owner == holder.name)
+            .values(lease_expires_at=holder.now)
+        )
+
+
+def close_batch(connection: sa.Connection, claimed: Claim, holder: Holder) -> bool:
+    """Close a batch that is about to be settled; false if another dispatcher has taken it over."""
+    closed = connection.execute(
+        sa.update(batches)
+        .where(batches.c.batch_id == claimed.batch.batch_id)
+        .where(sa.text("closed_at is null"))
+        .values(closed_at=holder.now)
+    )
+    return bool(closed.rowcount)
+
+
+def regroup(
+    connection: sa.Connection, claimed: Claim, rows: Sequence[Row], holder: Holder
+) -> Claim:
+    """Move rows of a closed batch into a new one, which is stable from now on."""
+    batch = Batch(uuid.uuid4().hex, claimed.batch.destination, claimed.batch.audience, rows)
+    connection.execute(sa.insert(batches).values(_batch_row(batch, holder, is_exclusive=False)))
+    connection.execute(
+        sa.update(messages)
+        .where(messages.c.message_key == sa.bindparam("key"))
+        .values(batch_id=batch.batch_id, position=sa.bindparam("place")),
+        [{"key": row.key, "place": place} for place, row in enumerate(rows, start=1)],
+    )
+    return Claim(batch, len(rows), claimed.attempts, claimed.is_leftover)
+
+
+def held_audiences(destination: str) -> sa.Select[tuple[str]]:
+    """The audiences whose latest plan is held; their waiting messages are not sent either."""
+    latest = (
+        sa.select(sa.func.max(plans.c.plan_id))
+        .where(plans.c.destination == destination)
+        .group_by(plans.c.audience)
+    )
+    return sa.select(plans.c.audience).where(plans.c.plan_id.in_(latest), plans.c.status == "held")
+
+
+def read_claim(
+    connection: sa.Connection,
+    destination: Destination,
+    batch_id: str,
+    audience: str,
+    *,
+    is_leftover: bool = False,
+) -> Claim:
+    """A batch with what its destination needs: its own rows, or for a feed the whole audience."""
+    counted = connection.execute(
+        sa.select(sa.func.count(), sa.func.max(messages.c.attempts)).where(_in_flight(batch_id))
+    ).one()
+    if destination.is_full_feed:
+        chosen = _whole_audience(destination.name, audience, batch_id)
+    else:
+        chosen = _rows().where(_in_flight(batch_id)).order_by(messages.c.position)
+    rows = tuple(
+        Row(row.message_key, row.operation, row.customer_id, json.loads(row.payload))
+        for row in connection.execute(chosen)
+    )
+    batch = Batch(batch_id, destination.name, audience, rows)
+    return Claim(batch, int(counted[0]), int(counted[1] or 0), is_leftover)
+
+
+def _rows() -> sa.Select[tuple[str, str, str, str]]:
+    return sa.select(
+        messages.c.message_key, messages.c.operation, messages.c.customer_id, messages.c.payload
+    )
+
+
+def _due(destination: str, phase: str, now: dt.datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        messages.c.destination == destination,
+        sa.text(CLAIMABLE),
+        sa.text(phase),
+        sa.or_(messages.c.next_attempt_at.is_(None), messages.c.next_attempt_at <= now),
+    )
+
+
+def _in_flight(batch_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(messages.c.batch_id == batch_id, messages.c.state == "in_flight")
+
+
+def _open_batch(
+    connection: sa.Connection, destination: Destination, audience: str, holder: Holder
+) -> str | None:
+    """A new batch; None where the audience is a feed that another dispatcher is writing."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    batch = Batch(uuid.uuid4().hex, destination.name, audience, ())
+    row = _batch_row(batch, holder, is_exclusive=destination.is_full_feed)
+    inserted = connection.execute(make(batches).values(row).on_conflict_do_nothing())
+    return batch.batch_id if inserted.rowcount else None
+
+
+def _batch_row(batch: Batch, holder: Holder, *, is_exclusive: bool) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "destination": batch.destination,
+        "audience": batch.audience,
+        "is_exclusive": is_exclusive,
+        "lease_owner": holder.name,
+        "lease_expires_at": holder.expires_at,
+        "created_at": holder.now,
+    }
+
+
+def _take(
+    connection: sa.Connection,
+    batch_id: str,
+    audience: str,
+    due: sa.ColumnElement[bool],
+    destination: Destination,
+) -> int:
+    """Put the next rows of an audience into a batch; gives how many."""
+    picked = (
+        sa.select(messages.c.message_key, messages.c.customer_id)
+        .where(due, messages.c.audience == audience)
+        .order_by(messages.c.customer_id)
+        .limit(destination.batch_size)
+        .with_for_update(skip_locked=True)
+        .cte("picked")
+    )
+    numbered = sa.select(
+        picked.c.message_key,
+        sa.func.row_number().over(order_by=picked.c.customer_id).label("place"),
+    ).subquery("numbered")
+    taken = connection.execute(
+        sa.update(messages)
+        .where(messages.c.message_key == numbered.c.message_key)
+        .values(
+            state="in_flight",
+            batch_id=batch_id,
+            position=numbered.c.place,
+            attempts=messages.c.attempts + 1,
+            next_attempt_at=None,
+            reason=None,
+        )
+    )
+    return int(taken.rowcount)
+
+
+def _change_owner(connection: sa.Connection, batch_id: str, old: str, holder: Holder) -> bool:
+    changed = connection.execute(
+        sa.update(batches)
+        .where(batches.c.batch_id == batch_id, batches.c.lease_owner == old)
+        .where(sa.text("closed_at is null"))
+        .values(lease_owner=holder.name, lease_expires_at=holder.expires_at)
+    )
+    return bool(changed.rowcount)
+
+
+def _whole_audience(
+    destination: str, audience: str, batch_id: str
+) -> sa.Select[tuple[str, str, str, str]]:
+    """The rows of everyone who is in the audience once this batch is written."""
+    ranked = (
+        sa.select(
+            messages,
+            sa.func.row_number()
+            .over(partition_by=messages.c.customer_id, order_by=messages.c.sequence.desc())
+            .label("rank"),
+        )
+        .where(messages.c.destination == destination, messages.c.audience == audience)
+        .where(sa.or_(messages.c.state == "sent", messages.c.batch_id == batch_id))
+        .subquery()
+    )
+    return (
+        sa.select(ranked.c.message_key, ranked.c.operation, ranked.c.customer_id, ranked.c.payload)
+        .where(ranked.c.rank == 1, ranked.c.operation != "remove")
+        .order_by(ranked.c.customer_id)
+    )

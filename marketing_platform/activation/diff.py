@@ -1,0 +1,230 @@
+"""Compares whom a destination should know with whom it was told of: set work, done in DuckDB.
+
+For each customer there is the *last* message of the ledger, the last one *told* (sent, or perhaps
+arrived) and the last one *meant* (not suppressed). From these and the segment follows one row a
+customer with the need and the message, if one has to be written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from marketing_platform.activation.rules import payload_columns
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.settings import ActivationRule, Destination
+
+# A message's key is its content, so that whoever plans it again computes the same key.
+KEY_LENGTH = 32
+
+_DESIRED = """
+create or replace temp table desired as
+with members as (
+    select
+        m.customer_id,
+        c.customer_id is not null as has_profile,
+        nullif(trim(c.email), '') is not null as has_email,
+        nullif(trim(c.phone), '') is not null as has_phone,
+        case $consent
+            when 'email' then coalesce(c.has_email_consent, false)
+            when 'sms' then coalesce(c.has_sms_consent, false)
+            else true
+        end as has_consent,
+        case
+            when c.source_contact_id is null
+            then json_object('customer_id', m.customer_id{attributes})
+            else json_object(
+                'customer_id', m.customer_id,
+                'source_contact_id', c.source_contact_id{attributes}
+            )
+        end::varchar as payload
+    from segments.memberships m
+    left join profiles.customers c on c.customer_id = m.customer_id
+    where m.segment = $segment
+)
+select
+    customer_id,
+    payload,
+    left(sha256(payload), 32) as content_version,
+    case
+        when not has_profile then 'no_profile'
+        when $needs_email and not has_email then 'no_email'
+        when $needs_phone and not has_phone then 'no_phone'
+        when not has_consent then 'no_consent'
+    end as refusal
+from members
+"""
+
+_KNOWN = """
+create or replace temp table known as
+select
+    customer_id,
+    max_by(row, sequence) as last,
+    max_by(row, sequence) filter (where state = 'sent' or may_have_arrived) as told,
+    max_by(operation, sequence) filter (where state <> 'suppressed') as meant
+from (
+    select
+        *,
+        struct_pack(
+            key := message_key, sequence := sequence, operation := operation, state := state,
+            reason := reason, content := content_version, payload := payload
+        ) as row
+    from ledger
+)
+group by customer_id
+"""
+
+# Told of a removal, or never told: the customer is not in the audience over there. An update is
+# only planned for a customer whose add was sent, so a doubtful update still finds them there; after
+# a doubtful add or a removal, an add is the safe word.
+_DECIDED = """
+create or replace temp table decided as
+with joined as (
+    select
+        customer_id,
+        d.customer_id is not null as is_member,
+        d.customer_id is not null and d.refusal is null as is_wanted,
+        coalesce(k.meant in ('add', 'update'), false) as was_wanted,
+        d.refusal, d.payload, d.content_version, k.last, k.told
+    from desired d full join known k using (customer_id)
+), needs as (
+    select
+        *,
+        case
+            when is_wanted and told.state = 'sent' and told.operation <> 'remove'
+                and told.content = content_version then null
+            when is_wanted and (
+                told.operation = 'update' or (told.operation = 'add' and told.state = 'sent')
+            ) then 'update'
+            when is_wanted then 'add'
+            when told.operation in ('add', 'update') then 'remove'
+            when is_member then 'suppress'
+        end as need
+    from joined
+), judged as (
+    select
+        *,
+        case
+            when need is null or last.state = 'in_flight' then false
+            when need = 'suppress' then not coalesce(
+                last.state = 'suppressed' and last.reason = refusal
+                and last.content = content_version, false
+            )
+            when last.state = 'suppressed' then true
+            when need = 'remove' then coalesce(last.operation <> 'remove', true)
+            else coalesce(last.operation <> need or last.content <> content_version, true)
+        end as is_new
+    from needs
+)
+select
+    customer_id, is_wanted, was_wanted, need, is_new,
+    case need when 'remove' then told.payload when 'suppress' then null else payload end as payload,
+    case need when 'remove' then told.content else content_version end as content_version,
+    case need when 'suppress' then refusal end as reason,
+    coalesce(last.sequence + 1, 0) as sequence,
+    case
+        when last.state in ('planned', 'deferred') and (is_new or need is null) then last.key
+    end as superseded_key
+from judged
+"""
+
+_NEW = """
+select
+    left(sha256(concat_ws(
+        chr(31), $destination, $segment, customer_id, operation, content_version, sequence::varchar
+    )), 32) as message_key,
+    *
+from (
+    select
+        customer_id, sequence, payload, content_version, reason,
+        case need when 'suppress' then 'add' else need end as operation,
+        case need when 'suppress' then 'suppressed' else 'planned' end as state
+    from decided
+    where is_new
+)
+order by customer_id
+"""
+
+_COUNTS = """
+select
+    count(*) filter (where is_new and need = 'add') as add_count,
+    count(*) filter (where is_new and need = 'update') as update_count,
+    count(*) filter (where is_new and need = 'remove') as remove_count,
+    count(*) filter (where is_new and need = 'suppress') as suppressed_count,
+    count(superseded_key) as superseded_count,
+    count(*) filter (where was_wanted) as audience_count,
+    count(*) filter (where is_wanted) as wanted_count,
+    count(*) filter (where was_wanted and not is_wanted) as leaving_count
+from decided
+"""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many customers a plan is about, by what is to be done.
+
+    `audience_count` is whom the destination has or is about to have, `wanted_count` whom it should
+    have, `leaving_count` those of the former who are not among the latter.
+    """
+
+    add_count: int
+    update_count: int
+    remove_count: int
+    suppressed_count: int
+    superseded_count: int
+    audience_count: int
+    wanted_count: int
+    leaving_count: int
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What a plan has to write: the counts, new messages, and open ones that nobody wants now."""
+
+    counts: Counts
+    new: pl.DataFrame
+    superseded: list[str]
+
+
+def compare(
+    connection: duckdb.DuckDBPyConnection,
+    ledger: pl.DataFrame,
+    rule: ActivationRule,
+    destination: Destination,
+) -> Diff:
+    """Compare the members of a segment with the rows of the ledger about that audience."""
+    attributes = "".join(f", '{name}', {_as_json(name)}" for name in payload_columns(rule))
+    connection.execute(
+        _DESIRED.format(attributes=attributes),
+        {
+            "segment": rule.segment,
+            "consent": destination.consent,
+            "needs_email": "email" in destination.requires,
+            "needs_phone": "phone" in destination.requires,
+        },
+    )
+    connection.register("ledger", ledger.to_arrow())
+    connection.execute(_KNOWN)
+    connection.unregister("ledger")
+    connection.execute(_DECIDED)
+    counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
+    names = {"destination": rule.destination, "segment": rule.segment}
+    new = connection.sql(_NEW, params=names).pl()
+    superseded = connection.sql(
+        "select superseded_key from decided where superseded_key is not null order by 1"
+    ).pl()
+    for table in ("decided", "known", "desired"):
+        connection.execute(f"drop table {table}")
+    return Diff(counts, new, superseded["superseded_key"].to_list())
+
+
+def _as_json(name: str) -> str:
+    """A profile's column as it stands in a payload: moments as ISO 8601, money as text."""
+    kind = CONTRACTS["profiles.customers"].columns[name].duckdb_type
+    if kind == "TIMESTAMP":
+        return f"strftime(c.{name}, '%Y-%m-%dT%H:%M:%SZ')"
+    if kind == "DATE" or kind.startswith("DECIMAL"):
+        return f"c.{name}::varchar"
+    return f"c.{name}"

@@ -1,0 +1,59 @@
+"""Reasons to hold a plan because it looks wrong rather than right."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from marketing_platform.activation.diff import Counts
+from marketing_platform.settings import ActivationRule, Limits
+from marketing_platform.state import plans, reading
+from marketing_platform.warehouse import Warehouse
+
+
+def size_guards(counts: Counts, limits: Limits) -> list[str]:
+    """What is suspicious about the size of a plan; the first plan of an audience is not judged."""
+    before, after = counts.audience_count, counts.wanted_count
+    if not before or before < limits.minimum_audience:
+        return []
+    reasons = []
+    share = counts.leaving_count / before
+    if share > limits.max_removal_share:
+        reasons.append(
+            f"would remove {counts.leaving_count} of {before} customers"
+            f" ({share:.0%}; limit {limits.max_removal_share:.0%})"
+        )
+    if after / before > limits.max_growth_ratio:
+        reasons.append(
+            f"would grow the audience from {before} to {after} customers"
+            f" ({after / before:.1f} times; limit {limits.max_growth_ratio:g})"
+        )
+    return reasons
+
+
+def clock_guards(engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime) -> list[str]:
+    """A plan for an earlier moment than the last one: a backfill, which must tell nobody."""
+    last = sa.select(sa.func.max(plans.c.as_of, type_=plans.c.as_of.type)).where(
+        plans.c.destination == rule.destination,
+        plans.c.audience == rule.segment,
+        plans.c.status != "held",
+    )
+    with reading(engine) as connection:
+        latest = connection.execute(last).scalar_one()
+    if latest is None or as_of >= latest:
+        return []
+    return [
+        f"the clock stands at {as_of:%Y-%m-%d %H:%M}, before the plan of {latest:%Y-%m-%d %H:%M}"
+    ]
+
+
+def segment_holds(warehouse: Warehouse, segment: str) -> list[str]:
+    """Why a segment is held, if it is."""
+    row = warehouse.query(
+        "select status, held_reason from segments.sizes where segment = $segment",
+        {"segment": segment},
+    ).row(0, named=True)
+    if row["status"] != "held":
+        return []
+    return [f"the segment {segment} is held: {row['held_reason'] or 'no reason given'}"]

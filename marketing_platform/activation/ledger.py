@@ -1,0 +1,142 @@
+"""Writes plans and messages into the ledger, and reads what it knows of an audience."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from marketing_platform.activation.diff import Diff
+from marketing_platform.state import CLAIMABLE, OPEN, UtcDateTime, messages, plans, reading
+
+_CHUNK = 5_000
+_SUPERSEDED = "superseded"
+
+_KNOWN = sa.text("""
+select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
+    may_have_arrived
+from (
+    select
+        *,
+        row_number() over (partition by customer_id order by sequence desc) as last_rank,
+        row_number() over (
+            partition by customer_id, (state = 'sent' or may_have_arrived) order by sequence desc
+        ) as told_rank,
+        row_number() over (
+            partition by customer_id, (state = 'suppressed') order by sequence desc
+        ) as meant_rank
+    from messages
+    where destination = :destination and audience = :audience
+) ranked
+where last_rank = 1
+    or (told_rank = 1 and (state = 'sent' or may_have_arrived))
+    or (meant_rank = 1 and state <> 'suppressed')
+""")
+
+_INSERT_LISTS = sa.text("""
+insert into messages (
+    message_key, customer_id, sequence, payload, content_version, reason, operation, state,
+    plan_id, destination, audience, created_at, settled_at
+)
+select
+    message_key, customer_id, sequence, payload, content_version, reason, operation, state,
+    :plan_id, :destination, :audience, :now, case state when 'suppressed' then :now end
+from unnest(
+    cast(:message_key as text[]), cast(:customer_id as text[]), cast(:sequence as int[]),
+    cast(:payload as text[]), cast(:content_version as text[]), cast(:reason as text[]),
+    cast(:operation as text[]), cast(:state as text[])
+) as incoming (
+    message_key, customer_id, sequence, payload, content_version, reason, operation, state
+)
+on conflict do nothing
+""").bindparams(sa.bindparam("now", type_=UtcDateTime))
+
+_SCHEMA = {
+    "customer_id": pl.String,
+    "sequence": pl.Int64,
+    "operation": pl.String,
+    "state": pl.String,
+    "reason": pl.String,
+    "content_version": pl.String,
+    "message_key": pl.String,
+    "payload": pl.String,
+    "may_have_arrived": pl.Boolean,
+}
+
+
+def known_messages(engine: sa.Engine, destination: str, audience: str) -> pl.DataFrame:
+    """The messages that say where each customer of an audience stands; at most three a customer."""
+    with reading(engine) as connection:
+        rows = connection.execute(_KNOWN, {"destination": destination, "audience": audience})
+        return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
+
+
+def write_plan(connection: sa.Connection, plan: dict[str, Any]) -> int:
+    """Write the row of a plan; gives its number."""
+    inserted = connection.execute(sa.insert(plans).values(plan).returning(plans.c.plan_id))
+    return int(inserted.scalar_one())
+
+
+def write_messages(
+    connection: sa.Connection, plan_id: int, names: dict[str, str], diff: Diff, now: dt.datetime
+) -> int:
+    """Put the messages of a plan into the ledger; gives how many of them are its own.
+
+    Open messages that are not wanted any more make room first. Where another planner was quicker,
+    or a dispatcher has claimed the message meanwhile, the database lets the other row stand.
+    """
+    _supersede(connection, diff.superseded, now)
+    fixed = {"plan_id": plan_id, **names}
+    for part in diff.new.iter_slices(_CHUNK):
+        _insert(connection, part, fixed, now)
+    counted = sa.select(sa.func.count()).where(messages.c.plan_id == plan_id)
+    count = int(connection.execute(counted).scalar_one())
+    connection.execute(
+        sa.update(plans).where(plans.c.plan_id == plan_id).values(eligible_count=count)
+    )
+    close_plans(connection)
+    return count
+
+
+def close_plans(connection: sa.Connection) -> None:
+    """Mark the plans of which every message is settled as done."""
+    has_work = sa.select(messages.c.plan_id).where(sa.text(OPEN))
+    connection.execute(
+        sa.update(plans)
+        .where(plans.c.status == "planned", plans.c.plan_id.not_in(has_work))
+        .values(status="done")
+    )
+
+
+def _supersede(connection: sa.Connection, keys: Sequence[str], now: dt.datetime) -> None:
+    statement = (
+        sa.update(messages)
+        .where(messages.c.message_key == sa.bindparam("key"))
+        .where(sa.text(CLAIMABLE))
+        .values(state="suppressed", reason=_SUPERSEDED, settled_at=now, next_attempt_at=None)
+    )
+    for start in range(0, len(keys), _CHUNK):
+        connection.execute(statement, [{"key": key} for key in keys[start : start + _CHUNK]])
+
+
+def _insert(
+    connection: sa.Connection, rows: pl.DataFrame, fixed: dict[str, Any], now: dt.datetime
+) -> None:
+    if connection.dialect.name == "postgresql":
+        # One statement for all rows: a statement a row is three times slower there.
+        lists = {name: rows[name].to_list() for name in rows.columns}
+        connection.execute(_INSERT_LISTS, {**lists, **fixed, "now": now})
+        return
+    statement = sqlite.insert(messages).on_conflict_do_nothing()
+    settled = {"suppressed": now, "planned": None}
+    connection.execute(
+        statement,
+        [
+            {**row, **fixed, "created_at": now, "settled_at": settled[row["state"]]}
+            for row in rows.iter_rows(named=True)
+        ],
+    )

@@ -1,0 +1,145 @@
+"""Decides what a destination has to be told about an audience, and writes it into the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from marketing_platform.activation.diff import Counts, Diff, compare
+from marketing_platform.activation.guards import clock_guards, segment_holds, size_guards
+from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
+from marketing_platform.activation.rules import check_rules
+from marketing_platform.settings import ActivationRule, Settings
+from marketing_platform.state import utc_now, writing
+from marketing_platform.warehouse import Warehouse
+
+_SAMPLE = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was decided about one audience at one destination.
+
+    `eligible_count` is the number of messages in the ledger that belong to this plan; `counts` is
+    what the comparison found, also where the plan is held. A dry run has no `plan_id`.
+    """
+
+    plan_id: int | None
+    destination: str
+    audience: str
+    status: str
+    held_reasons: tuple[str, ...]
+    as_of: dt.datetime
+    eligible_count: int
+    counts: Counts
+    sample: tuple[dict[str, Any], ...]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is sent because something looks wrong."""
+        return self.status == "held"
+
+
+def make_plan(
+    warehouse: Warehouse,
+    engine: sa.Engine,
+    settings: Settings,
+    rule: ActivationRule,
+    *,
+    holds: Sequence[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+) -> Plan:
+    """Plan one rule. `holds` are reasons of the caller not to send.
+
+    `force` lets a plan pass that the limits would hold; it lifts neither `holds` nor the hold of a
+    segment. A dry run compares and writes nothing.
+    """
+    check_rules(warehouse, settings, [rule])
+    return _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run)
+
+
+def plan_all(
+    warehouse: Warehouse,
+    engine: sa.Engine,
+    settings: Settings,
+    *,
+    holds: Sequence[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+) -> list[Plan]:
+    """Plan every rule of the settings; a mistake in one of them is told before any is planned."""
+    rules = settings.platform.activations
+    check_rules(warehouse, settings, rules)
+    return [
+        _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run) for rule in rules
+    ]
+
+
+def _plan(
+    warehouse: Warehouse,
+    engine: sa.Engine,
+    settings: Settings,
+    rule: ActivationRule,
+    holds: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+) -> Plan:
+    as_of = _clock(warehouse)
+    ledger = known_messages(engine, rule.destination, rule.segment)
+    with warehouse.connect() as connection:
+        diff = compare(connection, ledger, rule, settings.platform.destinations[rule.destination])
+    reasons = [*holds, *segment_holds(warehouse, rule.segment)]
+    if not force:
+        reasons += clock_guards(engine, rule, as_of)
+        reasons += size_guards(diff.counts, settings.platform.limits)
+    plan_id, eligible = None, diff.new.height if not reasons else 0
+    if not dry_run:
+        plan_id, eligible = _write(engine, rule, as_of, diff, reasons)
+    return Plan(
+        plan_id=plan_id,
+        destination=rule.destination,
+        audience=rule.segment,
+        status="held" if reasons else "planned" if eligible else "done",
+        held_reasons=tuple(reasons),
+        as_of=as_of,
+        eligible_count=eligible,
+        counts=diff.counts,
+        sample=tuple(diff.new.head(_SAMPLE).to_dicts()),
+    )
+
+
+def _write(
+    engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime, diff: Diff, reasons: list[str]
+) -> tuple[int, int]:
+    """Write the plan and, unless it is held, its messages; gives its number and how many."""
+    now = utc_now()
+    names = {"destination": rule.destination, "audience": rule.segment}
+    counts = asdict(diff.counts)
+    counts.pop("leaving_count")
+    row = {
+        **names,
+        **counts,
+        "status": "held" if reasons else "planned",
+        "held_reason": "; ".join(reasons) or None,
+        "created_at": now,
+        "as_of": as_of,
+        "eligible_count": 0,
+    }
+    with writing(engine) as connection:
+        plan_id = write_plan(connection, row)
+        if reasons:
+            return plan_id, 0
+        return plan_id, write_messages(connection, plan_id, names, diff, now)
+
+
+def _clock(warehouse: Warehouse) -> dt.datetime:
+    """The moment that the warehouse was computed for."""
+    if not warehouse.exists("core.clock"):
+        return utc_now()
+    moments = warehouse.query("select as_of from core.clock")["as_of"].to_list()
+    return moments[0].replace(tzinfo=dt.UTC) if moments else utc_now()

@@ -1,0 +1,104 @@
+"""Settles the rows of a batch: what became of each, written in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from marketing_platform.activation.claims import Claim, Holder, close_batch, regroup
+from marketing_platform.destinations import Row
+from marketing_platform.state import SETTLED_STATES, messages, writing
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row: sent, failed or deferred, and why.
+
+    `is_counted` is false for an attempt that says nothing about the row: it is given back. A row
+    that is deferred after `fails_after` attempts fails instead.
+    """
+
+    state: str
+    reason: str | None = None
+    next_attempt_at: dt.datetime | None = None
+    may_have_arrived: bool = False
+    is_counted: bool = True
+    fails_after: int | None = None
+
+
+def settle(
+    engine: sa.Engine,
+    claimed: Claim,
+    holder: Holder,
+    default: Outcome | None,
+    rows: Mapping[str, Outcome] | None = None,
+    *,
+    groups: Sequence[Sequence[Row]] = (),
+) -> tuple[Counter[str], list[Claim]]:
+    """Settle the rows of a batch; gives the number of rows by state, and the batches of `groups`.
+
+    `rows` names the rows that differ from `default`. Rows of `groups` stay in flight, each group in
+    a batch of its own; one transaction does both, so that no crash leaves a batch with other rows
+    than it was sent with. A batch that another dispatcher has taken over is left to it.
+    """
+    with writing(engine) as connection:
+        done: Counter[str] = Counter()
+        if not close_batch(connection, claimed, holder):
+            return done, []
+        parts = [regroup(connection, claimed, group, holder) for group in groups if group]
+        by_outcome: dict[Outcome, list[str]] = defaultdict(list)
+        for key, outcome in (rows or {}).items():
+            by_outcome[outcome].append(key)
+        for outcome, keys in by_outcome.items():
+            done[outcome.state] += _settle_keys(connection, claimed, outcome, keys, holder.now)
+        for outcome in _exhausted_first(default) if default else ():
+            done[outcome.state] += _settle_rest(connection, claimed, outcome, holder.now)
+        return done, parts
+
+
+def _settle_keys(
+    connection: sa.Connection, claimed: Claim, outcome: Outcome, keys: list[str], now: dt.datetime
+) -> int:
+    statement = _settling(claimed, outcome, now).where(
+        messages.c.message_key == sa.bindparam("key")
+    )
+    return int(connection.execute(statement, [{"key": key} for key in keys]).rowcount)
+
+
+def _exhausted_first(outcome: Outcome) -> Iterator[Outcome]:
+    if outcome.fails_after is not None:
+        yield replace(outcome, state="failed", next_attempt_at=None)
+    yield replace(outcome, fails_after=None)
+
+
+def _settle_rest(
+    connection: sa.Connection, claimed: Claim, outcome: Outcome, now: dt.datetime
+) -> int:
+    statement = _settling(claimed, outcome, now)
+    if outcome.fails_after is not None:
+        statement = statement.where(messages.c.attempts >= outcome.fails_after)
+    return int(connection.execute(statement).rowcount)
+
+
+def _settling(claimed: Claim, outcome: Outcome, now: dt.datetime) -> sa.Update:
+    values: dict[str, Any] = {
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "next_attempt_at": outcome.next_attempt_at,
+        "settled_at": now if outcome.state in SETTLED_STATES else None,
+    }
+    # Once a row may have arrived, a later refusal does not undo that.
+    if outcome.may_have_arrived:
+        values["may_have_arrived"] = True
+    if not outcome.is_counted:
+        values["attempts"] = messages.c.attempts - 1
+    return (
+        sa.update(messages)
+        .where(messages.c.batch_id == claimed.batch.batch_id, messages.c.state == "in_flight")
+        .values(values)
+    )

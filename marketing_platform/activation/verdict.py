@@ -1,0 +1,97 @@
+"""What an answer means for the rows of a batch. Pure: no clock, no network, no database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from marketing_platform.activation.claims import Claim
+from marketing_platform.activation.settle import Outcome
+from marketing_platform.destinations import Answer, Destination, Row, RowAnswer
+
+UNKNOWN = "unknown outcome"
+AFTER_CRASH = f"{UNKNOWN} after a crash"
+_FIRST_PAUSE_SECONDS = 60.0
+_LONGEST_PAUSE_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a batch is settled: `rows` differ from `default`, `groups` are tried again at once."""
+
+    default: Outcome | None
+    rows: Mapping[str, Outcome] = field(default_factory=dict)
+    groups: Sequence[Sequence[Row]] = ()
+
+
+def judge(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Verdict:
+    """The verdict on a batch after the last call of this run."""
+    if answer.kind == "accepted":
+        return _accepted(answer, claimed, destination, now)
+    if answer.kind == "refused":
+        return _refused(answer, claimed)
+    return Verdict(_later(answer, claimed, destination, now))
+
+
+def unknown() -> Verdict:
+    """For a batch of a dead dispatcher where sending it again could tell somebody twice."""
+    return Verdict(Outcome("failed", AFTER_CRASH, may_have_arrived=True))
+
+
+def untried(reason: str, now: dt.datetime) -> Verdict:
+    """For a batch that was claimed but not sent: the next run may have it."""
+    return Verdict(Outcome("deferred", reason, now, is_counted=False))
+
+
+def pause_seconds(attempts: int) -> float:
+    """How long a row waits for another run: one minute, then four times as long each time."""
+    return float(min(_FIRST_PAUSE_SECONDS * 4 ** max(attempts - 1, 0), _LONGEST_PAUSE_SECONDS))
+
+
+def _accepted(
+    answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime
+) -> Verdict:
+    if not answer.rows:
+        return Verdict(Outcome("sent"))
+    unnamed = Answer("retry", "the answer does not name this row", may_have_arrived=True)
+    default = None
+    if len(answer.rows) < len(claimed.batch.rows):
+        default = _later(unnamed, claimed, destination, now)
+    return Verdict(default, {key: _of_row(row, answer) for key, row in answer.rows.items()})
+
+
+def _refused(answer: Answer, claimed: Claim) -> Verdict:
+    """The named rows are settled; if none is named, halving the batch finds the bad ones."""
+    rows = claimed.batch.rows
+    if answer.rows:
+        named = {key: _of_row(row, answer) for key, row in answer.rows.items()}
+        return Verdict(None, named, ([row for row in rows if row.key not in named],))
+    if len(rows) == 1:
+        return Verdict(Outcome("failed", answer.reason))
+    middle = len(rows) // 2
+    return Verdict(None, groups=(rows[:middle], rows[middle:]))
+
+
+def _of_row(row: RowAnswer, answer: Answer) -> Outcome:
+    if row.status == "error":
+        return Outcome("failed", row.message or answer.reason or "refused without a reason")
+    return Outcome("sent", "duplicate" if row.status == "duplicate" else None)
+
+
+def _later(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Outcome:
+    if answer.may_have_arrived and not destination.is_idempotent:
+        return Outcome("failed", f"{UNKNOWN}: {answer.reason}", may_have_arrived=True)
+    wait = answer.wait_seconds
+    if answer.kind == "stop":
+        wait = 0.0
+    elif wait is None:
+        wait = pause_seconds(claimed.attempts)
+    return Outcome(
+        "deferred",
+        answer.reason,
+        now + dt.timedelta(seconds=wait),
+        may_have_arrived=answer.may_have_arrived,
+        is_counted=answer.is_counted,
+        fails_after=destination.max_attempts if answer.is_counted else None,
+    )

@@ -1,0 +1,88 @@
+"""What every destination is to the dispatcher: it takes a batch and answers for its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+RowStatus = Literal["ok", "duplicate", "error"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message as a destination gets it; `payload` holds `customer_id` and the attributes."""
+
+    key: str
+    operation: str
+    customer_id: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one request, in an order that never changes.
+
+    For a destination that is a full feed, `rows` is the whole audience as it must be afterwards.
+    """
+
+    batch_id: str
+    destination: str
+    audience: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class RowAnswer:
+    """What the destination said of one row."""
+
+    status: RowStatus
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request.
+
+    - `accepted`: the batch was taken; `rows` is empty (all of them) or names those answered for.
+    - `refused`: the batch is not taken as it is; `rows` names the bad rows, if told.
+    - `retry`: not now; `wait_seconds` if the destination said how long.
+    - `stop`: the destination cannot be used at all in this run: a bad token, a wrong address.
+
+    `may_have_arrived` tells a request that may have been acted on from one that certainly was not.
+    `is_counted` is false where the rows are not to blame, so that their attempts are not used up.
+    """
+
+    kind: Literal["accepted", "refused", "retry", "stop"]
+    reason: str = ""
+    rows: Mapping[str, RowAnswer] = field(default_factory=dict)
+    wait_seconds: float | None = None
+    may_have_arrived: bool = False
+    is_counted: bool = True
+
+
+class Destination(Protocol):
+    """A place that messages are sent to. Its limits are plain attributes."""
+
+    name: str
+    batch_size: int
+    concurrency: int
+    is_idempotent: bool
+    # Whether each request carries the whole audience instead of what changed.
+    is_full_feed: bool
+    calls_per_run: int
+    retry_seconds: float
+    max_wait_seconds: float
+    max_attempts: int
+
+    async def send(self, batch: Batch) -> Answer:
+        """Hand over a batch once. Trouble is an answer, not an exception."""
+        ...
+
+    def missing(self) -> Sequence[str]:
+        """The audiences whose feed is not there and has to be written whole."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

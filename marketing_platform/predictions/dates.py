@@ -1,0 +1,71 @@
+"""The days for which features are computed: to score now, to test on, and to train on.
+
+Training, test and scoring days lie one horizon apart, so that no outcome is looked at twice and the
+outcomes of the last training day end where the test begins.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.errors import InputError
+from marketing_platform.predictions.tasks import SCORE_TABLES, Task, horizon_days
+from marketing_platform.settings import Predictions, Settings
+from marketing_platform.warehouse import Built, Warehouse
+
+NAME = "predictions.as_of_dates"
+
+
+def build_as_of_dates(warehouse: Warehouse, settings: Settings) -> Built:
+    """Build `predictions.as_of_dates` from the clock, the first order and the settings."""
+    clock = warehouse.query("select as_of_date from core.clock")
+    if clock.is_empty():
+        raise InputError("has no row", where="core.clock", mend="Build core.clock first")
+    rows = []
+    first = order_span(warehouse)[0]
+    for task in SCORE_TABLES:
+        days = horizon_days(task, settings.platform.predictions)
+        rows += as_of_rows(task, clock.item(), first, days, settings.platform.predictions)
+    return warehouse.replace(NAME, as_of_frame(rows))
+
+
+def order_span(warehouse: Warehouse) -> tuple[dt.date | None, dt.date | None]:
+    """First and last day of purchase; (None, None) where nobody has bought."""
+    span = warehouse.query(
+        "select min(order_date) as first, max(order_date) as last"
+        " from profiles.orders where gross_amount > 0"
+    )
+    return span["first"].item(), span["last"].item()
+
+
+def as_of_rows(
+    task: Task, clock: dt.date, first: dt.date | None, horizon: int, settings: Predictions
+) -> list[dict[str, Any]]:
+    """The as-of days of one task as rows of `predictions.as_of_dates`.
+
+    `clock` is the day to score; `first` the first day of purchase, or None; `horizon` is in days.
+    A day is tested or trained on only with `minimum_history_days` of purchases before it.
+    """
+    step = dt.timedelta(days=horizon)
+    past = [clock - step * back for back in range(1, settings.training_origins + 2)]
+    known = [day for day in past if first and (day - first).days >= settings.minimum_history_days]
+    roles = [(clock, "score"), *((day, "train" if i else "test") for i, day in enumerate(known))]
+    return [
+        {
+            "task": task,
+            "as_of_date": day,
+            "horizon_days": horizon,
+            "active_days": settings.active_days,
+            "role": role,
+        }
+        for day, role in roles
+    ]
+
+
+def as_of_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a frame with the columns of the contract, also where there are none."""
+    return pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema)

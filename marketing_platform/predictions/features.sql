@@ -1,0 +1,142 @@
+-- One row per buyer and as-of date: what was known of the buyer at the end of that day. Orders are
+-- counted per day, and an order of nothing is none. Refunds are left out: which of them are known
+-- depends on the clock, not on the as-of date. Sums of fractions are rounded, because the order in
+-- which a parallel sum adds is not fixed and the same data must give the same features.
+with dates as (
+    select distinct as_of_date from predictions.as_of_dates
+),
+
+order_days as (
+    select
+        customer_id,
+        order_date,
+        sum(gross_amount) as gross_amount
+    from profiles.orders
+    where gross_amount > 0
+    group by customer_id, order_date
+),
+
+-- The gap looks back only, so a later order changes no earlier row.
+gaps as (
+    select
+        customer_id,
+        order_date,
+        gross_amount,
+        date_diff(
+            'day',
+            lag(order_date) over (partition by customer_id order by order_date),
+            order_date
+        ) as gap_days
+    from order_days
+),
+
+known_orders as (
+    select
+        dates.as_of_date,
+        gaps.customer_id,
+        gaps.order_date,
+        gaps.gross_amount,
+        gaps.gap_days,
+        date_diff('day', gaps.order_date, dates.as_of_date) as age_days
+    from dates
+    inner join gaps on gaps.order_date <= dates.as_of_date
+),
+
+bought as (
+    select
+        customer_id,
+        as_of_date,
+        min(age_days) as recency_days,
+        max(age_days) as tenure_days,
+        count(*) as order_days_count,
+        count(*) filter (where age_days < 30) as order_days_30d_count,
+        count(*) filter (where age_days < 90) as order_days_90d_count,
+        count(*) filter (where age_days < 180) as order_days_180d_count,
+        round(sum(exp(-age_days / 15.0)), 6) as order_days_fading_15d,
+        round(sum(exp(-age_days / 60.0)), 6) as order_days_fading_60d,
+        round(avg(gap_days), 6) as gap_mean_days,
+        round(stddev_samp(gap_days), 6) as gap_std_days,
+        arg_max(gap_days, order_date) as gap_last_days,
+        cast(sum(gross_amount) as double) as gross_amount_sum,
+        cast(sum(gross_amount) as double) / count(*) as gross_amount_mean,
+        cast(arg_max(gross_amount, order_date) as double) as gross_amount_last,
+        cast(
+            coalesce(sum(gross_amount) filter (where age_days < 90), 0) as double
+        ) as gross_amount_90d_sum
+    from known_orders
+    group by customer_id, as_of_date
+),
+
+-- A customer with several contacts is active once a day.
+activity_days as (
+    select
+        contact_customers.customer_id,
+        daily_activity.activity_date,
+        coalesce(
+            sum(daily_activity.event_count) filter (where daily_activity.event = 'product_viewed'),
+            0
+        ) as product_viewed_count,
+        coalesce(
+            sum(daily_activity.event_count) filter (where daily_activity.event = 'product_added'),
+            0
+        ) as product_added_count
+    from profiles.daily_activity
+    inner join identity.contact_customers
+        on daily_activity.identifier = contact_customers.contact_id
+    group by contact_customers.customer_id, daily_activity.activity_date
+),
+
+known_activity as (
+    select
+        dates.as_of_date,
+        activity_days.customer_id,
+        activity_days.product_viewed_count,
+        activity_days.product_added_count,
+        date_diff('day', activity_days.activity_date, dates.as_of_date) as age_days
+    from dates
+    inner join activity_days on activity_days.activity_date <= dates.as_of_date
+),
+
+browsed as (
+    select
+        customer_id,
+        as_of_date,
+        min(age_days) as last_seen_days,
+        count(*) filter (where age_days < 7) as active_7d_days,
+        count(*) filter (where age_days < 30) as active_30d_days,
+        sum(product_viewed_count) filter (where age_days < 7) as product_viewed_7d_count,
+        sum(product_viewed_count) filter (where age_days < 30) as product_viewed_30d_count,
+        sum(product_added_count) filter (where age_days < 7) as product_added_7d_count,
+        sum(product_added_count) filter (where age_days < 30) as product_added_30d_count
+    from known_activity
+    group by customer_id, as_of_date
+)
+
+select
+    bought.customer_id,
+    bought.as_of_date,
+    bought.recency_days,
+    bought.tenure_days,
+    bought.order_days_count,
+    bought.order_days_30d_count,
+    bought.order_days_90d_count,
+    bought.order_days_180d_count,
+    bought.order_days_fading_15d,
+    bought.order_days_fading_60d,
+    bought.gap_mean_days,
+    bought.gap_std_days,
+    bought.gap_last_days,
+    bought.gross_amount_sum,
+    bought.gross_amount_mean,
+    bought.gross_amount_last,
+    bought.gross_amount_90d_sum,
+    browsed.last_seen_days,
+    coalesce(browsed.active_7d_days, 0) as active_7d_days,
+    coalesce(browsed.active_30d_days, 0) as active_30d_days,
+    cast(coalesce(browsed.product_viewed_7d_count, 0) as bigint) as product_viewed_7d_count,
+    cast(coalesce(browsed.product_viewed_30d_count, 0) as bigint) as product_viewed_30d_count,
+    cast(coalesce(browsed.product_added_7d_count, 0) as bigint) as product_added_7d_count,
+    cast(coalesce(browsed.product_added_30d_count, 0) as bigint) as product_added_30d_count
+from bought
+left join browsed
+    on bought.customer_id = browsed.customer_id and bought.as_of_date = browsed.as_of_date

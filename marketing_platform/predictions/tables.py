@@ -1,0 +1,44 @@
+"""The tables of `predictions` that SQL cannot build: days, models and scores."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from marketing_platform.names import TableName
+from marketing_platform.predictions.dates import build_as_of_dates
+from marketing_platform.predictions.scores import build_scores
+from marketing_platform.predictions.trained import build_models
+from marketing_platform.warehouse import PythonTable
+
+_READ_BY_SCORES = ("predictions.as_of_dates", "predictions.features", "predictions.models")
+
+TABLES: tuple[PythonTable, ...] = (
+    PythonTable(
+        TableName("predictions", "as_of_dates"),
+        "One row is a task and a day at whose end features are taken: today to score, one horizon"
+        " back to test, and further back to train.",
+        ("core.clock", "profiles.orders"),
+        build_as_of_dates,
+    ),
+    PythonTable(
+        TableName("predictions", "models"),
+        "One row is a trained model (or the rule in its place), how it did beside the baselines on"
+        " days it had not seen, and whether its scores may be used.",
+        ("predictions.as_of_dates", "predictions.features", "predictions.outcomes"),
+        build_models,
+    ),
+    PythonTable(
+        TableName("predictions", "purchase_14d"),
+        "One row is a buyer and the probability that they buy again within the horizon (14 days"
+        " unless set otherwise).",
+        _READ_BY_SCORES,
+        partial(build_scores, "purchase"),
+    ),
+    PythonTable(
+        TableName("predictions", "churn_30d"),
+        "One row is an active buyer and the probability that they buy nothing within the horizon"
+        " (30 days unless set otherwise).",
+        _READ_BY_SCORES,
+        partial(build_scores, "churn"),
+    ),
+)

@@ -1,0 +1,29 @@
+"""What is predicted: the tasks, their horizons and the tables that hold their scores."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, cast
+
+from marketing_platform.contracts.predictions import TASKS
+from marketing_platform.errors import InputError
+from marketing_platform.settings import Predictions
+
+Task = Literal["purchase", "churn"]
+
+# The tables keep their names when the settings have another horizon; `predictions.models` says it.
+SCORE_TABLES: Final[dict[Task, str]] = {
+    "purchase": "predictions.purchase_14d",
+    "churn": "predictions.churn_30d",
+}
+
+
+def parse_task(text: str) -> Task:
+    """Read the name of a task. Raises `InputError` for any other word."""
+    if text not in TASKS:
+        raise InputError(f"no such task: {text!r}", mend=f"Choose one of {', '.join(TASKS)}")
+    return cast(Task, text)
+
+
+def horizon_days(task: Task, settings: Predictions) -> int:
+    """Days that the settings look ahead for a task."""
+    return settings.purchase_horizon_days if task == "purchase" else settings.churn_horizon_days

@@ -1,0 +1,80 @@
+"""`predictions.models`: trains each task, keeps what scores it as a file, and writes its row."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import polars as pl
+import sklearn
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.predictions import store
+from marketing_platform.predictions.matrix import COLUMNS, labels, matrix
+from marketing_platform.predictions.model import RECIPE, Model
+from marketing_platform.predictions.rows import Rows, read_rows
+from marketing_platform.predictions.rule import Rule
+from marketing_platform.predictions.tasks import SCORE_TABLES
+from marketing_platform.predictions.training import Trained, train_and_test, with_all_days
+from marketing_platform.settings import Predictions, Settings
+from marketing_platform.warehouse import Built, Warehouse
+
+NAME = "predictions.models"
+
+
+def build_models(warehouse: Warehouse, settings: Settings) -> Built:
+    """Build `predictions.models`: a row per task, and its scorer as a file in `models_dir`.
+
+    The files are written first: a row never names a file that is not there.
+    """
+    rows = []
+    for task in SCORE_TABLES:
+        data = read_rows(warehouse, task)
+        tested = train_and_test(data, settings.platform.predictions)
+        trained = with_all_days(tested, data)
+        version = model_version(data, trained.method, settings.platform.predictions)
+        store.save(settings.models_dir, version, to_parts(trained.scorer))
+        rows.append(_row(version, data, trained))
+    return warehouse.replace(NAME, pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema))
+
+
+def model_version(rows: Rows, method: str, settings: Predictions) -> str:
+    """Task, day and a fingerprint of all that the scorer was learned from."""
+    learned = [rows.train, rows.test, *([rows.score] if method == "rule" else [])]
+    digest = hashlib.sha256(
+        repr((RECIPE, sklearn.__version__, method, rows.horizon_days, COLUMNS)).encode()
+    )
+    digest.update(settings.model_dump_json().encode())
+    for frame in learned:
+        digest.update(frame["customer_id"].str.join("\n").item().encode())
+        digest.update(np.ascontiguousarray(matrix(frame)).tobytes())
+        if "is_positive" in frame.columns:
+            digest.update(labels(frame).tobytes())
+    return f"{rows.task}-{rows.score_date.isoformat()}-{digest.hexdigest()[:12]}"
+
+
+def to_parts(scorer: Model | Rule) -> dict[str, Any]:
+    """What a scorer is made of, as plain values and scikit-learn objects."""
+    parts = {field.name: getattr(scorer, field.name) for field in fields(scorer)}
+    return {"method": "model" if isinstance(scorer, Model) else "rule", **parts}
+
+
+def from_parts(parts: dict[str, Any]) -> Model | Rule:
+    """The scorer that `to_parts` took apart."""
+    made_of = {name: value for name, value in parts.items() if name != "method"}
+    return Model(**made_of) if parts["method"] == "model" else Rule(**made_of)
+
+
+def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:
+    return {
+        "model_version": version,
+        "task": rows.task,
+        "trained_as_of_date": rows.score_date,
+        "horizon_days": rows.horizon_days,
+        "method": trained.method,
+        "is_promoted": trained.decision.is_promoted,
+        "reason": trained.decision.reason,
+        "metrics": trained.evaluation.to_json(),
+    }

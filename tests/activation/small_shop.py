@@ -1,0 +1,138 @@
+"""A shop of a few made-up customers, and settings that send them somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from marketing_platform.settings import (
+    ActivationRule,
+    FilesDestination,
+    Limits,
+    Platform,
+    Settings,
+    WebhookDestination,
+)
+from marketing_platform.warehouse import Warehouse
+
+SEGMENT = "winback"
+
+
+class SmallShop:
+    """A warehouse in which a test says who is in the segment and what is known of them."""
+
+    def __init__(self, path: Path | str = ":memory:", segment: str = SEGMENT) -> None:
+        self.segment = segment
+        self.warehouse = Warehouse(path)
+        for table in ("profiles.customers", "segments.memberships", "segments.sizes", "core.clock"):
+            self.warehouse.ensure(table)
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "insert into segments.sizes by name select unnest([$segment, 'other']) as segment,"
+                " '' as description, 0 as member_count, 0.0 as customer_share, 'ready' as status",
+                {"segment": segment},
+            )
+        self.clock("2025-06-01 00:00:00")
+
+    def fill(self, count: int) -> None:
+        """Customers c00000, c00001, ... all members, all reachable, all agreed."""
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "insert into profiles.customers by name select 'c' || lpad(i::varchar, 5, '0') as"
+                " customer_id, 'c' || i || '@example.com' as email, '+4915' || i as phone,"
+                " 'Ada' as first_name, true as has_email_consent, true as has_sms_consent,"
+                " 0 as order_count, 0.5 as lifetime_value_amount from range($count) t(i)",
+                {"count": count},
+            )
+            connection.execute(
+                "insert into segments.memberships by name select $segment as segment, customer_id"
+                " from profiles.customers",
+                {"segment": self.segment},
+            )
+
+    def members(self, customers: Iterable[str], segment: str | None = None) -> None:
+        """Make these customers, and no others, the members of the segment."""
+        name = segment or self.segment
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "delete from segments.memberships where segment = $segment", {"segment": name}
+            )
+            connection.execute(
+                "insert into segments.memberships by name select $segment as segment,"
+                " unnest($ids::varchar[]) as customer_id",
+                {"segment": name, "ids": list(customers)},
+            )
+
+    def know(self, customer_id: str, **values: Any) -> None:
+        """Set what is known of a customer; a new one is reachable and has agreed."""
+        with self.warehouse.connect() as connection:
+            found = connection.execute(
+                "select 1 from profiles.customers where customer_id = $id", {"id": customer_id}
+            ).fetchone()
+            if not found:
+                connection.execute(
+                    "insert into profiles.customers by name select $id as customer_id,"
+                    " $id || '@example.com' as email, true as has_email_consent",
+                    {"id": customer_id},
+                )
+            for name, value in values.items():
+                connection.execute(
+                    f"update profiles.customers set {name} = $value where customer_id = $id",
+                    {"value": value, "id": customer_id},
+                )
+
+    def forget(self, customer_id: str) -> None:
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "delete from profiles.customers where customer_id = $id", {"id": customer_id}
+            )
+
+    def hold(self, reason: str | None) -> None:
+        """Hold the segment, or with None let it go."""
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "update segments.sizes set status = $status, held_reason = $reason",
+                {"status": "held" if reason else "ready", "reason": reason},
+            )
+
+    def clock(self, moment: str) -> None:
+        with self.warehouse.connect() as connection:
+            connection.execute("delete from core.clock")
+            connection.execute(
+                "insert into core.clock select $moment::timestamp, $moment::date",
+                {"moment": moment},
+            )
+
+
+def small_settings(
+    folder: Path,
+    destinations: dict[str, WebhookDestination | FilesDestination],
+    *,
+    rules: Iterable[ActivationRule] | None = None,
+    **limits: Any,
+) -> Settings:
+    """Settings that send the segment to every one of `destinations`."""
+    chosen = (
+        tuple(rules)
+        if rules is not None
+        else tuple(
+            ActivationRule(segment=SEGMENT, destination=name, attributes=("email", "first_name"))
+            for name in destinations
+        )
+    )
+    platform = Platform(destinations=destinations, activations=chosen, limits=Limits(**limits))
+    return Settings(
+        config_dir=folder,
+        data_dir=folder / "data",
+        state_url=SecretStr("sqlite://"),
+        platform=platform,
+    )
+
+
+def webhook(url: str, **values: Any) -> WebhookDestination:
+    """A webhook that loses no time between its calls."""
+    quick = {"retry_seconds": 0.01, "timeout_seconds": 2.0, "batch_size": 10, **values}
+    return WebhookDestination(type="webhook", url=url, **quick)

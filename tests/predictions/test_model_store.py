@@ -1,0 +1,65 @@
+"""Models as files: written whole, and never unpickled."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression
+
+from marketing_platform.errors import InputError
+from marketing_platform.predictions import model, store
+from marketing_platform.predictions.matrix import COLUMNS
+from marketing_platform.predictions.trained import from_parts, to_parts
+
+
+def some_model() -> model.Model:
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(600, len(COLUMNS)))
+    outcomes = (features[:, 0] + draw.normal(size=600) > 0).astype(np.int64)
+    return model.train(features, outcomes, np.repeat(np.arange(6), 100))
+
+
+def test_a_loaded_model_gives_the_same_probabilities(tmp_path: Path) -> None:
+    kept = some_model()
+    path = store.save(tmp_path, "purchase-1", to_parts(kept))
+    loaded = from_parts(store.load(tmp_path, "purchase-1"))
+    assert isinstance(loaded, model.Model)
+    features = np.random.default_rng(1).normal(size=(50, len(COLUMNS)))
+    assert (loaded.probabilities(features) == kept.probabilities(features)).all()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_model_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.skops: the model is missing"):
+        store.load(tmp_path, "gone")
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("evil"),)  # type: ignore[return-value]
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.path_of(tmp_path, "bad").write_bytes(pickle.dumps(_Evil()))
+    with pytest.raises(InputError, match="not readable"):
+        store.load(tmp_path, "bad")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_type_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    parts = {"method": "model", "linear": LogisticRegression(), "trees": np.vectorize(len)}
+    store.path_of(tmp_path, "odd").write_bytes(skops.io.dumps({**parts, "more": KMeans}))
+    with pytest.raises(InputError, match=r"Build predictions\.models again"):
+        store.load(tmp_path, "odd")
+
+
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r".+"):
+        store.save(tmp_path, "broken", {"trees": (line for line in ())})
+    assert list(tmp_path.iterdir()) == []

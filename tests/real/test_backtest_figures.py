@@ -1,0 +1,115 @@
+"""Predictions of real orders: published parameters, and figures that must not get worse.
+
+Bounds lie a little under what was measured (benchmarks/predictions.py prints the measured ones), so
+that a library's rounding does not fail them and a worse model does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.predictions import bg_nbd
+from marketing_platform.predictions.backtest import backtest
+from marketing_platform.settings import Platform, Settings
+from marketing_platform.warehouse import Warehouse
+
+Data = Callable[[str], Path]
+
+
+def warehouse_of(orders: pl.DataFrame) -> Warehouse:
+    """`orders`: customer_id, order_date and gross_amount."""
+    warehouse = Warehouse(":memory:")
+    for name in ("profiles.daily_activity", "identity.contact_customers"):
+        warehouse.replace(name, CONTRACTS[name].empty())
+    money = pl.col("gross_amount").round(2).cast(pl.Decimal(18, 2))
+    frame = orders.with_row_index("order_id").select(
+        pl.col("order_id").cast(pl.String),
+        "customer_id",
+        pl.col("order_date").cast(pl.Datetime("us")).alias("ordered_at"),
+        "order_date",
+        money.alias("gross_amount"),
+        pl.lit(0).cast(pl.Decimal(18, 2)).alias("refund_amount"),
+        money.alias("net_amount"),
+        pl.lit("GBP").alias("currency"),
+    )
+    warehouse.replace("profiles.orders", frame)
+    return warehouse
+
+
+def cdnow(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path).select(
+        "customer_id",
+        pl.col("date").alias("order_date"),
+        pl.col("dollar_value").alias("gross_amount"),
+    )
+
+
+def online_retail(path: Path) -> pl.DataFrame:
+    bought = pl.read_parquet(path).filter(
+        pl.col("CustomerID").is_not_null() & (pl.col("Quantity") > 0) & (pl.col("UnitPrice") > 0)
+    )
+    return bought.select(
+        pl.col("CustomerID").cast(pl.String).alias("customer_id"),
+        pl.col("InvoiceDate").dt.date().alias("order_date"),
+        (pl.col("Quantity") * pl.col("UnitPrice")).alias("gross_amount"),
+    )
+
+
+READERS = {"cdnow_master": cdnow, "online_retail": online_retail}
+
+
+def test_bg_nbd_finds_the_published_parameters_of_cdnow(shared_data: Data) -> None:
+    summary = pl.read_csv(shared_data("orders/cdnow_customers_summary_with_transactions.csv"))
+    x, t_x, t = (summary[name].cast(pl.Float64).to_numpy() for name in ("x", "t_x", "T"))
+    found = bg_nbd.fit(x, t_x, t)
+    assert found.r == pytest.approx(0.243, abs=0.0006)
+    assert found.alpha == pytest.approx(4.414, abs=0.006)
+    assert found.a == pytest.approx(0.793, abs=0.002)
+    assert found.b == pytest.approx(2.426, abs=0.006)
+    assert found.log_likelihood == pytest.approx(-9582.4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "horizon", "roc_auc", "average_precision", "log_loss", "ece"),
+    [
+        ("cdnow_master", 14, 0.8750, 0.2400, 0.0952, 0.010),
+        ("cdnow_master", 30, 0.8515, 0.3585, 0.1797, 0.010),
+        ("online_retail", 14, 0.7695, 0.5239, 0.3956, 0.030),
+        ("online_retail", 30, 0.7425, 0.6480, 0.5504, 0.065),
+    ],
+)
+def test_purchases_are_predicted_better_than_by_recency_and_bg_nbd(
+    name: str,
+    horizon: int,
+    roc_auc: float,
+    average_precision: float,
+    log_loss: float,
+    ece: float,
+    shared_data: Data,
+    tmp_path: Path,
+) -> None:
+    settings = Settings(
+        config_dir=tmp_path,
+        data_dir=tmp_path,
+        state_url=SecretStr("sqlite://"),
+        platform=Platform(),
+    )
+    orders = READERS[name](shared_data(f"orders/{name}.parquet"))
+    found = backtest(
+        warehouse_of(orders), task="purchase", horizon_days=horizon, settings=settings
+    )["models"]
+    ours = found["platform"]
+    assert ours["roc_auc"] >= roc_auc
+    assert ours["average_precision"] >= average_precision
+    assert ours["log_loss"] <= log_loss
+    assert ours["ece"] <= ece
+    for baseline in ("recency", "bg_nbd"):
+        assert ours["roc_auc"] > found[baseline]["roc_auc"]
+        assert ours["average_precision"] > found[baseline]["average_precision"]
+        assert ours["log_loss"] < found[baseline]["log_loss"]
