@@ -11,7 +11,7 @@ from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.plots import plots_of
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import ContractError
-from marketing_platform.pipeline import all_tables, build_table
+from marketing_platform.pipeline import all_tables, build_table, raw_inputs
 from marketing_platform.quality.checks import newest_record
 from marketing_platform.quality.results import CheckResult, record_build, record_check
 from marketing_platform.settings import Settings
@@ -24,23 +24,30 @@ LOADED_LAYERS = ("raw", "staging", "core")
 CONTRACT_CHECK = "contract"
 
 
-def table_assets(schema: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    """The assets of all tables of one schema."""
+def table_assets(
+    schema: str, settings: Settings, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of all tables of one schema.
+
+    A table that is built in parts has daily partitions, unless the shop has no source for it: years
+    of empty days would only be in the way.
+    """
+    fed = {f"raw.files_{stream}" for stream in settings.platform.sources.files}
     return [
-        table_asset(table, partitions)
+        table_asset(table, partitions if raw_inputs(str(table.name)) & fed else None)
         for table in all_tables().values()
         if table.name.schema == schema
     ]
 
 
 def table_asset(
-    table: Table, partitions: dg.PartitionsDefinition[str]
+    table: Table, partitions: dg.PartitionsDefinition[str] | None
 ) -> dg.AssetsDefinition:
-    """The asset of one table; a table that is built in parts has daily partitions."""
+    """The asset of one table; with `partitions`, one that is built in parts is built by day."""
     name = str(table.name)
     contract = CONTRACTS[name]
     key = asset_key(name)
-    is_partitioned = contract.partition_by is not None
+    is_partitioned = partitions is not None and contract.partition_by is not None
 
     @dg.asset(
         key=key,
@@ -56,9 +63,7 @@ def table_asset(
         },
         partitions_def=partitions if is_partitioned else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
-        automation_condition=(
-            None if table.name.schema in LOADED_LAYERS else after_inputs()
-        ),
+        automation_condition=(None if table.name.schema in LOADED_LAYERS else after_inputs()),
         freshness_policy=DAILY,
         check_specs=[
             dg.AssetCheckSpec(
@@ -107,15 +112,13 @@ def _check_result(key: dg.AssetKey, passed: bool, detail: str) -> dg.AssetCheckR
     )
 
 
-def _materialized(
-    table: Table, built: Built, warehouse: WarehouseResource
-) -> dg.MaterializeResult:
+def _materialized(table: Table, built: Built, warehouse: WarehouseResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=asset_key(str(table.name)),
         metadata={
             "dagster/row_count": built.row_count,
             "written_rows": built.written_count,
-            **({} if CONTRACTS[str(table.name)].partition_by else lineage_metadata(table)),
+            **({} if built.is_part else lineage_metadata(table)),
             **plots_of(warehouse.engine, str(table.name)),
         },
     )

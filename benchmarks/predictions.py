@@ -72,9 +72,7 @@ def scratch_warehouse(orders: pl.DataFrame) -> Warehouse:
 def build(warehouse: Warehouse, settings: Settings) -> list[tuple[str, float, int]]:
     """Build all tables of predictions: name, seconds and rows of each."""
     tables = {str(table.name): table for table in TABLES}
-    order = (
-        "as_of_dates", "features", "outcomes", "models", "purchase_14d", "churn_30d",
-    )  # fmt: skip
+    order = ("as_of_dates", "features", "outcomes", "models", "purchase_14d", "churn_30d")
     done = []
     for name in (f"predictions.{table}" for table in order):
         start = time.perf_counter()

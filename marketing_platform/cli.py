@@ -116,7 +116,9 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def activate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plans, send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plans, send nothing.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Let a plan pass that the limits hold.")
     ] = False,
@@ -197,9 +199,7 @@ def _day(text: str | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise InputError(
-            f"not a day: {text!r}", where="--as-of", mend="Write YYYY-MM-DD"
-        ) from None
+        raise InputError(f"not a day: {text!r}", where="--as-of", mend="Write YYYY-MM-DD") from None
 
 
 if __name__ == "__main__":

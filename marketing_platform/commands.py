@@ -62,7 +62,9 @@ def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None)
     folder = claim_folder("demo")
     end = as_of or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     with console.status("Making the shop"):
-        shop = make_shop(folder / "exports", customers=customers, seed=seed, end=end, days=_DEMO_DAYS)
+        shop = make_shop(
+            folder / "exports", customers=customers, seed=seed, end=end, days=_DEMO_DAYS
+        )
     token = _receiver_token(folder / "receiver.token")
     with Receiver(log=folder / "received.jsonl", token=token) as receiver:
         remember_input(folder, _demo_overlay(shop, receiver.url, folder))
@@ -236,11 +238,7 @@ def _demo_overlay(shop: Any, url: str, folder: Path) -> dict[str, Any]:
     return {
         "shop": {"name": "Demo shop", "currency": "EUR"},
         "clock": "newest_record",
-        "sources": {
-            "files": {
-                stream: {"path": str(getattr(shop, stream))} for stream in STREAMS
-            }
-        },
+        "sources": {"files": {stream: {"path": str(getattr(shop, stream))} for stream in STREAMS}},
         "destinations": {
             "receiver": {
                 "type": "webhook",

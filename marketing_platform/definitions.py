@@ -47,7 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         end_date=(end + dt.timedelta(days=1)).isoformat() if end else None,
         end_offset=0 if end else 1,
     )
-    tables = [asset for layer in LAYERS for asset in table_assets(layer, partitions)]
+    tables = [asset for layer in LAYERS for asset in table_assets(layer, settings, partitions)]
     return dg.Definitions(
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
         asset_checks=table_checks(),

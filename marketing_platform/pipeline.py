@@ -67,3 +67,9 @@ def needed(names: Iterable[str]) -> list[str]:
             wanted.add(name)
             waiting.extend(tables[name].reads)
     return [name for name in tables if name in wanted]
+
+
+def raw_inputs(name: str) -> set[str]:
+    """The raw views that a table is built from, directly or through other tables."""
+    reads = {read for table in needed([name]) for read in all_tables()[table].reads}
+    return {read for read in reads if read.startswith("raw.")}

@@ -98,9 +98,7 @@ def print_outcome(console: Console, warehouse: Warehouse) -> None:
     _print_segments(console, warehouse)
 
 
-def print_ledger(
-    console: Console, plans: list[dict[str, Any]], sums: dict[str, int]
-) -> None:
+def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, int]) -> None:
     """The sums of the ledger, by plan and in all."""
     names = ("eligible", "sent", "suppressed", "deferred", "failed")
     table = _table("Messages", "segment", "destination", "plan", *names)

@@ -287,6 +287,8 @@ def writing(engine: sa.Engine, *, durable: bool = False) -> Iterator[sa.Connecti
 def create_tables(engine: sa.Engine) -> None:
     """Create the tables, triggers and functions that are missing; safe when two do it at once."""
     try:
+        if _has_all_tables(engine):
+            return
         with writing(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_265_101)))
@@ -297,6 +299,12 @@ def create_tables(engine: sa.Engine) -> None:
             where=engine.url.render_as_string(hide_password=True),
             mend="Check MARKETING_PLATFORM_STATE_URL and that the server runs",
         ) from None
+
+
+def _has_all_tables(engine: sa.Engine) -> bool:
+    """Whether nothing is missing; asked first, as a look does not wait for a writer."""
+    with reading(engine) as connection:
+        return set(METADATA.tables) <= set(sa.inspect(connection).get_table_names())
 
 
 def open_state(url: str) -> sa.Engine:

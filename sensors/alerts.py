@@ -22,9 +22,7 @@ def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     ]
 
 
-def failed_checks(
-    instance: dg.DagsterInstance, run_id: str
-) -> list[dg.AssetCheckEvaluation]:
+def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
     """The checks that failed in a run.
 
     Read run by run: a cursor over all events of this type does not work on SQLite.
@@ -123,7 +121,9 @@ def freshness_alert(records: Iterable[dg.EventLogRecord]) -> Alert | None:
             if change.new_state not in (FreshnessState.FAIL, FreshnessState.WARN):
                 continue
         key = "/".join(change.key.path)
-        changes.append((f"{key}: {change.previous_state.value} -> {change.new_state.value}", change))
+        changes.append(
+            (f"{key}: {change.previous_state.value} -> {change.new_state.value}", change)
+        )
     if not changes:
         return None
     worse = any(change.new_state is not FreshnessState.PASS for _, change in changes)

@@ -148,7 +148,7 @@ def close_batch(connection: sa.Connection, claimed: Claim, holder: Holder) -> bo
     """Close a batch that is about to be settled; false if another dispatcher has taken it over."""
     closed = connection.execute(
         sa.update(batches)
-        .where(batches.c.batch_id == claimed.batch.batch_id)
+        .where(batches.c.batch_id == claimed.batch.batch_id, batches.c.lease_owner == holder.name)
         .where(sa.text("closed_at is null"))
         .values(closed_at=holder.now)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass
@@ -24,6 +24,20 @@ class DestinationReport:
     taken_over_count: int = 0
     stopped: str | None = None
     paused_until: dt.datetime | None = None
+
+    def add(self, other: DestinationReport) -> DestinationReport:
+        """This report and a later one of the same destination as one."""
+        return DestinationReport(
+            self.destination,
+            self.sent_count + other.sent_count,
+            self.failed_count + other.failed_count,
+            self.deferred_count + other.deferred_count,
+            self.batch_count + other.batch_count,
+            self.call_count + other.call_count,
+            self.taken_over_count + other.taken_over_count,
+            other.stopped or self.stopped,
+            other.paused_until or self.paused_until,
+        )
 
     def line(self) -> str:
         """One line for a person."""
@@ -72,6 +86,11 @@ class DispatchReport:
         return bool(self.unknown_destinations) or any(
             report.failed_count or report.stopped for report in self.destinations
         )
+
+    def add(self, later: DispatchReport) -> DispatchReport:
+        """This report and a later one over the same destinations as one."""
+        pairs = zip(self.destinations, later.destinations, strict=True)
+        return replace(later, destinations=tuple(first.add(second) for first, second in pairs))
 
     def lines(self) -> Iterator[str]:
         """The report for a person, a line each."""

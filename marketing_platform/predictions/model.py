@@ -26,7 +26,7 @@ from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Labels, Matrix,
 RECIPE = 1
 _FLOOR = 1e-6
 # Newest training days that are predicted from the days before them, to calibrate on.
-_CALIBRATION_DAYS = 3
+_CALIBRATION_DAYS = 2
 _FEWEST_DAYS_BEFORE = 3
 # Outside of this, a slope is noise of a small shop.
 _SLOPE_RANGE = (0.6, 1.4)
@@ -104,8 +104,8 @@ def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, HistGradientBoos
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000))
     # The trees find bends by themselves.
     trees = HistGradientBoostingClassifier(
-        max_iter=100,
-        learning_rate=0.06,
+        max_iter=60,
+        learning_rate=0.08,
         max_leaf_nodes=8,
         min_samples_leaf=100,
         max_features=0.4,

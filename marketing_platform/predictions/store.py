@@ -11,11 +11,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from marketing_platform.errors import InputError
 
-# Types of scikit-learn's trees that skops does not trust by itself. Both only hold numbers.
-_TRUSTED = (
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-)
+# What skops does not trust by itself: a grown tree of scikit-learn, which only holds numbers.
+_TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 
 
 def path_of(folder: Path, model_version: str) -> Path:

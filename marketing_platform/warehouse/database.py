@@ -28,6 +28,7 @@ class Built:
     name: TableName
     row_count: int
     written_count: int
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Pa
         connection.execute(f"insert into {contract.name} by name select {columns} from {candidate}")
     written = _count_text(connection, candidate)
     connection.execute(f"drop table {candidate}")
-    return Built(contract.name, _count(connection, contract.name), written)
+    return Built(contract.name, _count(connection, contract.name), written, part is not None)
 
 
 def _audit(

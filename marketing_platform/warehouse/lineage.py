@@ -15,9 +15,7 @@ from marketing_platform.warehouse.tables import SqlTable
 ColumnLineage = Mapping[str, tuple[tuple[str, str], ...]]
 
 
-def column_lineage(
-    table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
-) -> ColumnLineage:
+def column_lineage(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]) -> ColumnLineage:
     """For each column of a SQL table the (table, column) pairs that it is computed from.
 
     `raw_columns` gives the columns (name to DuckDB type) of the raw views, which have no contract.
@@ -35,9 +33,7 @@ def column_lineage(
     return found
 
 
-def _schema_of(
-    table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
-) -> dict[str, object]:
+def _schema_of(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
     schema: dict[str, dict[str, dict[str, str]]] = {}
     for name in table.reads:
         place = TableName.parse(name)

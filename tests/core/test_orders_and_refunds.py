@@ -123,7 +123,9 @@ def test_the_newest_record_is_the_clock_of_an_export_of_the_past(
 
 
 def test_building_twice_gives_the_same_tables(make_settings: MakeSettings, tmp_path: Path) -> None:
-    lines = "".join(f"{n},k{n % 7},,2024-01-{1 + n % 28:02},a{n % 3},{n % 4},2.5,\n" for n in range(90))
+    lines = "".join(
+        f"{n},k{n % 7},,2024-01-{1 + n % 28:02},a{n % 3},{n % 4},2.5,\n" for n in range(90)
+    )
     first = built(make_settings, tmp_path, lines)
     tables = ["core.orders", "core.order_items", "profiles.rfm", "profiles.customers"]
     before = {name: first.read(name) for name in tables}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest_names import key
+from tiny_orders import key
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.contracts.contract import Contract, integer
@@ -93,7 +93,9 @@ def test_a_broken_contract_keeps_the_table_stops_what_follows_and_holds_activati
     assert "order_count" in outcome.failures["profiles__rfm"]
     assert warehouse.read("profiles.rfm").equals(before)
     run = instance.get_run_records(limit=1)[0].dagster_run
-    steps = {stats.step_key: stats.status.value for stats in instance.get_run_step_stats(run.run_id)}
+    steps = {
+        stats.step_key: stats.status.value for stats in instance.get_run_step_stats(run.run_id)
+    }
     assert steps["profiles__rfm"] == "FAILURE"
     assert "segments__memberships" not in steps, "nothing is built on a table that failed"
     assert any("profiles.rfm" in hold for hold in holds_of(built))
@@ -115,7 +117,9 @@ def test_a_backfill_never_sends(built: Settings, instance: dg.DagsterInstance) -
 
 
 def test_a_stale_shop_holds_until_it_is_fresh(built: Settings) -> None:
-    lives = built.model_copy(update={"platform": built.platform.model_copy(update={"clock": "now"})})
+    lives = built.model_copy(
+        update={"platform": built.platform.model_copy(update={"clock": "now"})}
+    )
     state = open_state(built.state_url.get_secret_value())
     newest = dt.datetime(2024, 3, 20, 10, tzinfo=dt.UTC)
     assert find_holds(state, lives, now=newest + dt.timedelta(hours=49)) == []

@@ -91,7 +91,9 @@ def test_what_is_read_comes_back_as_it_was_written(warehouse: Warehouse) -> None
 
 def test_a_second_process_can_open_the_file_at_once(warehouse: Warehouse) -> None:
     warehouse.build(TABLE, CUSTOMER)
-    code = f"import duckdb; print(duckdb.connect({warehouse.path!r}).sql('from {TABLE}').fetchall())"
+    code = (
+        f"import duckdb; print(duckdb.connect({warehouse.path!r}).sql('from {TABLE}').fetchall())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[('a', 'c')]"
 

@@ -116,9 +116,9 @@ def view_select(
     if not source.days():
         return select.from_(_nothing(extracted)).sql("duckdb")
     files = call("read_parquet", literal(source.pattern))
-    return select.from_(
-        exp.select("*", extracted.as_("v")).from_(files).subquery("records")
-    ).sql("duckdb")
+    return select.from_(exp.select("*", extracted.as_("v")).from_(files).subquery("records")).sql(
+        "duckdb"
+    )
 
 
 def raw_columns() -> dict[str, dict[str, str]]:
@@ -285,9 +285,7 @@ def _write(
 def _fingerprint(file: FileStream) -> str:
     if not file.path.is_file():
         return ""
-    digest = hashlib.sha256(
-        json.dumps([file.mapping, file.date_format], sort_keys=True).encode()
-    )
+    digest = hashlib.sha256(json.dumps([file.mapping, file.date_format], sort_keys=True).encode())
     with file.path.open("rb") as content:
         while block := content.read(_BLOCK):
             digest.update(block)

@@ -71,7 +71,9 @@ def local_date(moment: exp.Expression, timezone: str) -> exp.Expression:
 
 
 def _number_text(text: exp.Expression, parse: str) -> exp.Expression:
-    bare = call("regexp_replace", text, literal(r"^[€$£¥\s]+|[€$£¥%\s]+$"), literal(""), literal("g"))
+    bare = call(
+        "regexp_replace", text, literal(r"^[€$£¥\s]+|[€$£¥%\s]+$"), literal(""), literal("g")
+    )
     if parse == "comma":
         bare = call("replace", bare, literal("."), literal(""))
         return call("replace", bare, literal(","), literal("."))
@@ -107,7 +109,9 @@ def _moment(text: exp.Expression, parse: str, timezone: str) -> exp.Expression:
 
 def _iso(text: exp.Expression, timezone: str) -> exp.Expression:
     named = call("regexp_replace", text, literal(r"\s*UTC$"), literal("Z"))
-    has_offset = call("regexp_matches", named.copy(), literal(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$"))
+    has_offset = call(
+        "regexp_matches", named.copy(), literal(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
+    )
     with_offset = exp.TryCast(this=named.copy(), to=exp.DataType.build("TIMESTAMPTZ"))
     without = exp.TryCast(this=named.copy(), to=exp.DataType.build("TIMESTAMP"))
     return exp.Case(

@@ -1,0 +1,163 @@
+"""The command line as a person uses it: one clear line for a mistake, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+HEADER = "Order ID,Customer ID,Email,Order Date,SKU,Quantity,Unit Price\n"
+LINES = "".join(
+    f"{n},k{n % 9},k{n % 9}@example.com,2024-03-{1 + n % 20:02} 10:00:00,s{n % 3},1,{5 + n % 7}\n"
+    for n in range(60)
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with a configuration of its own and an export."""
+    (tmp_path / "config" / "segments").mkdir(parents=True)
+    (tmp_path / "config" / "platform.yaml").write_text(
+        "destinations: {feeds: {type: files}}\n"
+        "activations: [{segment: everybody, destination: feeds}]\n"
+    )
+    (tmp_path / "config" / "segments" / "everybody.yaml").write_text(
+        "description: All who bought.\nmembers: {field: is_buyer, equals: true}\n"
+    )
+    (tmp_path / "orders.csv").write_text(HEADER + LINES, encoding="utf-8")
+    return tmp_path
+
+
+def command(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MARKETING_PLATFORM_")}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "marketing_platform.cli", *arguments],
+        env={**kept, "COLUMNS": "120", **variables},
+        capture_output=True, text=True, check=False, cwd=home,
+    )  # fmt: skip
+
+
+def mistake(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a mistake costs."""
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home: Path) -> None:
+    first = command(home, "run", "--orders", "orders.csv")
+    assert first.returncode == 0, first.stderr
+    feed = home / "data" / "shop" / "feeds"
+    (path,) = feed.rglob("*.csv")
+    rows = path.read_text().strip().splitlines()
+    assert len(rows) == 1 + 9
+    status = json.loads(command(home, "status", "--json").stdout)
+    assert status["ledger"] == {
+        "eligible": 9, "sent": 9, "suppressed": 0, "deferred": 0, "failed": 0,
+    }  # fmt: skip
+    assert status["tables"]["core.orders"] == 60
+    assert [run["job"] for run in status["runs"]] == ["activation", "build"]
+    assert {check["passed"] for check in status["checks"]} <= {True, False}
+
+    second = command(home, "run", "--orders", "orders.csv")
+    assert second.returncode == 0, second.stderr
+    assert json.loads(command(home, "status", "--json").stdout)["ledger"] == status["ledger"]
+    assert path.read_text().strip().splitlines() == rows
+
+    shown = command(home, "activate", "--dry-run")
+    assert "add 0, update 0, remove 0" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["run", "--orders", "missing.csv"], "missing.csv: no such file"),
+        (["run", "--orders", "orders.csv", "--map", "ordered_at=Day"], "no column 'Day'"),
+        (["run", "--orders", "orders.csv", "--map", "orderd=SKU"], "Did you mean 'order_id'"),
+        (["run", "--orders", "orders.csv", "--map", "x"], "Write field=column"),
+        (["run", "--orders", "orders.csv", "--map", "ordrs.x=y"], "no stream 'ordrs'"),
+        (["run", "--orders", "orders.csv", "--as-of", "tomorrow"], "Write YYYY-MM-DD"),
+        (["backtest", "orders.csv", "--horizon-days", "400"], "horizon"),
+        (["backtest", "orders.csv", "--task", "love"], "task"),
+        (["quarantine"], "nothing was built yet"),
+    ],
+)
+def test_a_mistake_costs_one_line_and_writes_nothing(
+    home: Path, arguments: list[str], found: str
+) -> None:
+    assert found in mistake(command(home, *arguments))
+    assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("yaml", "found"),
+    [
+        ("shop: {curency: EUR}", "shop.curency: Extra inputs are not permitted"),
+        ("shop: [", "not readable as YAML"),
+        ("destinations: {x: {type: webhook, url: ftp://example.com}}", "not an http(s) URL"),
+        (
+            "destinations: {x: {type: webhook, url: 'https://example.com', token: abc}}",
+            "a secret does not belong in a file",
+        ),
+        (
+            "destinations: {x: {type: webhook, url: 'https://example.com', token: '${NOT_SET}'}}",
+            "the environment variable NOT_SET is not set",
+        ),
+    ],
+)
+def test_a_mistake_in_the_settings_names_file_and_key(home: Path, yaml: str, found: str) -> None:
+    (home / "config" / "platform.yaml").write_text(yaml)
+    line = mistake(command(home, "status"))
+    assert found in line
+    assert "platform.yaml" in line
+
+
+@pytest.mark.parametrize(
+    ("segment", "found"),
+    [
+        ("members: {field: lifetime_valu_amount, at_least: 5}", "lifetime_value_amount"),
+        ("members: {segment: everybody}", "everybody -> everybody"),
+        ("members: [", "YAML"),
+    ],
+)
+def test_a_mistake_in_a_segment_is_told_before_anything_is_built(
+    home: Path, segment: str, found: str
+) -> None:
+    path = home / "config" / "segments" / "everybody.yaml"
+    path.write_text(f"description: All.\n{segment}\n")
+    line = mistake(command(home, "run", "--orders", "orders.csv"))
+    assert found in line
+    assert "everybody.yaml" in line
+    assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
+
+
+def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> None:
+    folder = home / "mine"
+    folder.mkdir()
+    (folder / "origin").write_text("demo")
+    done = command(
+        home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR=str(folder)
+    )
+    assert "the folder holds the demo" in mistake(done)
+
+
+def test_a_secret_shows_nowhere_when_its_receiver_is_gone(home: Path) -> None:
+    (home / "config" / "platform.yaml").write_text(
+        "destinations:\n"
+        "  crm: {type: webhook, url: 'http://127.0.0.1:9/hook', token: '${CRM_TOKEN}',"
+        " calls_per_run: 1}\n"
+        "activations: [{segment: everybody, destination: crm}]\n"
+    )
+    done = command(home, "run", "--orders", "orders.csv", CRM_TOKEN="hunter2hunter2")
+    status = command(home, "status", "--json", CRM_TOKEN="hunter2hunter2")
+    assert json.loads(status.stdout)["ledger"]["deferred"] == 9, "nothing is lost"
+    written = b"".join(p.read_bytes() for p in (home / "data").rglob("*") if p.is_file())
+    assert "hunter2" not in done.stdout + done.stderr + status.stdout
+    assert b"hunter2" not in written

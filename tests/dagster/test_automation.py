@@ -1,0 +1,74 @@
+"""What the automation condition asks for, by a clock of the test's own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.automation import after_inputs
+
+DAYS = dg.DailyPartitionsDefinition("2024-03-01", end_date="2024-03-05")
+
+
+@dg.asset(partitions_def=DAYS)
+def orders() -> None: ...
+
+
+@dg.asset
+def clock() -> None: ...
+
+
+@dg.asset(deps=[orders, clock], automation_condition=after_inputs())
+def profiles() -> None: ...
+
+
+@dg.asset(deps=[profiles], automation_condition=after_inputs())
+def segments() -> None: ...
+
+
+class Checked:
+    """The same assets with a blocking check that passes or fails as told."""
+
+    passes = True
+
+
+@dg.asset_check(asset=clock, blocking=True)
+def sound() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=Checked.passes)
+
+
+DEFS = dg.Definitions(assets=[orders, clock, profiles, segments], asset_checks=[sound])
+
+
+def asked_for(result: dg.EvaluateAutomationConditionsResult, asset: dg.AssetsDefinition) -> bool:
+    return result.get_num_requested(asset.key) > 0
+
+
+def materialize(instance: dg.DagsterInstance, *assets: object, day: str | None = None) -> None:
+    dg.materialize(list(assets), instance=instance, partition_key=day, raise_on_error=False)
+
+
+def test_one_loaded_day_is_enough_and_the_whole_chain_follows_in_one_tick() -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    Checked.passes = True
+    materialize(instance, clock, sound)
+    first = dg.evaluate_automation_conditions(defs=DEFS, instance=instance)
+    assert not asked_for(first, profiles)
+    materialize(instance, orders, day="2024-03-02")
+    second = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=first.cursor)
+    assert asked_for(second, profiles)
+    assert asked_for(second, segments)
+    third = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=second.cursor)
+    assert third.total_requested == 0, "what was asked for is not asked for again"
+
+
+def test_a_failed_blocking_check_of_an_input_holds_until_it_passes() -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    cursor = dg.evaluate_automation_conditions(defs=DEFS, instance=instance).cursor
+    Checked.passes = False
+    materialize(instance, clock, sound)
+    held = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=cursor)
+    assert held.total_requested == 0
+    Checked.passes = True
+    materialize(instance, clock, sound)
+    free = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=held.cursor)
+    assert asked_for(free, profiles)

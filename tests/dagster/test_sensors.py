@@ -1,0 +1,195 @@
+"""Sensors on a real SQLite instance: what starts, what holds, what is told to people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import dagster as dg
+import pytest
+from tiny_orders import key
+from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+
+from marketing_platform.quality.alerts import Alert, send_alert
+from marketing_platform.quality.results import CheckResult, record_check
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
+from sensors.activation import activation_sensor
+from sensors.alerts import alert_sensors, check_alert, failed_checks
+
+SEGMENTS = (key("segments.memberships"), key("segments.sizes"))
+
+
+def build_segments(instance: dg.DagsterInstance) -> None:
+    for asset in SEGMENTS:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset))
+
+
+def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        return sensor(context)
+
+
+def test_activation_starts_once_for_each_build_of_the_segments(
+    tiny_shop: Settings, instance: dg.DagsterInstance
+) -> None:
+    sensor = activation_sensor(tiny_shop)
+    assert "never built" in tick(sensor, instance, None).skip_message
+    build_segments(instance)
+    first = tick(sensor, instance, None)
+    assert len(first.run_requests) == 1
+    assert "as they were" in tick(sensor, instance, first.cursor).skip_message
+    build_segments(instance)
+    second = tick(sensor, instance, first.cursor)
+    assert second.run_requests[0].run_key != first.run_requests[0].run_key
+
+
+def test_activation_holds_while_a_blocking_check_fails_and_goes_on_when_it_passes(
+    tiny_shop: Settings, instance: dg.DagsterInstance
+) -> None:
+    sensor = activation_sensor(tiny_shop)
+    state = open_state(tiny_shop.state_url.get_secret_value())
+    failed = CheckResult("core.orders", "contract", False, "order_id: is unique fails for 2 row(s)")
+    build_segments(instance)
+    record_check(state, failed)
+    skipped = tick(sensor, instance, None)
+    assert skipped.skip_message == (
+        "held: core.orders: check contract failed: order_id: is unique fails for 2 row(s)"
+    )
+    record_check(state, dataclasses.replace(failed, passed=True))
+    assert len(tick(sensor, instance, None).run_requests) == 1
+
+
+def test_a_failed_check_that_does_not_block_holds_nothing(
+    tiny_shop: Settings, instance: dg.DagsterInstance
+) -> None:
+    state = open_state(tiny_shop.state_url.get_secret_value())
+    record_check(state, CheckResult("predictions.models", "x", False, "weak", is_blocking=False))
+    build_segments(instance)
+    assert len(tick(activation_sensor(tiny_shop), instance, None).run_requests) == 1
+
+
+class Inbox:
+    """A webhook on the loopback that keeps what it is sent."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.alerts: list[dict[str, Any]] = []
+        self.tokens: list[str | None] = []
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                inbox.alerts.append(json.loads(body))
+                inbox.tokens.append(self.headers.get("Authorization"))
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Stay silent."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    opened = Inbox()
+    yield opened
+    opened.server.shutdown()
+    opened.server.server_close()
+
+
+@pytest.fixture
+def alerting(inbox: Inbox, make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(alerts={"webhook_url": inbox.url, "webhook_token": "t0ken"})
+
+
+def run_with_a_failing_check(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    @dg.asset(key=["core", "orders"])
+    def orders() -> None: ...
+
+    @dg.asset_check(asset=orders, blocking=True)
+    def contract() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"found": "2 rows without a key"})
+
+    return dg.materialize([orders, contract], instance=instance, raise_on_error=False)
+
+
+def test_a_failed_check_becomes_an_alert(instance: dg.DagsterInstance) -> None:
+    result = run_with_a_failing_check(instance)
+    alert = check_alert(result.run_id, failed_checks(instance, result.run_id))
+    assert alert is not None
+    assert alert.lines == ("core/orders contract: 2 rows without a key (holds activation)",)
+    assert alert.severity == "error"
+
+
+def test_a_failed_run_and_its_failed_check_reach_the_webhook(
+    alerting: Settings, inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    result = run_with_a_failing_check(instance)
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    sensor = next(s for s in alert_sensors(alerting) if s.name == "alerts_after_failure")
+    event = next(e for e in result.all_events if e.event_type_value == "PIPELINE_FAILURE")
+    sensor(
+        dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=run
+        )
+    )
+    assert [alert["title"].split(" of ")[0] for alert in inbox.alerts] == [
+        "1 check(s) failed",
+        "run",
+    ]
+    assert inbox.tokens == ["Bearer t0ken", "Bearer t0ken"]
+
+
+def report_freshness(
+    instance: dg.DagsterInstance, old: FreshnessState, new: FreshnessState
+) -> None:
+    instance.report_dagster_event(
+        dg.DagsterEvent(
+            event_type_value="FRESHNESS_STATE_CHANGE",
+            job_name="freshness",
+            event_specific_data=FreshnessStateChange(
+                key=key("core.orders"),
+                previous_state=old,
+                new_state=new,
+                state_change_timestamp=1.0,
+            ),
+        ),
+        run_id="",
+    )
+
+
+def test_a_table_that_becomes_stale_is_told_once_and_so_is_its_recovery(
+    alerting: Settings, inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    sensor = next(s for s in alert_sensors(alerting) if s.name == "freshness_alerts")
+    report_freshness(instance, FreshnessState.UNKNOWN, FreshnessState.PASS)
+    report_freshness(instance, FreshnessState.PASS, FreshnessState.FAIL)
+    first = tick(sensor, instance, None)
+    assert [alert["lines"] for alert in inbox.alerts] == [["core/orders: PASS -> FAIL"]]
+    assert "no table changed" in tick(sensor, instance, first.cursor).skip_message
+    report_freshness(instance, FreshnessState.FAIL, FreshnessState.PASS)
+    tick(sensor, instance, first.cursor)
+    assert inbox.alerts[-1]["title"] == "tables are fresh again"
+
+
+def test_an_alert_that_cannot_be_delivered_stops_nothing_and_shows_no_secret(
+    make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = Inbox(status=500)
+    settings = make_settings(alerts={"webhook_url": refused.url, "webhook_token": "s3cret"})
+    assert not send_alert(settings, Alert("k", "checks failed", ("core/orders",)))
+    refused.server.shutdown()
+    refused.server.server_close()
+    assert not send_alert(settings, Alert("k", "checks failed", ("core/orders",)))
+    assert "checks failed: core/orders" in caplog.text
+    assert "s3cret" not in caplog.text
+    assert refused.url not in caplog.text
