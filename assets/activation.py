@@ -1,7 +1,7 @@
 """The assets that send: plans and messages. They live in the state database, not the warehouse.
 
-They have no partitions and refuse to run in a backfill: the past can be computed again, but nobody is
-written to again because of it.
+They have no partitions and refuse to run in a backfill: the past can be computed again, but nobody
+is written to again because of it.
 """
 
 from collections.abc import Iterator

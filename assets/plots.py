@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
-from matplotlib.figure import Figure
 
 from marketing_platform.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INK, _ACCENT, _MUTED = "#24292f", "#2f6fde", "#b6bec9"
 
@@ -63,6 +65,9 @@ _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
 
 
 def _canvas(title: str) -> tuple[Figure, Any]:
+    # Imported here: it takes a second, and only builds draw.
+    from matplotlib.figure import Figure
+
     # A Figure of its own, not pyplot's: a daemon must not collect figures in a global list.
     figure = Figure(figsize=(5.2, 2.6), dpi=110, layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Turns the engine's tables into assets: one asset a table, with its contract as a blocking check."""
+"""Turns the engine's tables into assets, each with its contract as a blocking check."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -82,7 +82,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 7,
     as_of: AsOf = None,
 ) -> None:
-    """Make a small shop, run everything on it, and send its segments to a receiver on this machine."""
+    """Make a small shop, run everything on it, and send its segments to a local receiver."""
     from marketing_platform import commands
 
     commands.run_demo(Console(), customers, seed, _day(as_of))

@@ -1,4 +1,7 @@
-"""What the commands do, step by step; `cli.py` reads the arguments."""
+"""What the commands do, step by step; `cli.py` reads the arguments.
+
+Dagster and scikit-learn are imported where they are used: a mistake in an option is told at once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import datetime as dt
 import json
 import logging
 import secrets
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,12 +20,8 @@ from rich.console import Console
 
 from marketing_platform import report
 from marketing_platform.activation import activate, failures, plan_all
-from marketing_platform.definitions import recent_runs, run_job
-from marketing_platform.demo.receiver import Receiver
-from marketing_platform.demo.shop import make_shop
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.pipeline import build_all
-from marketing_platform.predictions.backtest import backtest
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import FileStream, Settings, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
@@ -59,6 +59,9 @@ def run_export(
 
 def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None) -> None:
     """Make the demo shop, run everything on it, and send to a receiver on the loopback."""
+    from marketing_platform.demo.receiver import Receiver
+    from marketing_platform.demo.shop import make_shop
+
     folder = claim_folder("demo")
     end = as_of or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     with console.status("Making the shop"):
@@ -90,7 +93,7 @@ def run_backtest(
     date_format: str | None,
 ) -> dict[str, Any]:
     """Backtest a task on an export of orders, in a scratch folder and database."""
-    import tempfile
+    from marketing_platform.predictions.backtest import backtest
 
     streams = _streams({"orders": file}, maps, date_format)
     base = load_settings()
@@ -132,6 +135,8 @@ def activate_now(
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """Everything that `status` tells."""
+    from marketing_platform.definitions import recent_runs
+
     state = open_state(settings.state_url.get_secret_value())
     return report.status(settings, state, recent_runs(settings))
 
@@ -170,6 +175,8 @@ def show_failures(console: Console, settings: Settings, *, as_json: bool) -> Non
 
 
 def _run_everything(console: Console, settings: Settings) -> None:
+    from marketing_platform.definitions import run_job
+
     _quiet_logs()
     started = time.monotonic()
     for stream in settings.platform.sources.files:

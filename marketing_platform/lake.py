@@ -1,7 +1,7 @@
 """Raw records as they came: immutable Parquet, one file per source, stream and day (UTC).
 
-A day that is received again replaces itself: its file is written beside and renamed over the old one,
-so a reader sees the day of before or the day of now, never half of one.
+A day that is received again replaces itself: its file is written beside and renamed over the old
+one, so a reader sees the day of before or the day of now, never half of one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Stream:
         """Put the staged files in place; days from `first` to `last` without one are emptied."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for day, path in staged.items():
-            os.replace(path, self.folder / f"{day.isoformat()}.parquet")
+            path.replace(self.folder / f"{day.isoformat()}.parquet")
         for day in self.days():
             if first <= day <= last and day not in staged:
                 (self.folder / f"{day.isoformat()}.parquet").unlink()
@@ -64,4 +64,4 @@ def write_atomically(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     staged.write_text(content, encoding="utf-8")
-    os.replace(staged, path)
+    staged.replace(path)

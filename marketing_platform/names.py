@@ -27,7 +27,7 @@ class TableName(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> TableName:
-        """Read `schema.table`; both must be plain lower-case words, so that they need no quoting."""
+        """Read `schema.table`; both must be plain lower-case words, which need no quoting."""
         schema, dot, table = text.partition(".")
         if not dot or not _WORD.match(schema) or not _WORD.match(table):
             raise ValueError(f"not a table name: {text!r}; expected schema.table in lower case")

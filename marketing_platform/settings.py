@@ -1,7 +1,7 @@
 """One typed `Settings`, read from `config/platform.yaml`, the data folder and the environment.
 
-`${NAME}` in a value is replaced by the environment variable NAME, `${file:PATH}` by the content of a
-secret file. Secrets must be written so: a token that stands in the file itself is refused.
+`${NAME}` in a value is replaced by the environment variable NAME, `${file:PATH}` by the content of
+a secret file. Secrets must be written so: a token that stands in the file itself is refused.
 """
 
 from __future__ import annotations

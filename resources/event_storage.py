@@ -1,8 +1,9 @@
 """Dagster's SQLite event log with its connections kept open.
 
-The stock storage makes a new database engine for every event, and SQLAlchemy compiles each statement
-anew. A run over a year of daily partitions writes thousands of events: with one engine per file kept
-for the life of the process they cost about a fifth of the time (`make bench` prints the ratio).
+The stock storage makes a new database engine for every event, and SQLAlchemy compiles each
+statement anew. A run over a year of daily partitions writes thousands of events: with one engine
+per file kept for the life of the process they cost about a fifth of the time (`make bench` prints
+the ratio).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 yield connection
 
     def dispose(self) -> None:
+        """Close all connections."""
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()

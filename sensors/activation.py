@@ -1,7 +1,5 @@
 """Starts activation when the segments are new and sound, and holds it when they are not."""
 
-import datetime as dt
-
 import dagster as dg
 
 from marketing_platform.quality.holds import find_holds

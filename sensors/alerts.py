@@ -117,9 +117,9 @@ def freshness_alert(records: Iterable[dg.EventLogRecord]) -> Alert | None:
             continue
         change = event.event_specific_data
         last_id = record.storage_id
-        if change.new_state in _NO_NEWS or change.previous_state in (_NO_NEWS):
-            if change.new_state not in (FreshnessState.FAIL, FreshnessState.WARN):
-                continue
+        first_sight = {change.previous_state, change.new_state} & _NO_NEWS
+        if first_sight and change.new_state not in (FreshnessState.FAIL, FreshnessState.WARN):
+            continue
         key = "/".join(change.key.path)
         changes.append(
             (f"{key}: {change.previous_state.value} -> {change.new_state.value}", change)

@@ -1,9 +1,9 @@
 """A contract: the columns of a table, their types and the checks that its rows pass.
 
 A contract is a pandera schema on polars plus the table's key. The blocking check of a table and the
-column schema shown in the UI both come from it. The functions `text`, `money`, `timestamp`, ... make
-the columns; each holds the naming rule of its kind, so that a column that ends in `_at` cannot be
-anything but a UTC timestamp.
+column schema shown in the UI both come from it. The functions `text`, `money`, `timestamp`, ...
+make the columns; each holds the naming rule of its kind, so that a column that ends in `_at`
+cannot be anything but a UTC timestamp.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def _range(ge: float | None, le: float | None) -> tuple[pa.Check, ...]:
 class Contract:
     """The promise of one table.
 
-    `key` names the columns that no two rows share (none: no promise), `partition_by` the date column
-    by which the table is built in daily parts (none: built whole).
+    `key` names the columns that no two rows share (none: no promise), `partition_by` the date
+    column by which the table is built in daily parts (none: built whole).
     """
 
     name: TableName
@@ -161,7 +161,7 @@ class Contract:
         object.__setattr__(self, "schema", schema)
 
     def violations(self, frame: pl.DataFrame) -> list[Violation]:
-        """What in `frame` breaks this contract. Keys are checked by the caller over all the rows."""
+        """What in `frame` breaks this contract. The caller checks keys, over all the rows."""
         try:
             self.schema.validate(frame, lazy=True)
         except SchemaErrors as errors:

@@ -44,8 +44,8 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
 TABLES = (
     PythonTable(
         TableName("identity", "contact_customers"),
-        "One row is a contact and the customer it belongs to. Contacts that share an e-mail, a phone"
-        " or a source's key are one customer, through any number of hops.",
+        "One row is a contact and the customer it belongs to. Contacts that share an e-mail, a"
+        " phone or a source's key are one customer, through any number of hops.",
         ("identity.identifiers",),
         build_contact_customers,
     ),

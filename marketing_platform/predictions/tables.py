@@ -1,4 +1,8 @@
-"""The tables of `predictions` that SQL cannot build: days, models and scores."""
+"""The tables of `predictions` that SQL cannot build: days, models and scores.
+
+What needs scikit-learn is imported when it is built: it takes seconds, and every command and every
+process of the UI loads this list.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,24 @@ from functools import partial
 
 from marketing_platform.names import TableName
 from marketing_platform.predictions.dates import build_as_of_dates
-from marketing_platform.predictions.scores import build_scores
-from marketing_platform.predictions.trained import build_models
-from marketing_platform.warehouse import PythonTable
+from marketing_platform.predictions.tasks import Task
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _READ_BY_SCORES = ("predictions.as_of_dates", "predictions.features", "predictions.models")
+
+
+def _build_models(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.trained import build_models
+
+    return build_models(warehouse, settings)
+
+
+def _build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.scores import build_scores
+
+    return build_scores(task, warehouse, settings)
+
 
 TABLES: tuple[PythonTable, ...] = (
     PythonTable(
@@ -25,20 +42,20 @@ TABLES: tuple[PythonTable, ...] = (
         "One row is a trained model (or the rule in its place), how it did beside the baselines on"
         " days it had not seen, and whether its scores may be used.",
         ("predictions.as_of_dates", "predictions.features", "predictions.outcomes"),
-        build_models,
+        _build_models,
     ),
     PythonTable(
         TableName("predictions", "purchase_14d"),
         "One row is a buyer and the probability that they buy again within the horizon (14 days"
         " unless set otherwise).",
         _READ_BY_SCORES,
-        partial(build_scores, "purchase"),
+        partial(_build_scores, "purchase"),
     ),
     PythonTable(
         TableName("predictions", "churn_30d"),
         "One row is an active buyer and the probability that they buy nothing within the horizon"
         " (30 days unless set otherwise).",
         _READ_BY_SCORES,
-        partial(build_scores, "churn"),
+        partial(_build_scores, "churn"),
     ),
 )

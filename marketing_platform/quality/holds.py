@@ -19,8 +19,8 @@ def find_holds(
 ) -> list[str]:
     """The reasons to hold, one line each; none when activation may go on.
 
-    A table counts as stale when its newest record is older than `freshness.stale_hours`. A shop whose
-    clock is not `now` (an export of the past) is never stale: its clock is its newest record.
+    A table counts as stale when its newest record is older than `freshness.stale_hours`. A shop
+    whose clock is not `now` (an export of the past) is never stale: its clock is its newest record.
     """
     moment = now or dt.datetime.now(dt.UTC)
     return [*_failed_checks(engine), *_stale_tables(engine, settings, moment)]

@@ -1,7 +1,7 @@
 """What the last build and the last check of each table said, kept in the state database.
 
-Activation asks here whether it may go on, so that it holds whoever starts it: a sensor, the UI or the
-command line. The warehouse file is not opened for it.
+Activation asks here whether it may go on, so that it holds whoever starts it: a sensor, the UI or
+the command line. The warehouse file is not opened for it.
 """
 
 from __future__ import annotations

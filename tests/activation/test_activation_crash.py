@@ -39,7 +39,7 @@ def processes() -> Iterator[Any]:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = folder if before is None else f"{folder}{os.pathsep}{before}"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["killed_run"])
+    context.set_forkserver_preload(["__main__", "killed_run"])
     yield context
     if before is None:
         del os.environ["PYTHONPATH"]
@@ -84,7 +84,7 @@ def test_killed_twenty_times_it_loses_nothing_and_sends_nothing_twice(
     while kills < KILLS:
         # Every third time two runs at once.
         count = 2 if kills % 3 == 2 else 1
-        plans = count == 2 or kills < 2 or chance.random() < 0.3
+        plans = kills < 2 or chance.random() < 0.3
         arguments = (str(tmp_path), state_url, receiver.url, True, plans)
         started = [processes.Process(target=killed_run.run, args=arguments) for _ in range(count)]
         for process in started:

@@ -142,9 +142,7 @@ def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> No
     folder = home / "mine"
     folder.mkdir()
     (folder / "origin").write_text("demo")
-    done = command(
-        home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR=str(folder)
-    )
+    done = command(home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR=str(folder))
     assert "the folder holds the demo" in mistake(done)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from tiny_orders import key
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+from tiny_orders import key
 
 from marketing_platform.quality.alerts import Alert, send_alert
 from marketing_platform.quality.results import CheckResult, record_check

@@ -14,7 +14,8 @@ def order_lines(days: int = 20, customers: int = 12) -> str:
     """Two orders a day by a dozen customers, as CSV."""
     lines = [
         f"{number},k{number % customers},k{number % customers}@example.com,"
-        f"{FIRST_DAY + dt.timedelta(days=number % days)} 10:00:00,sku{number % 4},1,{5 + number % 9}"
+        f"{FIRST_DAY + dt.timedelta(days=number % days)} 10:00:00,"
+        f"sku{number % 4},1,{5 + number % 9}"
         for number in range(days * 2)
     ]
     return HEADER + "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """What an export file may say: the fields of each stream, and the headers they go by.
 
-`synonyms` are headers in lower case without anything but letters and digits; the first that the file
-has wins. They come from the exports of the common shop, ad and CRM systems.
+`synonyms` are headers in lower case without anything but letters and digits; the first that the
+file has wins. They come from the exports of the common shop, ad and CRM systems.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Field:
 class StreamFields:
     """The fields of one stream.
 
-    `clock` is the field whose day a record belongs to. Of each group in `required` at least one field
-    must be mapped.
+    `clock` is the field whose day a record belongs to. Of each group in `required` at least one
+    field must be mapped.
     """
 
     stream: str

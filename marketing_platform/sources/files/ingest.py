@@ -1,7 +1,8 @@
 """From an export file to the lake and the view `raw.files_<stream>`.
 
 An export replaces the days that it covers, from its oldest record to its newest; a later export of
-the same shop overlaps freely. A record without a readable date lies on the newest day of its export.
+the same shop overlaps freely. A record without a readable date lies on the newest day of its
+export.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def coverage(settings: Settings) -> Part | None:
 
 
 def create_view(warehouse: Warehouse, settings: Settings, stream: str) -> None:
-    """Create `raw.files_<stream>`: each record of the lake with its fields, typed by the mapping."""
+    """Create `raw.files_<stream>`: each record of the lake, its fields typed by the mapping."""
     source = Lake(settings.lake_dir).stream(SOURCE, stream)
     columns = _noted_columns(source.note())
     select = view_select(STREAMS[stream], columns, source, settings.platform.shop)

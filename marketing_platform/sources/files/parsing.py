@@ -1,7 +1,7 @@
 """How the text of a column is read: found out from its values, written as SQL expressions.
 
-Numbers may have a decimal point or comma, moments may be ISO 8601, one of the usual local formats, or
-seconds since 1970. What is found is shown to the user; what cannot be told apart is asked for.
+Numbers may have a decimal point or comma, moments may be ISO 8601, one of the usual local formats,
+or seconds since 1970. What is found is shown to the user; what cannot be told apart is asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _DAY_FIRST = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S")
 _MONTH_FIRST = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p")
 _OTHER = ("%Y%m%d", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%Y", "%d-%b-%Y")
 _FORMATS = ("iso", *_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms")
-_TRUE = "true t yes y 1 on subscribed optin opted_in granted".split()
-_FALSE = "false f no n 0 off unsubscribed optout opted_out denied".split()
+_TRUE = ["true", "t", "yes", "y", "1", "on", "subscribed", "optin", "opted_in", "granted"]
+_FALSE = ["false", "f", "no", "n", "0", "off", "unsubscribed", "optout", "opted_out", "denied"]
 
 
 def call(name: str, *arguments: exp.Expression) -> exp.Expression:

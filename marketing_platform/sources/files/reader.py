@@ -32,8 +32,8 @@ _FORMATS = {
 class Export:
     """An export file loaded into the temporary table `incoming` (line_number, payload).
 
-    `pointers` maps each column of the file to its JSON pointer in the payload; a nested key is called
-    by its path with dots.
+    `pointers` maps each column of the file to its JSON pointer in the payload; a nested key is
+    called by its path with dots.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class Export:
 
 
 def load_export(connection: duckdb.DuckDBPyConnection, path: Path) -> Export:
-    """Load a file into the temporary table `incoming`; raises InputError where it cannot be read."""
+    """Load a file into the temporary table `incoming`; raises InputError if it cannot be read."""
     file_format = _check(path)
     connection.execute("set preserve_insertion_order = true")
     try:
