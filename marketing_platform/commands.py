@@ -23,6 +23,7 @@ from marketing_platform.activation import activate, failures, plan_all
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.pipeline import build_all
 from marketing_platform.quality.holds import find_holds
+from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import FileStream, Settings, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.files.fields import STREAMS
@@ -44,8 +45,10 @@ def run_export(
 ) -> None:
     """Take in exports, build every table, activate the segments, and say what happened."""
     streams = _streams(files, maps, date_format)
+    # A mistake in a segment or a file is told before anything is written.
+    load_segments(load_settings().segments_dir)
     for stream, file in streams.items():
-        inspect(stream, file)  # A mistake in a file is told before anything is written.
+        inspect(stream, file)
     folder = claim_folder("shop")
     overlay: dict[str, Any] = {
         "clock": as_of.isoformat() if as_of else "newest_record",
@@ -143,9 +146,9 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
     """Print the first records of the quarantine."""
-    warehouse = _warehouse(settings)
-    if not warehouse.exists("quality.quarantine"):
+    if not settings.warehouse_path.exists():
         raise InputError("nothing was built yet", mend="Start: marketing-platform run")
+    warehouse = _warehouse(settings)
     rows = warehouse.query(
         "select * from quality.quarantine order by stream, line_number limit $limit",
         {"limit": limit},
@@ -180,7 +183,8 @@ def _run_everything(console: Console, settings: Settings) -> None:
     _quiet_logs()
     started = time.monotonic()
     for stream in settings.platform.sources.files:
-        report.print_ingested(console, ingest(settings, stream), settings)
+        report.print_ingested(console, ingest(settings, stream))
+    console.print("Another column: --map STREAM.FIELD=COLUMN", style="dim")
     with console.status("Building every table"):
         built = run_job(settings, "build")
     if not built.success:

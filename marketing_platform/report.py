@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from marketing_platform.activation import conservation, ledger_sums
@@ -76,18 +79,19 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
     print_ledger(console, content["plans"][-12:], content["ledger"])
 
 
-def print_ingested(console: Console, ingested: Ingested, settings: Settings) -> None:
-    """How the columns of an export were understood."""
-    table = _table(f"{ingested.stream}: {ingested.path.name}", "field", "column", "read as")
-    for field, column in ingested.columns.items():
-        table.add_row(field, column.name, column.parse or "text")
-    console.print(table)
+def print_ingested(console: Console, ingested: Ingested) -> None:
+    """What an export brought, and how its columns were understood, as `--map` writes it."""
+    again = "" if ingested.is_new else ", taken in before"
     console.print(
-        f"{ingested.row_count:,} records from {ingested.first} to {ingested.last}"
-        f"{'' if ingested.is_new else ' (already taken in)'}; another column:"
-        f" --map {ingested.stream}.FIELD=COLUMN",
+        f"[bold]{ingested.stream}[/]: {ingested.row_count:,} records,"
+        f" {ingested.first} to {ingested.last}, from {ingested.path.name}{again}",
         highlight=False,
     )
+    pairs = [
+        f"{field}={column.name}{f' ({column.parse})' if column.parse else ''}"
+        for field, column in ingested.columns.items()
+    ]
+    console.print(Padding(Columns(pairs, padding=(0, 2)), (0, 0, 0, 2)), style="dim")
 
 
 def print_outcome(console: Console, warehouse: Warehouse) -> None:
@@ -101,16 +105,16 @@ def print_outcome(console: Console, warehouse: Warehouse) -> None:
 def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, int]) -> None:
     """The sums of the ledger, by plan and in all."""
     names = ("eligible", "sent", "suppressed", "deferred", "failed")
-    table = _table("Messages", "segment", "destination", "plan", *names)
+    table = _table("Messages", "segment", "destination", *names)
     for plan in plans:
+        held = " (held)" if plan["status"] == "held" else ""
         table.add_row(
-            plan["segment"],
+            plan["segment"] + held,
             plan["destination"],
-            plan["status"],
             *(f"{plan[name]:,}" for name in names),
         )
     table.add_section()
-    table.add_row("all plans", "", "", *(f"{sums[name]:,}" for name in names), style="bold")
+    table.add_row("all plans so far", "", *(f"{sums[name]:,}" for name in names), style="bold")
     console.print(table)
 
 
@@ -156,7 +160,8 @@ def _print_customers(console: Console, warehouse: Warehouse) -> None:
 
 
 def _print_models(console: Console, warehouse: Warehouse) -> None:
-    table = _table("Scores", "task", "customers", "mean score", "may be used", "why")
+    table = _table("Scores", "task", "customers", "mean score", "may be used")
+    reasons = []
     for task, name in (("purchase", "purchase_14d"), ("churn", "churn_30d")):
         row = warehouse.query(
             f"select count(*) as n, avg(score) as mean from predictions.{name}"
@@ -167,8 +172,11 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
         ).rows()
         promoted, reason = model[0] if model else (False, "no model")
         mean = f"{row['mean']:.3f}" if row["mean"] is not None else "-"
-        table.add_row(task, f"{row['n']:,}", mean, "yes" if promoted else "no", reason)
+        table.add_row(task, f"{row['n']:,}", mean, "yes" if promoted else "no")
+        reasons.append(f"  {task}: {reason}")
     console.print(table)
+    for reason in reasons:
+        console.print(reason, highlight=False, style="dim")
 
 
 def _print_segments(console: Console, warehouse: Warehouse) -> None:
@@ -180,10 +188,24 @@ def _print_segments(console: Console, warehouse: Warehouse) -> None:
     console.print(table)
 
 
+_NUMBERS = {
+    *("rows", "members", "customers", "mean score"),
+    *("eligible", "sent", "suppressed", "deferred", "failed"),
+    *("arrived", "accepted", "duplicate", "quarantined"),
+}
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
-    numbers = {"rows", "members", "eligible", "sent", "suppressed", "deferred", "failed"}
-    numbers |= {"arrived", "accepted", "duplicate", "quarantined", "customers", "mean score"}
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+        justify = "right" if column in _NUMBERS else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "status")
     return table
