@@ -34,15 +34,17 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
-    """The path of a real data set; skips where there is none, and fails where CI lacks it."""
+    """A function from the name of a real data set to its path.
 
-    def find(name: str) -> Path:
-        path = SHARED / name
-        if path.exists():
-            return path
-        message = f"the real data set {name} is not on this machine"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+    Without the data a test is skipped; where CI is set it must be there, so the test fails.
+    """
+    return find_shared_data
 
-    return find
+
+def find_shared_data(name: str) -> Path:
+    path = SHARED / name
+    if path.exists():
+        return path
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have the real data set {name}")
+    pytest.skip(f"the real data set {name} is not on this machine")

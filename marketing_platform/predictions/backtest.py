@@ -53,9 +53,12 @@ def summary_table(result: dict[str, Any]) -> str:
         f"{result['task']} within {result['horizon_days']} days of {result['as_of']}: "
         f"{result['customers']:,} customers, {result['positives']:,} positives"
     )
-    names = "".join(f"{metric:>19}" for metric in METRICS)
+    # Two blanks and the longest of name and figure: fits 80 columns.
+    widths = {metric: max(len(metric), 6) + 2 for metric in METRICS}
+    names = "".join(f"{metric:>{width}}" for metric, width in widths.items())
     lines = [
-        f"{model:<10}" + "".join(f"{_shown(metrics[metric]):>19}" for metric in METRICS)
+        f"{model:<10}"
+        + "".join(f"{_shown(metrics[metric]):>{width}}" for metric, width in widths.items())
         for model, metrics in result["models"].items()
     ]
     return "\n".join([head, f"{'':<10}{names}", *lines])
