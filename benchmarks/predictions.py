@@ -86,6 +86,9 @@ def build(warehouse: Warehouse, settings: Settings) -> list[tuple[str, float, in
 
 
 def main(data: Path) -> None:
+    if not (data / "orders").is_dir():
+        print(f"no data sets in {data}; name their folder: python benchmarks/predictions.py FOLDER")
+        return
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             config_dir=Path(folder),
