@@ -10,13 +10,15 @@ import dagster as dg
 
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from marketing_platform.activation import (
+    DispatchReport,
     Plan,
     conservation,
     dispatch,
     ledger_sums,
     plan_all,
 )
-from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.holds import MESSAGES as MESSAGES_TABLE
+from marketing_platform.quality.holds import SUMS_ADD_UP, find_holds
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
@@ -43,7 +45,13 @@ def activation_assets() -> list[dg.AssetsDefinition]:
     check_specs=[
         dg.AssetCheckSpec(
             "not_held", asset=PLANS, description="No plan is held by a limit, a check or age."
-        )
+        ),
+        dg.AssetCheckSpec(
+            "leftovers_delivered",
+            asset=PLANS,
+            description="What a run that died left in flight was brought to its end: no row of it"
+            " failed, and no destination was given up.",
+        ),
     ],
     pool=WAREHOUSE_POOL,
 )
@@ -56,17 +64,17 @@ def plans(
     refuse_backfill(context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     holds = find_holds(state, platform)
-    if not holds:
-        # What a dead run left in flight cannot be planned anew, so it comes first.
-        dispatch(state, platform, only_leftovers=True)
+    # What a dead run left in flight cannot be planned anew, so it comes first.
+    leftovers = None if holds else dispatch(state, platform, only_leftovers=True)
+    yield _delivered(PLANS, "leftovers_delivered", leftovers, holds)
     made = plan_all(warehouse.engine, state, platform, holds=holds)
-    held = [plan for plan in made if plan.is_held]
+    held = holds or [_held_line(plan) for plan in made if plan.is_held]
     yield dg.AssetCheckResult(
         passed=not held,
         asset_key=PLANS,
         check_name="not_held",
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"found": "; ".join(map(_held_line, held)) or "no plan is held"},
+        metadata={"found": "; ".join(held) or "no plan is held"},
     )
     yield dg.MaterializeResult(
         asset_key=PLANS,
@@ -86,11 +94,17 @@ def plans(
     owners=[OWNER],
     check_specs=[
         dg.AssetCheckSpec(
-            "sums_add_up",
+            SUMS_ADD_UP,
             asset=MESSAGES,
             blocking=True,
-            description="For each plan: eligible = sent + suppressed + deferred + failed.",
-        )
+            description="For each plan: eligible = sent + suppressed + deferred + failed. Nothing"
+            " is planned or sent while it fails.",
+        ),
+        dg.AssetCheckSpec(
+            "delivered",
+            asset=MESSAGES,
+            description="No row failed in this run, and no destination was given up.",
+        ),
     ],
 )
 def messages(
@@ -100,17 +114,19 @@ def messages(
     refuse_backfill(context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     holds = find_holds(state, platform)
-    lines = [f"held: {hold}" for hold in holds] or list(dispatch(state, platform).lines())
+    report = None if holds else dispatch(state, platform)
+    lines = _lines(report, holds)
     for line in lines:
         context.log.info(line)
+    yield _delivered(MESSAGES, "delivered", report, holds)
     broken = conservation(state, only_broken=True)
     sums = ledger_sums(state)
     found = ", ".join(f"{name} {count}" for name, count in sums.items())
-    record_check(state, CheckResult("activation.messages", "sums_add_up", not broken, found))
+    record_check(state, CheckResult(MESSAGES_TABLE, SUMS_ADD_UP, not broken, found))
     yield dg.AssetCheckResult(
         passed=not broken,
         asset_key=MESSAGES,
-        check_name="sums_add_up",
+        check_name=SUMS_ADD_UP,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"found": found, "plans_that_do_not": [balance.plan_id for balance in broken]},
     )
@@ -124,6 +140,24 @@ def refuse_backfill(tags: dict[str, str]) -> None:
     """Stop a run that a backfill started, before it reads or sends anything."""
     if _BACKFILL_TAG in tags:
         raise dg.Failure("a backfill never sends; start the activation job instead")
+
+
+def _lines(report: DispatchReport | None, holds: list[str]) -> list[str]:
+    """What a dispatch did, a line each; without a report, why nothing was sent."""
+    return list(report.lines()) if report else [f"held: {hold}" for hold in holds]
+
+
+def _delivered(
+    key: dg.AssetKey, name: str, report: DispatchReport | None, holds: list[str]
+) -> dg.AssetCheckResult:
+    """A dispatch as a check that stops nothing: what waits or failed is in the ledger."""
+    return dg.AssetCheckResult(
+        passed=report is None or not report.has_failures,
+        asset_key=key,
+        check_name=name,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": "; ".join(_lines(report, holds)) or "nothing to send"},
+    )
 
 
 def _held_line(plan: Plan) -> str:

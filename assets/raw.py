@@ -4,9 +4,10 @@ import dagster as dg
 
 from assets.automation import DAILY
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
-from assets.tables import part_of
+from assets.tables import held_while_broken, part_of
 from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import Ingested, create_view, ingest
+from marketing_platform.state import open_state
 from resources.warehouse import WarehouseResource
 
 
@@ -35,8 +36,10 @@ def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
         warehouse: WarehouseResource,
         platform: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        ingested = ingest(platform, stream, part_of(context))
-        create_view(warehouse.engine, platform, stream)
+        state = open_state(platform.state_url.get_secret_value())
+        with held_while_broken(state, f"raw.files_{stream}"):
+            ingested = ingest(platform, stream, part_of(context))
+            create_view(warehouse.engine, platform, stream)
         return dg.MaterializeResult(metadata=_metadata(ingested))
 
     return _raw

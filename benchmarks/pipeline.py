@@ -99,9 +99,7 @@ def bench_sending(folder: Path) -> None:
     with Receiver() as receiver, httpx.Client() as client:
         bare = seconds(lambda: [client.post(receiver.url, content=body) for body in bodies])
     print(f"sending   {MEMBERS:,} rows with plan and ledger: {MEMBERS / ours:,.0f} rows/s")
-    print(
-        f"          {bare / ours:.2f} of the rate of a bare loop over the same {len(bodies)} batches"
-    )
+    print(f"          {bare / ours:.2f} of the rate of a bare loop over {len(bodies)} batches")
 
 
 def fill_segment(warehouse: Warehouse) -> None:

@@ -17,10 +17,10 @@ from assets.activation import activation_assets
 from assets.checks import table_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
-from marketing_platform.lake import write_atomically
+from marketing_platform.lake import Lake, write_atomically
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import Settings, load_settings
-from marketing_platform.sources.files.ingest import coverage
+from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.event_storage import PooledSqliteEventLogStorage
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
@@ -52,7 +52,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
         asset_checks=table_checks(),
         jobs=JOBS,
-        schedules=[daily_ingest(settings, start)],
+        schedules=[daily_ingest(settings, loaded_days)],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],
         resources={"warehouse": WarehouseResource.of(settings), "platform": settings},
         # Steps share one process: DuckDB lets only one write, and uses all cores by itself.
@@ -62,12 +62,23 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
 def partition_bounds(settings: Settings) -> tuple[dt.date, dt.date | None]:
     """First and last day of the daily partitions; no last day for a shop whose clock is now."""
+    start, newest = loaded_days(settings)
+    return start, None if settings.platform.clock == "now" else newest
+
+
+def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
+    """The day on which the partitions begin, and the newest day that an export brought.
+
+    Days that earlier exports brought stay, also where the latest export begins after them.
+    """
     covered = coverage(settings)
-    today = dt.datetime.now(dt.UTC).date()
-    start = covered.first if covered else today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS)
-    if settings.platform.clock == "now" or covered is None:
-        return start, None
-    return start, covered.last
+    days = [covered.first, covered.last] if covered else []
+    for stream in settings.platform.sources.files:
+        days += Lake(settings.lake_dir).stream(SOURCE, stream).days()
+    if not days:
+        today = dt.datetime.now(dt.UTC).date()
+        return today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS), None
+    return min(days), max(days)
 
 
 @dataclass(frozen=True)

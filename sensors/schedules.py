@@ -1,6 +1,7 @@
 """The daily load, and the sensor that builds what follows from it."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import dagster as dg
 
@@ -18,10 +19,24 @@ def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
 
 
-def daily_ingest(settings: Settings, start: dt.date) -> dg.ScheduleDefinition:
+def days_to_load(today: dt.date, start: dt.date, newest: dt.date | None) -> tuple[dt.date, dt.date]:
+    """First and last day of a daily load.
+
+    It reaches back to the newest day that was ever loaded, so that days on which nothing ran leave
+    no hole; without any, to `start`, where the partitions begin.
+    """
+    first = min(today - dt.timedelta(days=LOOK_BACK_DAYS), newest or start)
+    return max(start, first), today
+
+
+def daily_ingest(
+    settings: Settings, loaded: Callable[[Settings], tuple[dt.date, dt.date | None]]
+) -> dg.ScheduleDefinition:
     """Loads the last days at six in the morning, shop time.
 
-    Switched on for a shop that lives; an export of the past has no tomorrow.
+    Switched on for a shop that lives; an export of the past has no tomorrow. `loaded` gives the day
+    on which the partitions begin and the newest day that was loaded. It is asked at each tick: both
+    move with every load, while the server that asks runs for weeks.
     """
     lives = settings.platform.clock == "now"
 
@@ -36,8 +51,8 @@ def daily_ingest(settings: Settings, start: dt.date) -> dg.ScheduleDefinition:
     )
     def _daily_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         today = context.scheduled_execution_time.astimezone(dt.UTC).date()
-        first = max(start, today - dt.timedelta(days=LOOK_BACK_DAYS))
-        return dg.RunRequest(run_key=today.isoformat(), tags=range_tags(first, today))
+        first, last = days_to_load(today, *loaded(settings))
+        return dg.RunRequest(run_key=today.isoformat(), tags=range_tags(first, last))
 
     return _daily_ingest
 

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from marketing_platform.activation.claims import held_audiences
 from marketing_platform.activation.verdict import UNKNOWN
-from marketing_platform.state import CLAIMABLE, messages, plans, reading, utc_now, writing
+from marketing_platform.state import (
+    CLAIMABLE,
+    batches,
+    messages,
+    plans,
+    reading,
+    utc_now,
+    writing,
+)
 
 
 @dataclass(frozen=True)
@@ -184,3 +193,36 @@ def waiting_counts(engine: sa.Engine) -> dict[str, int]:
     )
     with reading(engine) as connection:
         return {str(name): int(count) for name, count in connection.execute(statement)}
+
+
+def due_count(
+    engine: sa.Engine,
+    now: dt.datetime,
+    destinations: Sequence[str],
+    *,
+    since: dt.datetime | None = None,
+) -> int:
+    """Rows of these destinations that a dispatch could send now.
+
+    They were put off until `now` or earlier, were never tried, or were left in flight under a lease
+    that has ended. Rows of a held audience wait on. With `since` only what became due after it.
+    """
+    statement = sa.select(sa.func.count()).select_from(messages)
+    moment = sa.func.coalesce(messages.c.next_attempt_at, messages.c.created_at)
+    waiting = statement.where(sa.text(CLAIMABLE), moment <= now)
+    lost = statement.join(batches, messages.c.batch_id == batches.c.batch_id).where(
+        messages.c.state == "in_flight", batches.c.lease_expires_at <= now
+    )
+    if since:
+        waiting = waiting.where(moment > since)
+        lost = lost.where(batches.c.lease_expires_at > since)
+    count = 0
+    with reading(engine) as connection:
+        for name in destinations:
+            of_this = (
+                messages.c.destination == name,
+                messages.c.audience.not_in(held_audiences(name)),
+            )
+            for part in (waiting, lost):
+                count += int(connection.execute(part.where(*of_this)).scalar_one())
+    return count

@@ -1,17 +1,29 @@
-"""Why nobody may be messaged just now: failed blocking checks and stale sources."""
+"""Why nobody may be messaged now: failed checks, half a build, stale sources, a wrong ledger."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from marketing_platform.quality.results import latest_builds, latest_checks
+from marketing_platform.activation import conservation
+from marketing_platform.pipeline import all_tables, needed
+from marketing_platform.quality.results import (
+    CheckResult,
+    TableBuild,
+    latest_builds,
+    latest_checks,
+)
 from marketing_platform.settings import Settings
 
 # The tables whose newest record tells how fresh the shop's data is.
 WATCHED = ("core.orders", "core.events")
-_BEFORE_SEGMENTS = ("staging", "core", "identity", "profiles", "predictions", "segments")
+# What activation reads.
+SENT_FROM = ("segments.memberships", "segments.sizes", "profiles.customers")
+MESSAGES = "activation.messages"
+SUMS_ADD_UP = "sums_add_up"
+_BEFORE_SEGMENTS = ("raw", "staging", "core", "identity", "profiles", "predictions", "segments")
 
 
 def find_holds(
@@ -19,29 +31,54 @@ def find_holds(
 ) -> list[str]:
     """The reasons to hold, one line each; none when activation may go on.
 
-    A table counts as stale when its newest record is older than `freshness.stale_hours`. A shop
-    whose clock is not `now` (an export of the past) is never stale: its clock is its newest record.
+    A table that was not built again after one that it reads holds: the segments would come of old
+    and new tables at once, whether a build is under way, failed or was killed. A table counts as
+    stale when its newest record is older than `freshness.stale_hours`. A shop whose clock is not
+    `now` (an export of the past) is never stale: its clock is its newest record.
     """
     moment = now or dt.datetime.now(dt.UTC)
-    return [*_failed_checks(engine), *_stale_tables(engine, settings, moment)]
+    checks, builds = latest_checks(engine), latest_builds(engine)
+    return [
+        *_failed_checks(checks),
+        *_half_built(builds),
+        *_stale_tables(builds, settings, moment),
+        *_wrong_sums(engine, checks),
+    ]
 
 
-def _failed_checks(engine: sa.Engine) -> list[str]:
+def _failed_checks(checks: Sequence[CheckResult]) -> list[str]:
     return [
         f"{result.table_name}: check {result.check_name} failed: {result.detail}"
-        for result in latest_checks(engine)
+        for result in checks
         if result.is_blocking
         and not result.passed
         and result.table_name.partition(".")[0] in _BEFORE_SEGMENTS
     ]
 
 
-def _stale_tables(engine: sa.Engine, settings: Settings, now: dt.datetime) -> list[str]:
+def _half_built(builds: Sequence[TableBuild]) -> list[str]:
+    built_at = {build.table_name: build.built_at for build in builds}
+    tables = all_tables()
+    reasons = []
+    for name in needed(SENT_FROM):
+        if name not in built_at:
+            continue
+        newer = [
+            read
+            for read in tables[name].reads
+            if read in built_at and built_at[read] > built_at[name]
+        ]
+        if newer:
+            reasons.append(f"{name}: not built again since {', '.join(newer)} changed")
+    return reasons
+
+
+def _stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datetime) -> list[str]:
     if settings.platform.clock != "now":
         return []
     limit = settings.platform.freshness.stale_hours
     reasons = []
-    for build in latest_builds(engine):
+    for build in builds:
         if build.table_name not in WATCHED or build.newest_at is None:
             continue
         hours = (now - build.newest_at).total_seconds() / 3600
@@ -51,3 +88,18 @@ def _stale_tables(engine: sa.Engine, settings: Settings, now: dt.datetime) -> li
                 f" more than the {limit:g} allowed"
             )
     return reasons
+
+
+def _wrong_sums(engine: sa.Engine, checks: Sequence[CheckResult]) -> list[str]:
+    """The plans that do not add up, counted anew: nothing runs that could pass the check again."""
+    failed = any(
+        (result.table_name, result.check_name, result.passed) == (MESSAGES, SUMS_ADD_UP, False)
+        for result in checks
+    )
+    if not failed:
+        return []
+    return [
+        f"{MESSAGES}: the sums of plan {balance.plan_id} ({balance.audience} to"
+        f" {balance.destination}) do not add up"
+        for balance in conservation(engine, only_broken=True)
+    ]

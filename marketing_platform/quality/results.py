@@ -85,6 +85,18 @@ def record_build(
     _replace(engine, table_builds, row, ("table_name",))
 
 
+def forget_check(engine: sa.Engine, table_name: str, check_name: str) -> None:
+    """Forget a check that is only kept while it fails."""
+    same = sa.and_(
+        check_results.c.table_name == table_name, check_results.c.check_name == check_name
+    )
+    with reading(engine) as connection:
+        if connection.execute(sa.select(check_results.c.passed).where(same)).first() is None:
+            return
+    with writing(engine) as connection:
+        connection.execute(check_results.delete().where(same))
+
+
 def latest_checks(engine: sa.Engine) -> list[CheckResult]:
     """The latest result of every check, by table."""
     query = sa.select(check_results).order_by(

@@ -14,18 +14,9 @@ from marketing_platform.contracts.contract import Contract, integer
 from marketing_platform.definitions import build_definitions, recent_runs, run_job
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Settings
-from marketing_platform.sources.files.ingest import ingest
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
 from sensors.schedules import range_tags
-
-
-@pytest.fixture
-def built(tiny_shop: Settings) -> Settings:
-    ingest(tiny_shop, "orders")
-    outcome = run_job(tiny_shop, "build")
-    assert outcome.success, outcome.failures
-    return tiny_shop
 
 
 def holds_of(settings: Settings) -> list[str]:
