@@ -1,6 +1,7 @@
 # Everything a person needs; `make` alone lists it.
 VENV ?= .venv
 PYTHON ?= python3
+PORT ?= 3000
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -25,7 +26,7 @@ demo: $(INSTALLED) ## Make a small shop, run everything on it, send its segments
 	@$(BIN)/marketing-platform demo
 
 up: $(INSTALLED) ## Open the Dagster UI on the data of the last run, at http://127.0.0.1:3000
-	@$(BIN)/marketing-platform up
+	@$(BIN)/marketing-platform up --port $(PORT)
 
 test: $(INSTALLED) ## Run the tests and the checks of the code
 	@$(MAKE) --no-print-directory lint

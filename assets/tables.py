@@ -70,9 +70,7 @@ def table_asset(
         },
         partitions_def=partitions if is_partitioned else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
-        # Staging and core are loaded by the daily job, but a day that is loaded again by hand
-        # must go through to the end too, or old and new tables stand beside each other.
-        automation_condition=after_inputs(),
+        automation_condition=None if is_loaded(name, is_partitioned) else after_inputs(),
         freshness_policy=DAILY,
         check_specs=[
             dg.AssetCheckSpec(
@@ -104,6 +102,15 @@ def table_asset(
         yield _materialized(table, built, warehouse)
 
     return _build
+
+
+def is_loaded(name: str, is_partitioned: bool) -> bool:
+    """Whether a table is only built by the daily job and by hand; all others follow their inputs.
+
+    Staging has no days of its own. To follow it, a table with partitions would be built again for
+    all days of the past.
+    """
+    return is_partitioned or name.startswith("staging.")
 
 
 def part_of(context: dg.AssetExecutionContext) -> Part:

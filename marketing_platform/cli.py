@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -91,6 +92,11 @@ def demo(
 @app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
     """Open the Dagster UI on the current shop."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise InputError(
+                "something answers on it already", where=f"port {port}", mend="Take another: --port"
+            )
     from marketing_platform.definitions import ROOT, prepare_instance
 
     settings = load_settings()

@@ -198,11 +198,19 @@ def _run_everything(console: Console, settings: Settings) -> None:
         sent = run_job(settings, "activation")
     content = read_status(settings)
     report.print_ledger(console, content["plans"][-12:], content["ledger"])
-    for hold in content["holds"]:
-        console.print(f"[yellow]held[/] {hold}")
+    for name, found in sent.failed_checks.items():
+        if name.endswith("not_held"):
+            console.print(f"[yellow]held[/] {found}", highlight=False)
     _print_places(console, settings, time.monotonic() - started)
     if not sent.success:
         raise PlatformError("; ".join(sent.failures.values()), where="activation")
+    trouble = [found for name, found in sent.failed_checks.items() if name.endswith("delivered")]
+    if trouble:
+        raise PlatformError(
+            f"not everything could be sent: {'; '.join(trouble)}",
+            where="activation",
+            mend="Nothing is lost; the next activation goes on",
+        )
 
 
 def _print_places(console: Console, settings: Settings, seconds: float) -> None:

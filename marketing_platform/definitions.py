@@ -21,6 +21,7 @@ from marketing_platform.lake import Lake, write_atomically
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.ingest import SOURCE, coverage
+from resources.dead_runs import end_dead_runs, process_tags
 from resources.event_storage import PooledSqliteEventLogStorage
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
@@ -83,11 +84,16 @@ def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a job ended: its run, and for each step that failed its error in one line."""
+    """How a job ended.
+
+    `failures` has the error of each step that failed, `failed_checks` what each check that did not
+    pass found, in a line each.
+    """
 
     run_id: str
     success: bool
     failures: dict[str, str]
+    failed_checks: dict[str, str]
 
 
 def run_job(settings: Settings, name: str) -> JobOutcome:
@@ -96,8 +102,9 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     start, end = partition_bounds(settings)
     last = end or dt.datetime.now(dt.UTC).date()
     job = build_definitions(settings).resolve_job_def(name)
-    tags = range_tags(start, last) if job.partitions_def else {}
+    tags = process_tags() | (range_tags(start, last) if job.partitions_def else {})
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        end_dead_runs(instance)
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )
@@ -106,7 +113,12 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         for event in result.all_events
         if event.is_step_failure
     }
-    return JobOutcome(result.run_id, result.success, failures)
+    failed_checks = {
+        f"{'/'.join(check.asset_key.path)} {check.check_name}": str(check.metadata["found"].value)
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    }
+    return JobOutcome(result.run_id, result.success, failures, failed_checks)
 
 
 def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,13 @@ class Stream:
         """The days that have records, oldest first."""
         return sorted(dt.date.fromisoformat(path.stem) for path in self.folder.glob("*.parquet"))
 
-    def publish(self, staged: dict[dt.date, Path], first: dt.date, last: dt.date) -> None:
-        """Put the staged files in place; days from `first` to `last` without one are emptied."""
+    def publish(self, staged: dict[dt.date, Path], emptied: Iterable[dt.date]) -> None:
+        """Put the staged files in place, and remove the days that have no record any more."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for day, path in staged.items():
             path.replace(self.folder / f"{day.isoformat()}.parquet")
-        for day in self.days():
-            if first <= day <= last and day not in staged:
-                (self.folder / f"{day.isoformat()}.parquet").unlink()
+        for day in emptied:
+            (self.folder / f"{day.isoformat()}.parquet").unlink(missing_ok=True)
 
     def note(self) -> dict[str, Any]:
         """What was last written about this stream (file, fingerprint, mapping), or nothing."""

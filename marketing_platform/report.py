@@ -107,12 +107,10 @@ def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, 
     names = ("eligible", "sent", "suppressed", "deferred", "failed")
     table = _table("Messages", "segment", "destination", *names)
     for plan in plans:
-        held = " (held)" if plan["status"] == "held" else ""
-        table.add_row(
-            plan["segment"] + held,
-            plan["destination"],
-            *(f"{plan[name]:,}" for name in names),
-        )
+        figures = [f"{plan[name]:,}" for name in names]
+        if plan["status"] == "held":
+            figures[0] = "held"
+        table.add_row(plan["segment"], plan["destination"], *figures)
     table.add_section()
     table.add_row("all plans so far", "", *(f"{sums[name]:,}" for name in names), style="bold")
     console.print(table)
@@ -202,10 +200,15 @@ def _table(title: str, *columns: str) -> Table:
         title_style="bold",
         header_style="dim",
         box=SIMPLE_HEAD,
+        # Nothing to spare: the sums of the ledger just fit 80 columns.
+        show_edge=False,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     for column in columns:
-        justify = "right" if column in _NUMBERS else "left"
-        table.add_column(column, justify=justify, no_wrap=column != "status")
+        table.add_column(
+            column,
+            justify="right" if column in _NUMBERS else "left",
+            no_wrap=column != "status",
+        )
     return table

@@ -10,6 +10,7 @@ from marketing_platform.activation.balance import due_count
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state, utc_now
+from resources.dead_runs import end_dead_runs
 from sensors.jobs import activation_job
 
 _SEGMENTS = (dg.AssetKey(["segments", "memberships"]), dg.AssetKey(["segments", "sizes"]))
@@ -27,10 +28,11 @@ PATIENCE = dt.timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class LastRun:
-    """The latest run of the activation job: its id, and when it ended."""
+    """The latest run of the activation job: its id, when it ended, and whether it failed."""
 
     run_id: str
     ended_at: dt.datetime
+    failed: bool
 
 
 def activation_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -48,6 +50,7 @@ def activation_sensor(settings: Settings) -> dg.SensorDefinition:
         built = newest_build(context.instance)
         if built is None:
             return dg.SkipReason("the segments were never built")
+        end_dead_runs(context.instance)
         if is_under_way(context.instance):
             return dg.SkipReason("an activation is under way")
         state = open_state(settings.state_url.get_secret_value())
@@ -95,15 +98,21 @@ def last_run(instance: dg.DagsterInstance) -> LastRun | None:
         moment = record.update_timestamp
         if record.end_time is not None:
             moment = dt.datetime.fromtimestamp(record.end_time, dt.UTC)
-        return LastRun(record.dagster_run.run_id, moment.replace(tzinfo=dt.UTC))
+        failed = record.dagster_run.status is dg.DagsterRunStatus.FAILURE
+        return LastRun(record.dagster_run.run_id, moment.replace(tzinfo=dt.UTC), failed)
     return None
 
 
 def is_worth_a_run(
     state: sa.Engine, settings: Settings, last: LastRun | None, now: dt.datetime
 ) -> bool:
-    """Whether rows are due: at once for those that became due since the last run."""
+    """Whether rows are due: at once for those that became due since the last run.
+
+    A run that failed may not even have planned, and is worth another once patience is over.
+    """
     names = list(settings.platform.destinations)
-    if last is None or now - last.ended_at >= PATIENCE:
+    if last is None:
         return due_count(state, now, names) > 0
+    if now - last.ended_at >= PATIENCE:
+        return last.failed or due_count(state, now, names) > 0
     return due_count(state, now, names, since=last.ended_at) > 0

@@ -39,6 +39,14 @@ class DestinationReport:
             other.paused_until or self.paused_until,
         )
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether rows failed, or nothing got through although nobody asked to wait."""
+        got_nothing_through = self.deferred_count > 0 and self.sent_count == 0
+        return bool(
+            self.failed_count or self.stopped or (got_nothing_through and not self.paused_until)
+        )
+
     def line(self) -> str:
         """One line for a person."""
         text = (
@@ -84,7 +92,7 @@ class DispatchReport:
     def has_failures(self) -> bool:
         """Whether a person should look: rows failed, or a destination could not be used."""
         return bool(self.unknown_destinations) or any(
-            report.failed_count or report.stopped for report in self.destinations
+            report.needs_a_look for report in self.destinations
         )
 
     def add(self, later: DispatchReport) -> DispatchReport:

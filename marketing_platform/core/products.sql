@@ -3,8 +3,13 @@ with
 sold as (
     select
         source_product_id,
-        arg_max(product_title, ordered_at) filter (where product_title is not null) as title,
-        arg_max(unit_price_amount, ordered_at) filter (where unit_price_amount > 0) as price,
+        -- The value itself settles a tie, so that the order of the lines does not matter.
+        arg_max(product_title, concat(cast(ordered_at as varchar), product_title))
+            filter (where product_title is not null) as title,
+        arg_max(
+            unit_price_amount,
+            concat(cast(ordered_at as varchar), cast(unit_price_amount as varchar))
+        ) filter (where unit_price_amount > 0) as price,
         max(currency) as currency
     from staging.files_orders
     where outcome = 'accepted' and line_status = 'sold' and source_product_id is not null

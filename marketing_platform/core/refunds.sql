@@ -1,10 +1,11 @@
--- One row is a line that was given back. It belongs to the latest earlier line of the same buyer,
--- product and price that is not given back already; where none matches it stands alone.
+-- One row is a line that was given back. It belongs to the order whose number it carries, or else to
+-- the latest earlier line of the same buyer, product and price; to none that is given back already,
+-- and where none matches it stands alone.
 with
 returned as (
     select
         'files:' || record_id as refund_id,
-        source_order_id as refund_number,
+        'files:' || source_order_id as order_number,
         case
             when source_contact_id is not null then 'files:' || source_contact_id
             when nullif(trim(email), '') is not null
@@ -23,44 +24,65 @@ returned as (
 sold as (
     select
         i.order_item_id, i.order_id, o.contact_id, o.ordered_at, i.product_id, i.quantity,
-        i.unit_price_amount
+        i.unit_price_amount, i.line_amount
     from core.order_items as i
     inner join core.orders as o on i.order_id = o.order_id
-    where o.contact_id is not null
 ),
 candidates as (
-    select
-        r.refund_id,
-        s.order_item_id,
-        s.order_id,
-        s.quantity as sold_quantity,
-        row_number() over (
-            partition by r.refund_id order by s.ordered_at desc, s.order_item_id asc
-        ) as preference
+    select r.refund_id, s.order_item_id, s.order_id, s.ordered_at, s.quantity, 1 as certainty
     from returned as r
     inner join sold as s
         on
             r.contact_id = s.contact_id
             and r.product_id = s.product_id
             and r.unit_price_amount = s.unit_price_amount
-            and r.refunded_at >= s.ordered_at
-            and r.quantity <= s.quantity
+    where r.refunded_at >= s.ordered_at and r.quantity <= s.quantity
+    union all
+    select r.refund_id, s.order_item_id, s.order_id, s.ordered_at, s.quantity, 2 as certainty
+    from returned as r
+    inner join sold as s on r.order_number = s.order_id and r.product_id = s.product_id
+    where
+        r.refunded_at >= s.ordered_at
+        and r.quantity <= s.quantity
+        and r.refund_amount <= s.line_amount
+    union all
+    -- A refund of an order as a whole names no product.
+    select r.refund_id, null, o.order_id, o.ordered_at, null, 2 as certainty
+    from returned as r
+    inner join core.orders as o on r.order_number = o.order_id
+    where r.product_id is null and r.refunded_at >= o.ordered_at
 ),
--- A line is not given back more often than it was sold: what exceeds it stands alone.
+preferred as (
+    select
+        *,
+        row_number() over (
+            partition by refund_id
+            order by certainty desc, ordered_at desc, order_item_id asc nulls last
+        ) as preference
+    from candidates
+),
+-- A line is not given back more often than it was sold, nor an order for more than it cost.
 matched as (
     select
-        c.refund_id,
-        c.order_item_id,
-        c.order_id,
-        c.sold_quantity,
+        p.refund_id,
+        p.order_item_id,
+        p.order_id,
+        p.quantity as sold_quantity,
+        o.gross_amount,
         sum(r.quantity) over (
-            partition by c.order_item_id
-            order by r.refunded_at asc nulls first, c.refund_id asc nulls first
+            partition by p.order_id, p.order_item_id
+            order by r.refunded_at asc nulls first, p.refund_id asc nulls first
             rows between unbounded preceding and current row
-        ) as given_back
-    from candidates as c
-    inner join returned as r on c.refund_id = r.refund_id
-    where c.preference = 1
+        ) as given_back,
+        sum(r.refund_amount) over (
+            partition by p.order_id
+            order by r.refunded_at asc nulls first, p.refund_id asc nulls first
+            rows between unbounded preceding and current row
+        ) as paid_back
+    from preferred as p
+    inner join returned as r on p.refund_id = r.refund_id
+    inner join core.orders as o on p.order_id = o.order_id
+    where p.preference = 1
 )
 select
     r.refund_id,
@@ -74,4 +96,8 @@ select
     r.refund_amount,
     r.currency
 from returned as r
-left join matched as m on r.refund_id = m.refund_id and m.given_back <= m.sold_quantity
+left join matched as m
+    on
+        r.refund_id = m.refund_id
+        and (m.order_item_id is null or m.given_back <= m.sold_quantity)
+        and m.paid_back <= m.gross_amount

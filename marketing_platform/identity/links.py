@@ -16,8 +16,8 @@ def assign_customers(identifiers: pl.DataFrame) -> pl.DataFrame:
     """Tie contacts together that share a (kind, value), through any number of hops.
 
     `identifiers` has a row per contact_id, kind and value; the answer a row per contact with its
-    customer_id. The id comes from the smallest contact_id of the customer, so it does not depend on
-    the order of the rows and stays when nothing changed.
+    customer_id: the smallest contact_id of the customer, so it does not depend on the order of the
+    rows and stays when nothing changed.
     """
     contacts = identifiers.select("contact_id").unique().sort("contact_id")
     values = identifiers.select("kind", "value").unique()
@@ -35,9 +35,16 @@ def assign_customers(identifiers: pl.DataFrame) -> pl.DataFrame:
 
 
 def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
-    """Write `identity.contact_customers` from the identifiers."""
+    """Write `identity.contact_customers` from the identifiers.
+
+    The id is a digest: the key of a guest's contact is an e-mail, and ids stand in ledgers and
+    logs.
+    """
     return warehouse.replace(
-        "identity.contact_customers", assign_customers(warehouse.read("identity.identifiers"))
+        "identity.contact_customers",
+        assign_customers(warehouse.read("identity.identifiers")),
+        select="select contact_id, 'cus_' || substr(md5(customer_id), 1, 16) as customer_id"
+        " from incoming",
     )
 
 

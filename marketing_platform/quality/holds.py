@@ -23,6 +23,7 @@ WATCHED = ("core.orders", "core.events")
 SENT_FROM = ("segments.memberships", "segments.sizes", "profiles.customers")
 MESSAGES = "activation.messages"
 SUMS_ADD_UP = "sums_add_up"
+_SHOWN = 3
 _BEFORE_SEGMENTS = ("raw", "staging", "core", "identity", "profiles", "predictions", "segments")
 
 
@@ -69,7 +70,8 @@ def _half_built(builds: Sequence[TableBuild]) -> list[str]:
             if read in built_at and built_at[read] > built_at[name]
         ]
         if newer:
-            reasons.append(f"{name}: not built again since {', '.join(newer)} changed")
+            shown = ", ".join(newer[:_SHOWN]) + (" and others" if len(newer) > _SHOWN else "")
+            reasons.append(f"{name}: not built again since {shown} changed")
     return reasons
 
 

@@ -114,14 +114,22 @@ class Warehouse:
             connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
             return _publish(connection, contract, part)
 
-    def replace(self, name: str, frame: pl.DataFrame, *, part: Part | None = None) -> Built:
-        """Replace the table `name`, or the days of `part`, by the rows of `frame`; audited too."""
+    def replace(
+        self,
+        name: str,
+        frame: pl.DataFrame,
+        *,
+        part: Part | None = None,
+        select: str = "select * from incoming",
+    ) -> Built:
+        """Replace the table `name`, or the days of `part`, by the rows of `frame`; audited too.
+
+        `select` finishes the rows in SQL; it reads them from `incoming`.
+        """
         contract = contract_of(name)
         with self.transaction() as connection:
             connection.register("incoming", frame.to_arrow())
-            connection.execute(
-                f"create table {_candidate(contract.name)} as select * from incoming"
-            )
+            connection.execute(f"create table {_candidate(contract.name)} as {select}")
             connection.unregister("incoming")
             return _publish(connection, contract, part)
 

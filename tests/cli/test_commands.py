@@ -155,6 +155,8 @@ def test_a_secret_shows_nowhere_when_its_receiver_is_gone(home: Path) -> None:
     )
     done = command(home, "run", "--orders", "orders.csv", CRM_TOKEN="hunter2hunter2")
     status = command(home, "status", "--json", CRM_TOKEN="hunter2hunter2")
+    assert "not everything could be sent" in done.stderr
+    assert done.returncode != 0
     assert json.loads(status.stdout)["ledger"]["deferred"] == 9, "nothing is lost"
     written = b"".join(p.read_bytes() for p in (home / "data").rglob("*") if p.is_file())
     assert "hunter2" not in done.stdout + done.stderr + status.stdout

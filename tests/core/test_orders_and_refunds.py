@@ -72,6 +72,36 @@ def test_what_exceeds_the_order_or_has_none_stands_alone(
     ]
 
 
+def test_a_return_with_the_number_of_its_order_belongs_to_it(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,,,2024-01-01,a,5,2.00,\n"
+        "2,k,,2024-01-02,a,5,2.00,\n3,k,,2024-01-03,a,5,2.00,\n"
+        "1,,,2024-01-04,a,-1,2.00,\n"
+        "2,k,,2024-01-05,a,-2,1.00,\n",
+    )
+    assert refunds(warehouse) == [("files:1", 1), ("files:2", 2)]
+
+
+def test_a_negative_amount_without_a_quantity_is_given_back_up_to_what_the_order_cost(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "order id,customer id,date,amount\n"
+        "1,k,2024-01-01,50\n1,k,2024-01-05,-20\n1,k,2024-01-06,-31\n2,j,2024-01-07,-9\n",
+        encoding="utf-8",
+    )
+    settings = make_settings(sources={"files": {"orders": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.orders"])
+    assert refunds(warehouse) == [("files:1", 1), (None, 1), (None, 1)]
+    assert [str(amount) for amount in warehouse.read("profiles.orders")["net_amount"]] == ["30.00"]
+
+
 def test_a_guest_order_is_an_order_without_a_customer(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
@@ -133,3 +163,12 @@ def test_building_twice_gives_the_same_tables(make_settings: MakeSettings, tmp_p
     for name in tables:
         order = before[name].columns
         assert second.read(name).sort(order).equals(before[name].sort(order)), name
+
+
+def test_the_id_of_a_customer_does_not_show_an_email(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    warehouse = built(make_settings, tmp_path, "1,,ann@example.com,2024-01-01,a,1,2.00,\n")
+    (customer,) = warehouse.read("identity.customers")["customer_id"]
+    assert customer.startswith("cus_")
+    assert "ann" not in customer

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from tiny_orders import key
 
+from marketing_platform.activation import plan_all
+from marketing_platform.activation.claims import OTHERS, Holder, claim
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.contracts.contract import Contract, integer
 from marketing_platform.definitions import build_definitions, recent_runs, run_job
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import make_destination
+from marketing_platform.pipeline import build_table
 from marketing_platform.quality.holds import find_holds
-from marketing_platform.settings import Settings
-from marketing_platform.state import open_state
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.quality.results import CheckResult, record_build, record_check
+from marketing_platform.settings import Platform, Settings
+from marketing_platform.state import open_state, plans, writing
+from marketing_platform.warehouse import Built, Warehouse
+from resources.dead_runs import end_dead_runs, process_tags
 from sensors.schedules import range_tags
 
 
@@ -105,6 +116,176 @@ def test_a_backfill_never_sends(built: Settings, instance: dg.DagsterInstance) -
     assert not list(built.feeds_dir.rglob("*.csv"))
     assert run_job(built, "activation").success
     assert list(built.feeds_dir.rglob("*.csv"))
+
+
+def failing_build(error: Exception) -> Callable[..., Built]:
+    """A build that begins and does not end."""
+
+    def build(*_: object) -> Built:
+        raise error
+
+    return build
+
+
+def test_an_error_in_a_build_keeps_the_table_and_holds_until_it_is_built_again(
+    built: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = Warehouse(built.warehouse_path)
+    before = warehouse.read("profiles.rfm")
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            "assets.tables.build_table",
+            lambda engine, settings, name, part: (
+                failing_build(OSError("no space left on device"))()
+                if name == "profiles.rfm"
+                else build_table(engine, settings, name, part)
+            ),
+        )
+        outcome = run_job(built, "build")
+    assert "no space left" in outcome.failures["profiles__rfm"]
+    assert warehouse.read("profiles.rfm").equals(before)
+    holds = holds_of(built)
+    assert holds[0] == "profiles.rfm: check built failed: OSError: no space left on device"
+    assert [hold.partition(":")[0] for hold in holds[1:]] == [
+        "profiles.rfm", "profiles.customers", "segments.memberships", "segments.sizes",
+    ]  # fmt: skip
+    assert run_job(built, "activation").success
+    assert not list(built.feeds_dir.rglob("*.csv")), "nothing leaves from old and new tables"
+    assert run_job(built, "build").success
+    assert holds_of(built) == []
+
+
+def test_a_build_that_was_killed_half_way_holds_although_nobody_could_write_down_why(
+    built: Settings,
+) -> None:
+    state = open_state(built.state_url.get_secret_value())
+    for name in ("identity.identifiers", "identity.contact_customers", "identity.customers"):
+        record_build(state, name, 12)
+    holds = holds_of(built)
+    assert "profiles.orders: not built again since identity.contact_customers changed" in holds
+    assert any(hold.startswith("segments.memberships") for hold in holds)
+    assert run_job(built, "build").success
+    assert holds_of(built) == []
+
+
+def test_after_a_build_that_was_killed_the_next_one_goes_on_at_once(
+    built: Settings, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("killed_build.py")), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip() == "core.clock":
+                break
+        process.kill()
+    (killed,) = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    assert any("core.clock" in hold for hold in holds_of(built)), "half of it is new"
+    assert run_job(built, "build").success
+    ended = instance.get_run_by_id(killed.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.FAILURE
+    assert holds_of(built) == []
+
+
+def test_a_run_whose_process_lives_is_left_alone(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    @dg.job
+    def build() -> None: ...
+
+    instance.create_run_for_job(build, tags=process_tags(), status=dg.DagsterRunStatus.STARTED)
+    instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
+    assert end_dead_runs(instance) == []
+
+
+def test_an_export_that_is_gone_holds_and_says_so(built: Settings, tmp_path: Path) -> None:
+    export = tmp_path / "orders.csv"
+    export.rename(tmp_path / "away.csv")
+    assert not run_job(built, "ingest").success
+    assert any(hold.startswith("raw.files_orders: check built failed") for hold in holds_of(built))
+    (tmp_path / "away.csv").rename(export)
+    assert run_job(built, "ingest").success
+    assert not any(hold.startswith("raw.") for hold in holds_of(built))
+
+
+def check_of(instance: dg.DagsterInstance, table: str, name: str) -> dg.AssetCheckEvaluation:
+    """The latest evaluation of a check."""
+    check = dg.AssetCheckKey(key(table), name)
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    evaluation = record.event.dagster_event.event_specific_data
+    assert isinstance(evaluation, dg.AssetCheckEvaluation)
+    return evaluation
+
+
+def with_receiver(settings: Settings, url: str) -> Settings:
+    """The same shop that also sends to a webhook."""
+    content = settings.platform.model_dump()
+    content["destinations"]["crm"] = {"type": "webhook", "url": url, "retry_seconds": 0}
+    content["activations"] += ({"segment": "new_customers", "destination": "crm"},)
+    return settings.model_copy(update={"platform": Platform.model_validate(content)})
+
+
+def leave_in_flight(settings: Settings) -> None:
+    """Plan, and claim what is for the webhook as a run that dies right after it."""
+    engine = open_state(settings.state_url.get_secret_value())
+    plan_all(Warehouse(settings.warehouse_path), engine, settings)
+    now = dt.datetime.now(dt.UTC)
+    dead = Holder("elsewhere|1|1|x", now, now)
+    assert claim(engine, make_destination("crm", settings), OTHERS, dead) is not None
+
+
+def test_with_a_reason_to_hold_nothing_leaves_not_even_what_a_dead_run_left(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    state = open_state(built.state_url.get_secret_value())
+    with Receiver() as receiver:
+        shop = with_receiver(built, receiver.url)
+        leave_in_flight(shop)
+        broken = CheckResult("core.orders", "contract", False, "2 rows without a key")
+        record_check(state, broken)
+        assert run_job(shop, "activation").success
+        assert not receiver.received.rows
+        assert not list(built.feeds_dir.rglob("*.csv"))
+        held = check_of(instance, "activation.plans", "not_held")
+        assert (held.passed, held.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert "2 rows without a key" in str(held.metadata["found"].value)
+        record_check(state, dataclasses.replace(broken, passed=True))
+        assert run_job(shop, "activation").success
+        assert len(receiver.received.rows) == 12
+        assert all(times == 1 for times in receiver.received.seen.values())
+    assert check_of(instance, "activation.plans", "not_held").passed
+    assert check_of(instance, "activation.plans", "leftovers_delivered").passed
+    assert check_of(instance, "activation.messages", "delivered").passed
+
+
+def test_a_destination_that_was_given_up_is_seen_in_the_ui_and_stops_no_other(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    shop = with_receiver(built, "http://no-such-host.invalid/hook")
+    assert run_job(shop, "activation").success
+    check = check_of(instance, "activation.messages", "delivered")
+    assert (check.passed, check.blocking) == (False, False)
+    assert "crm: 0 sent, 0 failed, 12 deferred; stopped:" in str(check.metadata["found"].value)
+    assert check_of(instance, "activation.messages", "sums_add_up").passed
+    assert list(built.feeds_dir.rglob("*.csv"))
+
+
+def test_a_ledger_that_does_not_add_up_fails_the_run_and_holds_until_it_does(
+    built: Settings,
+) -> None:
+    assert run_job(built, "activation").success
+    state = open_state(built.state_url.get_secret_value())
+
+    with writing(state) as connection:
+        connection.execute(plans.update().values(eligible_count=13))
+    assert not run_job(built, "activation").success
+    assert holds_of(built) == [
+        "activation.messages: the sums of plan 1 (new_customers to feeds) do not add up"
+    ]
+    with writing(state) as connection:
+        connection.execute(plans.update().where(plans.c.plan_id == 1).values(eligible_count=12))
+    assert holds_of(built) == [], "the sums are counted anew, as nothing runs while they hold"
+    assert run_job(built, "activation").success
 
 
 def test_a_stale_shop_holds_until_it_is_fresh(built: Settings) -> None:

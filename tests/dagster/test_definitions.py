@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -12,8 +15,10 @@ from dagster._core.definitions.reconstruct import repository_def_from_target_def
 
 from marketing_platform import definitions
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.definitions import build_definitions
-from marketing_platform.settings import Settings
+from marketing_platform.definitions import build_definitions, loaded_days, partition_bounds
+from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, Settings
+from marketing_platform.sources.files.ingest import ingest
+from sensors.schedules import days_to_load
 
 GOLDEN = Path(__file__).with_name("assets.json")
 
@@ -87,3 +92,88 @@ def test_sensors_are_switched_on_and_the_schedule_runs_for_a_shop_that_lives(
         for name, shop in {"past": tiny_shop, "lives": lives}.items()
     }
     assert status == {"past": "STOPPED", "lives": "RUNNING"}
+
+
+def test_tables_follow_their_inputs_but_for_those_that_are_loaded_by_day(
+    tiny_shop: Settings,
+) -> None:
+    graph = build_definitions(tiny_shop).resolve_asset_graph()
+    follows = {
+        "/".join(asset.path)
+        for asset in graph.get_all_asset_keys()
+        if graph.get(asset).automation_condition is not None
+    }
+    loaded = {asset for asset in inventory(tiny_shop) if asset not in follows}
+    assert follows >= {"core/refunds", "core/clock", "identity/customers", "segments/sizes"}
+    assert {name.partition("/")[0] for name in loaded} == {"raw", "staging", "core", "activation"}
+    assert "core/orders" in loaded
+
+
+def living(settings: Settings) -> Settings:
+    """The same shop with a clock that is now."""
+    return settings.model_copy(
+        update={"platform": settings.platform.model_copy(update={"clock": "now"})}
+    )
+
+
+def test_a_shop_that_lives_has_a_partition_for_today(built: Settings) -> None:
+    graph = build_definitions(living(built)).resolve_asset_graph()
+    keys = graph.get(dg.AssetKey(["core", "orders"])).partitions_def.get_partition_keys()
+    assert keys[0] == "2024-03-01"
+    assert keys[-1] == dt.datetime.now(dt.UTC).date().isoformat()
+
+
+def test_partitions_keep_the_days_of_earlier_exports(built: Settings, tmp_path: Path) -> None:
+    export = tmp_path / "orders.csv"
+    head, *lines = export.read_text().splitlines()
+    recent = [line for line in lines if "2024-03-1" in line]
+    export.write_text("\n".join([head, *recent]) + "\n")
+    ingest(built, "orders")
+    assert partition_bounds(built) == (dt.date(2024, 3, 1), dt.date(2024, 3, 20))
+    early = [line.replace("2024-03-1", "2024-02-1") for line in recent]
+    export.write_text("\n".join([head, *early, *recent]) + "\n")
+    ingest(built, "orders")
+    assert loaded_days(built)[0] == dt.date(2024, 2, 10)
+
+
+def test_a_daily_load_leaves_no_hole_after_days_on_which_nothing_ran() -> None:
+    start, today = dt.date(2024, 1, 1), dt.date(2024, 6, 30)
+    week_ago = dt.date(2024, 6, 23)
+    assert days_to_load(today, start, dt.date(2024, 6, 29)) == (week_ago, today)
+    assert days_to_load(today, start, dt.date(2024, 6, 1)) == (dt.date(2024, 6, 1), today)
+    assert days_to_load(today, start, dt.date(2024, 7, 9)) == (week_ago, today)
+    assert days_to_load(today, start, None) == (start, today)
+    assert days_to_load(today, dt.date(2024, 6, 28), None) == (dt.date(2024, 6, 28), today)
+
+
+def test_the_schedule_asks_at_each_tick_what_was_loaded(built: Settings) -> None:
+    schedule = build_definitions(living(built)).resolve_schedule_def("daily_ingest")
+    moment = dt.datetime(2024, 4, 5, 6, tzinfo=dt.UTC)
+    with dg.build_schedule_context(scheduled_execution_time=moment) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2024-03-20"
+    assert request.tags["dagster/asset_partition_range_end"] == "2024-04-05"
+
+
+def test_the_location_loads_without_warnings_and_without_heavy_libraries(tmp_path: Path) -> None:
+    code = """
+import sys, warnings
+import dagster as dg
+for kind in (dg.PreviewWarning, dg.SupersessionWarning, dg.BetaWarning, DeprecationWarning):
+    warnings.simplefilter("error", kind)
+from dagster._core.definitions.reconstruct import repository_def_from_target_def
+from marketing_platform.definitions import defs
+repository_def_from_target_def(defs).load_all_definitions()
+print([name for name in ("matplotlib", "sklearn", "skops", "pandas") if name in sys.modules])
+"""
+    environment = {
+        **os.environ,
+        DATA_DIR_VARIABLE: str(tmp_path),
+        CONFIG_DIR_VARIABLE: str(Path(__file__).parent.parent.parent / "config"),
+    }
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -14,11 +15,17 @@ import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from tiny_orders import key
 
+from marketing_platform.activation import plan_all
+from marketing_platform.activation.balance import due_count
+from marketing_platform.activation.claims import Holder, claim
+from marketing_platform.definitions import run_job
+from marketing_platform.destinations import make_destination
 from marketing_platform.quality.alerts import Alert, send_alert
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
-from marketing_platform.state import open_state
-from sensors.activation import activation_sensor
+from marketing_platform.state import messages, open_state, writing
+from marketing_platform.warehouse import Warehouse
+from sensors.activation import PATIENCE, activation_sensor
 from sensors.alerts import alert_sensors, check_alert, failed_checks
 
 SEGMENTS = (key("segments.memberships"), key("segments.sizes"))
@@ -62,6 +69,140 @@ def test_activation_holds_while_a_blocking_check_fails_and_goes_on_when_it_passe
     )
     record_check(state, dataclasses.replace(failed, passed=True))
     assert len(tick(sensor, instance, None).run_requests) == 1
+
+
+def activation_run(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, job: str = "activation"
+) -> dg.DagsterRun:
+    """A run of the activation job that is, or ended, as told."""
+
+    @dg.job(name=job)
+    def activation() -> None: ...
+
+    if status is not dg.DagsterRunStatus.FAILURE:
+        return instance.create_run_for_job(activation, status=status)
+    run = instance.create_run_for_job(activation, status=dg.DagsterRunStatus.STARTED)
+    # The event notes when the run ended.
+    instance.report_run_failed(run)
+    return run
+
+
+def put_off(settings: Settings, until: dt.datetime) -> None:
+    """All that waits for the destination of the shop is due then."""
+    engine = open_state(settings.state_url.get_secret_value())
+    with writing(engine) as connection:
+        connection.execute(messages.update().values(next_attempt_at=until))
+
+
+@pytest.fixture
+def waiting(built: Settings) -> Settings:
+    """The built shop with a plan of which nothing was sent yet."""
+    engine = open_state(built.state_url.get_secret_value())
+    (plan,) = plan_all(Warehouse(built.warehouse_path), engine, built)
+    assert plan.eligible_count == 12
+    return built
+
+
+def test_rows_that_were_put_off_are_sent_when_they_are_due_though_nothing_was_rebuilt(
+    waiting: Settings, instance: dg.DagsterInstance
+) -> None:
+    sensor = activation_sensor(waiting)
+    cursor = tick(sensor, instance, None).cursor
+    now = dt.datetime.now(dt.UTC)
+    put_off(waiting, now + dt.timedelta(hours=1))
+    assert "nothing is due" in tick(sensor, instance, cursor).skip_message
+    put_off(waiting, now)
+    first = tick(sensor, instance, cursor)
+    assert len(first.run_requests) == 1
+    again = tick(sensor, instance, cursor)
+    assert again.run_requests[0].run_key == first.run_requests[0].run_key, "one cause, one run"
+    assert run_job(waiting, "activation").success
+    assert "nothing is due" in tick(sensor, instance, first.cursor).skip_message
+
+
+def test_what_the_last_run_could_not_send_waits_and_is_not_blocked_for_ever(
+    waiting: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = activation_sensor(waiting)
+    cursor = tick(sensor, instance, None).cursor
+    put_off(waiting, dt.datetime.now(dt.UTC))
+    keys = [tick(sensor, instance, cursor).run_requests[0].run_key]
+    for _ in range(2):
+        activation_run(instance, dg.DagsterRunStatus.FAILURE)
+        assert "nothing is due" in tick(sensor, instance, cursor).skip_message
+        later = dt.datetime.now(dt.UTC) + PATIENCE
+        with monkeypatch.context() as clock:
+            clock.setattr("sensors.activation.utc_now", lambda moment=later: moment)
+            keys.append(tick(sensor, instance, cursor).run_requests[0].run_key)
+    assert len(set(keys)) == 3
+    put_off(waiting, dt.datetime.now(dt.UTC))
+    assert tick(sensor, instance, cursor).run_requests, "a new cause does not wait"
+
+
+def test_a_run_that_failed_before_it_planned_is_tried_again_once_patience_is_over(
+    built: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = activation_sensor(built)
+    cursor = tick(sensor, instance, None).cursor
+    activation_run(instance, dg.DagsterRunStatus.FAILURE)
+    assert "nothing is due" in tick(sensor, instance, cursor).skip_message
+    later = dt.datetime.now(dt.UTC) + PATIENCE
+    monkeypatch.setattr("sensors.activation.utc_now", lambda: later)
+    assert len(tick(sensor, instance, cursor).run_requests) == 1
+    activation_run(instance, dg.DagsterRunStatus.SUCCESS)
+    assert "nothing is due" in tick(sensor, instance, cursor).skip_message
+
+
+@pytest.mark.parametrize("status", ["NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_no_second_activation_while_one_is_under_way(
+    waiting: Settings, instance: dg.DagsterInstance, status: str
+) -> None:
+    sensor = activation_sensor(waiting)
+    run = activation_run(instance, dg.DagsterRunStatus(status))
+    assert "under way" in tick(sensor, instance, None).skip_message
+    instance.report_run_failed(run)
+    assert len(tick(sensor, instance, None).run_requests) == 1
+
+
+def test_a_run_of_another_job_is_not_an_activation(
+    waiting: Settings, instance: dg.DagsterInstance
+) -> None:
+    activation_run(instance, dg.DagsterRunStatus.STARTED, job="build")
+    assert len(tick(activation_sensor(waiting), instance, None).run_requests) == 1
+
+
+def test_rows_that_are_due_are_held_like_all_others(
+    waiting: Settings, instance: dg.DagsterInstance
+) -> None:
+    sensor = activation_sensor(waiting)
+    cursor = tick(sensor, instance, None).cursor
+    put_off(waiting, dt.datetime.now(dt.UTC))
+    state = open_state(waiting.state_url.get_secret_value())
+    record_check(state, CheckResult("core.orders", "contract", False, "broken"))
+    assert "held: core.orders" in tick(sensor, instance, cursor).skip_message
+
+
+def test_due_rows_of_a_held_audience_or_an_unknown_destination_start_nothing(
+    waiting: Settings,
+) -> None:
+    engine = open_state(waiting.state_url.get_secret_value())
+    now = dt.datetime.now(dt.UTC)
+    assert due_count(engine, now, ["feeds"]) == 12
+    assert due_count(engine, now, ["feeds"], since=now) == 0
+    assert due_count(engine, now, ["crm"]) == 0
+    plan_all(Warehouse(waiting.warehouse_path), engine, waiting, holds=["something is wrong"])
+    assert due_count(engine, now, ["feeds"]) == 0
+
+
+def test_rows_that_a_dead_run_left_in_flight_are_due_when_its_lease_ends(
+    waiting: Settings,
+) -> None:
+    engine = open_state(waiting.state_url.get_secret_value())
+    now = dt.datetime.now(dt.UTC)
+    holder = Holder("another host|1|1|x", now, now + dt.timedelta(minutes=2))
+    assert claim(engine, make_destination("feeds", waiting), "1 = 1", holder) is not None
+    assert due_count(engine, now, ["feeds"]) == 0
+    assert due_count(engine, now + dt.timedelta(minutes=2), ["feeds"]) == 12
 
 
 def test_a_failed_check_that_does_not_block_holds_nothing(

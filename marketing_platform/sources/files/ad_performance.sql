@@ -1,38 +1,43 @@
 -- One row is a campaign's day as an ad platform reported it, typed, with its outcome. A day that is
--- reported again replaces its earlier report.
+-- reported again replaces its earlier report, unless the later one cannot be used.
 with
-typed as (
+judged as (
+    select
+        *,
+        coalesce(campaign_id, campaign_name) as source_campaign_id,
+        case
+            when unreadable is not null then concat('unreadable: ', unreadable)
+            when performance_date is null then 'no date'
+            when performance_date < date '1990-01-01' then 'date before 1990'
+            when coalesce(campaign_id, campaign_name) is null then 'no campaign'
+            when least(impressions, clicks, cost, conversions) < 0 then 'negative figure'
+        end as reason
+    from raw.files_ad_performance
+),
+ranked as (
     select
         *,
         row_number() over (
-            partition by performance_date, platform, coalesce(campaign_id, campaign_name)
+            partition by
+                performance_date, platform, source_campaign_id,
+                occurrence > 1 or reason is not null
             order by received_at desc, line_number desc
         ) as version
-    from raw.files_ad_performance
+    from judged
 )
 select
     record_id,
     received_date,
     case
         when occurrence > 1 then 'duplicate'
-        when
-            unreadable is not null or performance_date is null
-            or coalesce(campaign_id, campaign_name) is null
-            or least(impressions, clicks, cost, conversions) < 0
-            then 'quarantined'
+        when reason is not null then 'quarantined'
         when version > 1 then 'duplicate'
         else 'accepted'
     end as outcome,
-    case
-        when occurrence > 1 then null
-        when unreadable is not null then concat('unreadable: ', unreadable)
-        when performance_date is null then 'no date'
-        when coalesce(campaign_id, campaign_name) is null then 'no campaign'
-        when least(impressions, clicks, cost, conversions) < 0 then 'negative figure'
-    end as quarantine_reason,
+    case when occurrence = 1 then reason end as quarantine_reason,
     performance_date,
     platform,
-    coalesce(campaign_id, campaign_name) as source_campaign_id,
+    source_campaign_id,
     campaign_name,
     impressions as impression_count,
     clicks as click_count,
@@ -40,4 +45,4 @@ select
     conversions as conversion_count,
     cast(conversion_value as decimal(18, 2)) as conversion_value_amount,
     currency
-from typed
+from ranked

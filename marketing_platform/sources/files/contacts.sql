@@ -1,30 +1,35 @@
 -- One row is a record of a person as it came, typed, with its outcome. Of several versions of one
--- record the latest is accepted and the others are duplicates.
+-- record the latest that can be used is accepted and the others are duplicates.
 with
-typed as (
+judged as (
     select
         *,
         coalesce(customer_id, lower(trim(email)), phone) as source_contact_id,
+        case
+            when unreadable is not null then concat('unreadable: ', unreadable)
+            when coalesce(customer_id, email, phone) is null then 'no key, e-mail or phone'
+        end as reason
+    from raw.files_contacts
+),
+ranked as (
+    select
+        *,
         row_number() over (
-            partition by coalesce(customer_id, lower(trim(email)), phone)
+            partition by source_contact_id, occurrence > 1 or reason is not null
             order by updated_at desc nulls last, received_at desc, line_number desc
         ) as version
-    from raw.files_contacts
+    from judged
 )
 select
     record_id,
     received_date,
     case
         when occurrence > 1 then 'duplicate'
-        when unreadable is not null or source_contact_id is null then 'quarantined'
+        when reason is not null then 'quarantined'
         when version > 1 then 'duplicate'
         else 'accepted'
     end as outcome,
-    case
-        when occurrence > 1 then null
-        when unreadable is not null then concat('unreadable: ', unreadable)
-        when source_contact_id is null then 'no key, e-mail or phone'
-    end as quarantine_reason,
+    case when occurrence = 1 then reason end as quarantine_reason,
     source_contact_id,
     email,
     phone,
@@ -35,4 +40,4 @@ select
     sms_consent as has_sms_consent,
     created_at,
     updated_at
-from typed
+from ranked

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "id", "number", "integer", "timestamp", "date", "flag"]
+Kind = Literal[
+    "text", "id", "person", "email", "phone", "number", "integer", "timestamp", "date", "flag"
+]
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,18 @@ class StreamFields:
     """The fields of one stream.
 
     `clock` is the field whose day a record belongs to. Of each group in `required` at least one
-    field must be mapped.
+    field must be mapped. Some exports say what is `shared` by the records of a `group` only in its
+    first record. A header of `only_with` has its meaning only beside another: in an export of order
+    lines with `Lineitem name`, `Name` is that of the order.
     """
 
     stream: str
     fields: tuple[Field, ...]
     clock: str
     required: tuple[tuple[str, ...], ...]
+    group: str = ""
+    shared: tuple[str, ...] = ()
+    only_with: tuple[tuple[str, str], ...] = ()
 
     def names(self) -> list[str]:
         """The names of the fields."""
@@ -43,10 +50,20 @@ def _field(name: str, kind: Kind, synonyms: str) -> Field:
     return Field(name, kind, (name.replace("_", ""), *synonyms.split()))
 
 
-_EMAIL = _field("email", "text", "emailaddress customeremail buyeremail useremail mail")
-_PHONE = _field("phone", "text", "phonenumber mobile mobilephone telephone billingphone")
-_CURRENCY = _field("currency", "text", "currencycode")
-_COUNTRY = _field("country", "text", "billingcountry shippingcountry countrycode")
+_EMAIL = _field(
+    "email",
+    "email",
+    "emailaddress customeremail buyeremail useremail billingemail emailbilling mail",
+)
+_PHONE = _field(
+    "phone",
+    "phone",
+    "phonenumber mobile mobilephone telephone telefon billingphone phonebilling shippingphone",
+)
+_CURRENCY = _field("currency", "text", "currencycode ordercurrency wahrung")
+_COUNTRY = _field(
+    "country", "text", "billingcountry countrycodebilling shippingcountry countrycode land"
+)
 
 ORDERS = StreamFields(
     stream="orders",
@@ -54,13 +71,15 @@ ORDERS = StreamFields(
         _field(
             "order_id",
             "id",
-            "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid",
+            "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid"
+            " bestellnummer auftragsnummer rechnungsnummer name",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
         _field(
             "customer_id",
-            "id",
-            "customerno customernumber customer clientid buyerid userid memberid cid masterid",
+            "person",
+            "customerno customernumber customer clientid buyerid userid customeruserid memberid cid"
+            " masterid kundennummer kundennr",
         ),
         _EMAIL,
         _PHONE,
@@ -68,19 +87,32 @@ ORDERS = StreamFields(
             "ordered_at",
             "timestamp",
             "invoicedate orderdate orderedat createdat orderpurchasetimestamp purchasedate"
-            " transactiondate datecreated date datetime timestamp",
+            " transactiondate datecreated date datetime timestamp bestelldatum datum",
         ),
-        _field("product_id", "id", "stockcode sku productsku lineitemsku itemid productcode"),
         _field(
-            "product_title", "text", "description productname lineitemname producttitle title item"
+            "product_id",
+            "id",
+            "stockcode sku productsku lineitemsku itemid productcode artikelnummer",
         ),
-        _field("quantity", "integer", "qty lineitemquantity units pieces numberofcds"),
-        _field("unit_price", "number", "price unitcost lineitemprice itemprice"),
+        _field(
+            "product_title",
+            "text",
+            "description productname lineitemname itemname producttitle title item",
+        ),
+        _field(
+            "quantity",
+            "integer",
+            "qty lineitemquantity quantityrefund units pieces numberofcds menge",
+        ),
+        _field(
+            "unit_price", "number", "price unitcost lineitemprice itemprice itemcost einzelpreis"
+        ),
         _field(
             "amount",
             "number",
-            "lineamount total totalamount orderamount ordertotal grandtotal subtotal revenue"
-            " sales value ordervalue totalprice dollarvalue netamount paymentvalue",
+            "lineamount total totalamount orderamount ordertotal ordertotalamount grandtotal"
+            " subtotal revenue sales value ordervalue totalprice dollarvalue netamount paymentvalue"
+            " betrag gesamtbetrag summe",
         ),
         _CURRENCY,
         _COUNTRY,
@@ -88,20 +120,26 @@ ORDERS = StreamFields(
     ),
     clock="ordered_at",
     required=(("ordered_at",), ("amount", "unit_price"), ("order_id", "customer_id", "email")),
+    group="order_id",
+    shared=("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
+    only_with=(("name", "lineitemname"),),
 )
 CONTACTS = StreamFields(
     stream="contacts",
     fields=(
-        _field("customer_id", "id", "contactid id userid memberid recordid customernumber"),
+        _field("customer_id", "person", "contactid id userid memberid recordid customernumber"),
         _EMAIL,
         _PHONE,
         _field("first_name", "text", "firstname givenname forename"),
         _field("last_name", "text", "lastname surname familyname"),
         _COUNTRY,
         _field(
-            "email_consent", "flag", "emailconsent acceptsmarketing emailoptin subscribed optin"
+            "email_consent",
+            "flag",
+            "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
+            " optin",
         ),
-        _field("sms_consent", "flag", "smsconsent smsoptin acceptssmsmarketing"),
+        _field("sms_consent", "flag", "smsoptin acceptssmsmarketing smsmarketingconsent"),
         _field("created_at", "timestamp", "createdate created signupdate registrationdate"),
         _field("updated_at", "timestamp", "lastmodifieddate modified updated lastchanged"),
     ),
@@ -111,10 +149,10 @@ CONTACTS = StreamFields(
 PRODUCTS = StreamFields(
     stream="products",
     fields=(
-        _field("product_id", "id", "sku stockcode id productcode itemid"),
+        _field("product_id", "id", "sku variantsku stockcode id productcode itemid handle"),
         _field("title", "text", "name productname description producttitle"),
         _field("category", "text", "productcategory categoryname producttype type"),
-        _field("price", "number", "listprice unitprice regularprice"),
+        _field("price", "number", "listprice unitprice variantprice regularprice"),
         _CURRENCY,
         _field("updated_at", "timestamp", "modified updated lastmodified"),
     ),
@@ -127,7 +165,7 @@ EVENTS = StreamFields(
         _field("event_id", "id", "messageid id insertid"),
         _field("event", "text", "eventname eventtype action"),
         _field("occurred_at", "timestamp", "timestamp eventtime originaltimestamp time date"),
-        _field("customer_id", "id", "userid"),
+        _field("customer_id", "person", "userid"),
         _field("anonymous_id", "id", "deviceid visitorid clientid userpseudoid usersession"),
         _EMAIL,
         _field("product_id", "id", "propertiesproductid propertiessku sku"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ class Column:
     name: str
     pointer: str
     parse: str = ""
+    # Whether only the first record of a group says it, for all of them.
+    is_shared: bool = False
 
 
 def choose_columns(
@@ -37,6 +40,9 @@ def choose_columns(
     _check_told(fields, pointers, told, where)
     chosen = {field: column for field, column in told.items() if column}
     free = {_plain(name): name for name in reversed(list(pointers)) if name not in chosen.values()}
+    for header, beside in fields.only_with:
+        if beside not in free:
+            free.pop(header, None)
     for field in fields.fields:
         if field.name in told:
             continue
@@ -59,7 +65,8 @@ def parse_told(options: list[str]) -> dict[str, str]:
 
 
 def _plain(header: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", header.lower())
+    letters = unicodedata.normalize("NFKD", header.casefold())
+    return re.sub(r"[^a-z0-9]", "", letters)
 
 
 def _check_told(

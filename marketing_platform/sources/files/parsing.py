@@ -14,13 +14,40 @@ from sqlglot import exp
 from marketing_platform.errors import InputError
 from marketing_platform.sources.files.fields import Kind
 
-_DISTINCT_VALUES = 50_000
-_DAY_FIRST = ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S")
-_MONTH_FIRST = ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p")
-_OTHER = ("%Y%m%d", "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d-%m-%Y", "%d-%b-%Y")
-_FORMATS = ("iso", *_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms")
-_TRUE = ["true", "t", "yes", "y", "1", "on", "subscribed", "optin", "opted_in", "granted"]
-_FALSE = ["false", "f", "no", "n", "0", "off", "unsubscribed", "optout", "opted_out", "denied"]
+_DISTINCT_VALUES = 20_000
+# Older moments are placeholders: the zero of a spreadsheet or of a computer's clock.
+EARLIEST = "1990-01-01"
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+
+def _with_times(*days: str) -> tuple[str, ...]:
+    return tuple(day + time for day in days for time in _TIMES)
+
+
+_DAY_FIRST = _with_times("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y")
+_MONTH_FIRST = _with_times("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y")
+_OTHER = (
+    *_with_times("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d"),
+    *("%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
+)
+_FORMATS = (*_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms")
+# Ten digits are seconds and thirteen milliseconds in every year that a shop has seen.
+_EPOCHS = {"epoch_s": r"\d{10}(\.\d+)?", "epoch_ms": r"\d{13}(\.\d+)?"}
+_ISO_DAY = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}"
+_ISO_TIME = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
+_ISO_ZONE = r"\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
+# What stands in a column where nothing is known.
+_NO_ID = ["nan", "none", "null", "<na>", "n/a", "-"]
+_NO_PERSON = [*_NO_ID, "na", "0", "guest", "anonymous", "unknown"]
+_EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}"
+_NO_EMAIL = r"(no-?e?mail|no-?reply|none|null|na|n/a|unknown|anonymous|guest|test)@.*"
+_SAME_DIGIT = "|".join(rf"({digit}\D*)+" for digit in range(10))
+_NO_PHONE = rf"\D*({_SAME_DIGIT}|0?123456789?0?|(\d\D*){{0,5}})"
+_TRUE = ["true", "t", "yes", "y", "1", "1.0", "on", "subscribed", "optin", "opted_in", "granted"]
+_FALSE = [
+    *("false", "f", "no", "n", "0", "0.0", "off", "unsubscribed", "optout", "opted_out", "denied"),
+    *("never_subscribed", "not_subscribed"),
+]
 
 
 def call(name: str, *arguments: exp.Expression) -> exp.Expression:
@@ -34,11 +61,20 @@ def literal(text: str) -> exp.Expression:
 
 
 def find_parse(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, pointer: str, column: str, where: Path
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    pointer: str,
+    column: str,
+    where: Path,
+    told: str | None = None,
 ) -> str:
-    """How the values of a column of `incoming` are to be read; empty for text."""
+    """How the values of a column of `incoming` are to be read; empty for text.
+
+    `told` is a date format that wins where it reads anything: one is told for several files, which
+    may write their dates differently.
+    """
     if kind in ("timestamp", "date"):
-        return _find_moment(connection, pointer, column, where)
+        return _find_moment(connection, pointer, column, where, told)
     if kind in ("number", "integer"):
         return _find_decimal_sign(connection, pointer, column, where)
     return ""
@@ -47,14 +83,18 @@ def find_parse(
 def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.Expression:
     """The typed value of a text; null where the text cannot be read."""
     text = call("nullif", call("trim", value), literal(""))
-    if kind == "id":
-        # Spreadsheets and data frames turn whole keys with gaps into 17850.0.
-        plain = call("regexp_replace", text, literal(r"^(-?\d+)\.0+$"), literal(r"\1"))
-        return call("nullif", call("nullif", plain, literal("nan")), literal("None"))
+    if kind in ("id", "person", "phone"):
+        text = _key(text, _NO_PERSON if kind == "person" else _NO_ID)
+    if kind == "email":
+        return _unless(_is(text, _EMAIL, negate=True), _NO_EMAIL, text)
+    if kind == "phone":
+        # Spreadsheets put an apostrophe before a number that is to stay a text.
+        text = call("regexp_replace", text, literal(r"^'"), literal(""))
+        return _unless(exp.false(), _NO_PHONE, text)
     if kind == "number":
-        return exp.TryCast(this=_number_text(text, parse), to=exp.DataType.build("DECIMAL(18, 4)"))
+        return _number(text, parse, "DECIMAL(18, 4)")
     if kind == "integer":
-        return _whole(exp.TryCast(this=_number_text(text, parse), to=exp.DataType.build("DOUBLE")))
+        return _whole(_number(text, parse, "DOUBLE"))
     if kind == "timestamp":
         return _moment(text, parse or "iso", timezone)
     if kind == "date":
@@ -70,14 +110,57 @@ def local_date(moment: exp.Expression, timezone: str) -> exp.Expression:
     return exp.Cast(this=local, to=exp.DataType.build("DATE"))
 
 
-def _number_text(text: exp.Expression, parse: str) -> exp.Expression:
-    bare = call(
-        "regexp_replace", text, literal(r"^[€$£¥\s]+|[€$£¥%\s]+$"), literal(""), literal("g")
-    )
+def _key(text: exp.Expression, placeholders: list[str]) -> exp.Expression:
+    # Spreadsheets and data frames turn whole keys with gaps into 17850.0.
+    plain = call("regexp_replace", text, literal(r"^([+-]?\d+)\.0+$"), literal(r"\1"))
+    known = exp.Not(this=_is_one_of(call("lower", plain), placeholders))
+    return exp.Case(ifs=[exp.If(this=known, true=plain.copy())])
+
+
+def _unless(wrong: exp.Expression, placeholder: str, text: exp.Expression) -> exp.Expression:
+    """The text, or null where it is wrong or a placeholder, which would tie strangers together."""
+    is_nothing = exp.or_(wrong, _is(call("lower", text.copy()), placeholder))
+    return exp.Case(ifs=[exp.If(this=exp.not_(is_nothing), true=text.copy())])
+
+
+def _is(text: exp.Expression, pattern: str, *, negate: bool = False) -> exp.Expression:
+    matches = call("regexp_full_match", text.copy(), literal(pattern))
+    return exp.Not(this=matches) if negate else matches
+
+
+def _number(text: exp.Expression, parse: str, to: str) -> exp.Expression:
+    kind = exp.DataType.build(to)
+    written = exp.TryCast(this=_number_text(text.copy(), parse), to=kind)
     if parse == "comma":
-        bare = call("replace", bare, literal("."), literal(""))
-        return call("replace", bare, literal(","), literal("."))
-    return call("replace", bare, literal(","), literal(""))
+        return written
+    # Most numbers are plain; taking the others apart costs more.
+    return call("coalesce", exp.TryCast(this=text.copy(), to=kind.copy()), written)
+
+
+def _number_text(text: exp.Expression, parse: str) -> exp.Expression:
+    """A number as people write it, as the engine reads it; null where it is none.
+
+    Thousands are told from decimals by the sign before them and by coming in threes, so that 12,5
+    is not taken for 125.
+    """
+    currency = r"(?:\p{Sc}|[A-Z]{3}|%)"
+    steps = (
+        (r"[\x{2212}\x{2013}]", "-"),
+        (rf"^([-+(]?)\s*{currency}\s*", r"\1"),
+        (rf"\s*{currency}\s*(\)?)$", r"\1"),
+        (r"^\((.+)\)$|^([^-]+)-$", r"-\1\2"),
+        # A point between groups of three, where the comma is the decimal sign, and so on.
+        (r"[\s\x{00A0}\x{202F}\x{2009}'\x{2019}]", "_"),
+    )
+    for pattern, replacement in steps:
+        text = call("regexp_replace", text, literal(pattern), literal(replacement), literal("g"))
+    decimal, thousands = (",", r"\.") if parse == "comma" else (r"\.", ",")
+    groups = rf"\d{{1,3}}((_\d{{3}})+|({thousands}\d{{2,3}})*{thousands}\d{{3}})"
+    shape = rf"[-+]?(\d*|{groups})({decimal}\d*)?"
+    bare = call("translate", text.copy(), literal("_," if parse != "comma" else "_."), literal(""))
+    if parse == "comma":
+        bare = call("replace", bare, literal(","), literal("."))
+    return exp.Case(ifs=[exp.If(this=_is(text, shape), true=bare)])
 
 
 def _whole(number: exp.Expression) -> exp.Expression:
@@ -100,23 +183,38 @@ def _is_one_of(value: exp.Expression, words: list[str]) -> exp.Expression:
 def _moment(text: exp.Expression, parse: str, timezone: str) -> exp.Expression:
     if parse == "iso":
         return _iso(text, timezone)
-    if parse in ("epoch_s", "epoch_ms"):
-        number = exp.TryCast(this=text, to=exp.DataType.build("BIGINT"))
-        factor = exp.Literal.number(1_000_000 if parse == "epoch_s" else 1_000)
-        return call("make_timestamp", exp.Mul(this=number, expression=factor))
-    return _to_utc(call("try_strptime", text, literal(parse)), timezone)
+    if parse in _EPOCHS:
+        return _epoch(text, parse)
+    moment = call("try_strptime", text, literal(parse))
+    if "%z" in parse or "%Z" in parse:
+        return call("timezone", literal("UTC"), moment)
+    return _to_utc(moment, timezone)
+
+
+def _epoch(text: exp.Expression, parse: str) -> exp.Expression:
+    number = exp.TryCast(this=text.copy(), to=exp.DataType.build("DOUBLE"))
+    factor = exp.Literal.number(1_000_000 if parse == "epoch_s" else 1_000)
+    micros = exp.TryCast(
+        this=exp.Mul(this=number, expression=factor), to=exp.DataType.build("BIGINT")
+    )
+    known = _is(text, _EPOCHS[parse])
+    return exp.Case(ifs=[exp.If(this=known, true=call("make_timestamp", micros))])
 
 
 def _iso(text: exp.Expression, timezone: str) -> exp.Expression:
-    named = call("regexp_replace", text, literal(r"\s*UTC$"), literal("Z"))
-    has_offset = call(
-        "regexp_matches", named.copy(), literal(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$")
-    )
-    with_offset = exp.TryCast(this=named.copy(), to=exp.DataType.build("TIMESTAMPTZ"))
-    without = exp.TryCast(this=named.copy(), to=exp.DataType.build("TIMESTAMP"))
+    """ISO 8601. Anything after it is refused: the engine would read `3:04 PM` as 3:04."""
+    named = call("regexp_replace", text.copy(), literal(r"\s*(UTC|GMT)$"), literal("Z"))
+    joined = call("regexp_replace", named, literal(r"\s+([+-]\d{2}(:?\d{2})?)$"), literal(r"\1"))
+    with_offset = exp.TryCast(this=joined, to=exp.DataType.build("TIMESTAMPTZ"))
+    without = exp.TryCast(this=text.copy(), to=exp.DataType.build("TIMESTAMP"))
     return exp.Case(
-        ifs=[exp.If(this=has_offset, true=call("timezone", literal("UTC"), with_offset))],
-        default=_to_utc(without, timezone),
+        ifs=[
+            exp.If(this=_is(text, f"{_ISO_DAY}({_ISO_TIME})?"), true=_to_utc(without, timezone)),
+            exp.If(
+                this=_is(text, f"{_ISO_DAY}{_ISO_TIME}{_ISO_ZONE}"),
+                true=call("timezone", literal("UTC"), with_offset),
+            ),
+        ]
     )
 
 
@@ -126,25 +224,60 @@ def _to_utc(local: exp.Expression, timezone: str) -> exp.Expression:
     return call("timezone", literal("UTC"), call("timezone", literal(timezone), local))
 
 
-def _values(pointer: str) -> exp.Expression:
+def field_value(pointer: str) -> exp.Expression:
+    """The text of a column in the payload of a record."""
     return call("json_extract_string", exp.column("payload"), literal(pointer))
 
 
-def _distinct(connection: duckdb.DuckDBPyConnection, pointer: str) -> None:
-    value = _values(pointer).sql("duckdb")
+def filled(value: exp.Expression, group: exp.Expression) -> exp.Expression:
+    """The value of a record, or else that of the group it is in."""
+    known = exp.Window(this=call("max", value.copy()), partition_by=[group.copy()])
+    is_grouped = exp.Not(this=group.copy().is_(exp.null()))
+    others = exp.Case(ifs=[exp.If(this=is_grouped, true=known)])
+    return call("coalesce", value.copy(), others)
+
+
+def _distinct(connection: duckdb.DuckDBPyConnection, pointer: str) -> int:
+    """Make the table `seen` of values of a column, the same ones each time; how many there are."""
+    value = field_value(pointer).sql("duckdb")
     connection.execute(
         f"create or replace temp table seen as select distinct trim({value}) as v from incoming"
-        f" where trim({value}) <> '' limit {_DISTINCT_VALUES}"
+        f" where trim({value}) <> '' order by hash(v), v limit {_DISTINCT_VALUES}"
     )
+    row = connection.execute("select count(*) from seen").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_format(connection: duckdb.DuckDBPyConnection, told: str, where: Path) -> None:
+    if told in ("iso", *_EPOCHS):
+        return
+    try:
+        connection.execute("select try_strptime('', $told)", {"told": told})
+        is_format = "%" in told
+    except duckdb.Error:
+        is_format = False
+    if not is_format:
+        raise InputError(
+            f"not a date format: {told!r}", where=str(where), mend="Write e.g. '%d/%m/%Y %H:%M'"
+        )
 
 
 def _find_moment(
-    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path
+    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path, told: str | None
 ) -> str:
-    _distinct(connection, pointer)
-    tried = [_readable(parse) for parse in _FORMATS]
-    row = connection.execute(f"select {', '.join(tried)}, any_value(v) from seen").fetchone() or ()
-    *counts, example = row
+    if told:
+        _check_format(connection, told, where)
+    count = _distinct(connection, pointer)
+    if not count:
+        return told or "iso"
+    if told and _counts(connection, [told])[0]:
+        return told
+    iso = _counts(connection, ["iso"])[0]
+    if iso and iso == count:
+        return "iso"
+    counts = [iso, *_counts(connection, list(_FORMATS))]
+    row = connection.execute("select min(v) from seen").fetchone()
+    example = row[0] if row else None
     best = max(counts)
     if best == 0:
         raise InputError(
@@ -152,7 +285,8 @@ def _find_moment(
             where=str(where),
             mend="Map another column, or give --date-format",
         )
-    winners = [parse for parse, count in zip(_FORMATS, counts, strict=True) if count == best]
+    tried = zip(("iso", *_FORMATS), counts, strict=True)
+    winners = [parse for parse, readable in tried if readable == best]
     if any(w in _DAY_FIRST for w in winners) and any(w in _MONTH_FIRST for w in winners):
         raise InputError(
             f"column {column!r} could be day/month or month/day, e.g. {example!r}",
@@ -162,31 +296,26 @@ def _find_moment(
     return winners[0]
 
 
-def _readable(parse: str) -> str:
-    value = exp.column("v")
-    if parse.startswith("epoch"):
-        # Ten digits are seconds and thirteen milliseconds in every year that a shop has seen.
-        digits = 10 if parse == "epoch_s" else 13
-        return f"count(*) filter (where regexp_full_match(v, '\\d{{{digits}}}'))"
-    moment = _moment(value, parse, "UTC").sql("duckdb")
-    # DuckDB reads 20101201 as a year; no shop has orders of that year.
-    return f"count(*) filter (where {moment} between '1970-01-02' and '2200-01-01')"
+def _counts(connection: duckdb.DuckDBPyConnection, formats: list[str]) -> list[int]:
+    """How many values each format reads as a moment that a shop can have seen."""
+    moments = (_moment(exp.column("v"), parse, "UTC").sql("duckdb") for parse in formats)
+    tried = (f"count(*) filter (where {m} between '{EARLIEST}' and '2200-01-01')" for m in moments)
+    return list(connection.execute(f"select {', '.join(tried)} from seen").fetchone() or ())
 
 
 def _find_decimal_sign(
     connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path
 ) -> str:
-    _distinct(connection, pointer)
+    if not _distinct(connection, pointer):
+        return "point"
     comma, point = (
-        exp.TryCast(
-            this=_number_text(exp.column("v"), parse), to=exp.DataType.build("DECIMAL(18, 4)")
-        ).sql("duckdb")
+        _number(exp.column("v"), parse, "DECIMAL(18, 4)").sql("duckdb")
         for parse in ("comma", "point")
     )
     row = connection.execute(
         "select count(*) filter (where regexp_matches(v, ',\\d{1,2}\\D*$')),"
         " count(*) filter (where regexp_matches(v, '\\.\\d+\\D*$')),"
-        f" count({comma}), count({point}), any_value(v) from seen"
+        f" count({comma}), count({point}), min(v) from seen"
     ).fetchone() or (0, 0, 0, 0, None)
     commas, points, as_comma, as_point, example = row
     if not as_comma and not as_point:
@@ -195,4 +324,6 @@ def _find_decimal_sign(
             where=str(where),
             mend="Map another column",
         )
+    if as_comma != as_point:
+        return "comma" if as_comma > as_point else "point"
     return "comma" if commas > points else "point"

@@ -1,34 +1,39 @@
 -- One row is a record of a product as it came, typed, with its outcome. Of several versions of one
--- product the latest is accepted and the others are duplicates.
+-- product the latest that can be used is accepted and the others are duplicates.
 with
-typed as (
+judged as (
+    select
+        *,
+        case
+            when unreadable is not null then concat('unreadable: ', unreadable)
+            when product_id is null then 'no key'
+            when price < 0 then 'negative price'
+        end as reason
+    from raw.files_products
+),
+ranked as (
     select
         *,
         row_number() over (
-            partition by product_id
+            partition by product_id, occurrence > 1 or reason is not null
             order by updated_at desc nulls last, received_at desc, line_number desc
         ) as version
-    from raw.files_products
+    from judged
 )
 select
     record_id,
     received_date,
     case
         when occurrence > 1 then 'duplicate'
-        when unreadable is not null or product_id is null or price < 0 then 'quarantined'
+        when reason is not null then 'quarantined'
         when version > 1 then 'duplicate'
         else 'accepted'
     end as outcome,
-    case
-        when occurrence > 1 then null
-        when unreadable is not null then concat('unreadable: ', unreadable)
-        when product_id is null then 'no key'
-        when price < 0 then 'negative price'
-    end as quarantine_reason,
+    case when occurrence = 1 then reason end as quarantine_reason,
     product_id as source_product_id,
     title,
     category,
     cast(price as decimal(18, 2)) as price_amount,
     currency,
     updated_at
-from typed
+from ranked

@@ -1,0 +1,140 @@
+"""The shape of a CSV file: its delimiter, its header, and its text in UTF-8.
+
+Worked out here rather than sniffed by the engine: a sniffer looks at the first rows, and takes a
+file apart wrongly when the first quote, or the first ragged row, comes after them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from marketing_platform.errors import InputError
+
+_HEAD = 1 << 20
+_SAMPLE_ROWS = 1_000
+_DELIMITERS = ",;\t|"
+_TOLD_DELIMITER = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a CSV file is laid out; `skip` lines come before the header."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    skip: int
+    # Lines up to the end of the header that have something in them.
+    header_lines: int
+
+
+def find_shape(path: Path) -> Shape:
+    """The shape of a CSV file, from its header."""
+    lines = io.StringIO(_head(path), newline=None).readlines()
+    skip = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    if not any(line.strip() for line in lines):
+        raise InputError("the file has no records", where=str(path), mend="Export it again")
+    told = _TOLD_DELIMITER.fullmatch(lines[skip].strip("\r\n"))
+    if told:
+        # Spreadsheets write the delimiter into a line of its own.
+        skip += 1
+    text = "".join(lines[skip:])
+    delimiter = told.group(1) if told else max(_DELIMITERS, key=lambda d: _fit(text, d))
+    rows = list(_rows(text, delimiter)) or [[""]]
+    # Some exports end each row, but not the header, with a delimiter.
+    width = max(len(row) for row in rows)
+    columns = _unique([*rows[0], *[""] * (width - len(rows[0]))])
+    header_lines = (1 if told else 0) + 1 + "".join(rows[0]).count("\n")
+    return Shape(delimiter, columns, skip, header_lines)
+
+
+def is_wide(path: Path) -> bool:
+    """Whether the file is in UTF-16, as its first bytes say."""
+    with open_bytes(path) as content:
+        return content.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def write_utf8(path: Path, target: Path) -> None:
+    """Write the text of a file in UTF-8, each line ended alike."""
+    with target.open("w", encoding="utf-8", newline="\n") as written:
+        for line in _lines(path):
+            written.write(line.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def count_lines(path: Path) -> int:
+    """How many lines of a file have something in them."""
+    return sum(
+        1 for line in _lines(path) for part in line.replace("\r", "\n").split("\n") if part.strip()
+    )
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file, compressed or not."""
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path)  # type: ignore[return-value]
+    return path.open("rb")
+
+
+def _head(path: Path) -> str:
+    with open_bytes(path) as content:
+        head = content.read(_HEAD)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", errors="ignore")
+    return _decoded(head.removeprefix(codecs.BOM_UTF8), is_whole=len(head) < _HEAD)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with open_bytes(path) as content:
+        if is_wide(path):
+            yield from io.TextIOWrapper(content, encoding="utf-16", errors="replace", newline="")
+        else:
+            for number, line in enumerate(content):
+                yield _decoded(line.removeprefix(codecs.BOM_UTF8) if number == 0 else line)
+
+
+def _decoded(text: bytes, *, is_whole: bool = True) -> str:
+    # Older spreadsheets write Windows-1252; the five bytes that it lacks are those of Latin-1.
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return codecs.getincrementaldecoder(encoding)().decode(text, final=is_whole)
+        except UnicodeDecodeError:
+            continue
+    return text.decode("latin-1")
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        for row, _ in zip((row for row in reader if row), range(_SAMPLE_ROWS), strict=False):
+            yield row
+    except csv.Error:
+        # A field too long to be looked at says nothing about the shape.
+        return
+
+
+def _fit(text: str, delimiter: str) -> tuple[int, int]:
+    """How well a delimiter fits: the columns of the header, and the rows that have as many."""
+    widths = [len(row) for row in _rows(text, delimiter)] or [0]
+    return widths[0], widths.count(widths[0])
+
+
+def _unique(header: list[str]) -> tuple[str, ...]:
+    """Names for all columns: those without one are numbered, repeated ones are told apart."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for position, name in enumerate(header, start=1):
+        plain = name.strip() or f"column{position}"
+        unique, repeat = plain, 0
+        while unique.lower() in taken:
+            repeat += 1
+            unique = f"{plain}_{repeat}"
+        taken.add(unique.lower())
+        names.append(unique)
+    return tuple(names)

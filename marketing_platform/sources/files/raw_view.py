@@ -1,0 +1,177 @@
+"""The select behind `raw.files_<stream>`: the records of the lake, their fields typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from marketing_platform.lake import Stream
+from marketing_platform.settings import Shop
+from marketing_platform.sources.files.fields import STREAMS, Field, StreamFields
+from marketing_platform.sources.files.mapping import Column
+from marketing_platform.sources.files.parsing import call, filled, literal, local_date, parsed
+
+SOURCE = "files"
+# No line of an order is worth more; what is, is a slip of the keyboard.
+_MOST_MONEY = "1e13"
+
+
+def view_select(
+    fields: StreamFields,
+    mappings: Mapping[str, Mapping[str, Column]],
+    source: Stream,
+    shop: Shop,
+) -> str:
+    """The select behind `raw.files_<stream>`, in DuckDB's SQL.
+
+    Each record is read by the mapping of the export that brought it: exports name and write their
+    columns differently.
+    """
+    if not source.days():
+        return _select(fields, {}, shop).from_(_nothing()).sql("duckdb")
+    selects = [
+        _select(fields, columns, shop).from_(
+            _records(fields, columns, source, key if len(mappings) > 1 else None)
+        )
+        for key, columns in mappings.items()
+    ]
+    return " union all ".join(select.sql("duckdb") for select in selects)
+
+
+def raw_columns() -> dict[str, dict[str, str]]:
+    """The columns of every view `raw.files_<stream>` with their DuckDB types."""
+    return {
+        f"raw.{SOURCE}_{stream}": {
+            **_RECORD,
+            **{field.name: _TYPES[field.kind] for field in fields.fields},
+            "local_date": "DATE",
+            "unreadable": "VARCHAR",
+        }
+        for stream, fields in STREAMS.items()
+    }
+
+
+def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> exp.Select:
+    mapped = _mapped(fields, columns)
+    values = {field.name: _value(mapped.index(field) + 1) for field in mapped}
+    typed = {
+        field.name: parsed(field.kind, columns[field.name].parse, values[field.name], shop.timezone)
+        for field in mapped
+    }
+    if fields.stream == "orders":
+        _settle_quantity(typed)
+    unreadable = _unreadable(mapped, typed, values)
+    for name, column in columns.items():
+        if column.is_shared:
+            typed[name] = filled(typed[name], typed[fields.group])
+    select = exp.select(*_RECORD)
+    for field in fields.fields:
+        value = typed.get(field.name, _null(field))
+        if field.name == "currency":
+            value = call("coalesce", call("upper", value), literal(shop.currency))
+        select = select.select(value.copy().as_(field.name))
+    clock = next(field for field in fields.fields if field.name == fields.clock)
+    moment = typed.get(clock.name, _null(clock))
+    select = select.select(local_date(moment.copy(), shop.timezone).as_("local_date"))
+    return select.select(unreadable.as_("unreadable"))
+
+
+def _mapped(fields: StreamFields, columns: Mapping[str, Column]) -> list[Field]:
+    return [field for field in fields.fields if field.name in columns]
+
+
+def _records(
+    fields: StreamFields, columns: Mapping[str, Column], source: Stream, key: str | None
+) -> exp.Subquery:
+    """The records that one mapping reads, with the texts of its columns as the list `v`."""
+    pointers = [literal(columns[field.name].pointer) for field in _mapped(fields, columns)]
+    texts = call("json_extract_string", exp.column("payload"), exp.Array(expressions=pointers))
+    records = exp.select("*", texts.as_("v")).from_(call("read_parquet", literal(source.pattern)))
+    if key is not None:
+        records = records.where(exp.column("mapping").eq(literal(key)))
+    return records.subquery("records")
+
+
+def _settle_quantity(typed: dict[str, exp.Expression]) -> None:
+    price, quantity = typed.get("unit_price"), typed.get("quantity")
+    if price is None:
+        return
+    if quantity is None:
+        # A list of prices without a quantity has a line for each piece.
+        typed["quantity"] = exp.Cast(
+            this=exp.Literal.number(1), to=exp.DataType.build(_TYPES["integer"])
+        )
+        return
+    worth = exp.Mul(this=_double(quantity), expression=_double(price))
+    is_sane = exp.LT(
+        this=call("coalesce", call("abs", worth), exp.Literal.number(0)),
+        expression=exp.Literal.number(_MOST_MONEY),
+    )
+    typed["quantity"] = exp.Case(ifs=[exp.If(this=is_sane, true=quantity.copy())])
+
+
+def _double(value: exp.Expression) -> exp.Expression:
+    return exp.Cast(this=value.copy(), to=exp.DataType.build("DOUBLE"))
+
+
+def _value(position: int) -> exp.Expression:
+    return exp.Bracket(this=exp.column("v"), expressions=[exp.Literal.number(position)], offset=1)
+
+
+_RECORD = {
+    "record_id": "VARCHAR",
+    "occurrence": "BIGINT",
+    "line_number": "BIGINT",
+    "received_at": "TIMESTAMP",
+    "received_date": "DATE",
+    "payload": "VARCHAR",
+}
+_TYPES = {
+    "text": "VARCHAR",
+    "id": "VARCHAR",
+    "person": "VARCHAR",
+    "email": "VARCHAR",
+    "phone": "VARCHAR",
+    "number": "DECIMAL(18, 4)",
+    "integer": "BIGINT",
+    "timestamp": "TIMESTAMP",
+    "date": "DATE",
+    "flag": "BOOLEAN",
+}
+
+
+def _null(field: Field) -> exp.Expression:
+    return exp.Cast(this=exp.null(), to=exp.DataType.build(_TYPES[field.kind]))
+
+
+def _unreadable(
+    mapped: list[Field], typed: dict[str, exp.Expression], values: dict[str, exp.Expression]
+) -> exp.Expression:
+    """Names of the fields that have a text but no readable value, joined by commas; else null."""
+    cases = [
+        exp.Case(
+            ifs=[
+                exp.If(
+                    this=exp.and_(
+                        exp.NEQ(
+                            this=call("trim", values[field.name].copy()), expression=literal("")
+                        ),
+                        typed[field.name].copy().is_(exp.null()),
+                    ),
+                    true=literal(field.name),
+                )
+            ]
+        )
+        for field in mapped
+        if field.kind in ("number", "integer", "timestamp", "date")
+    ]
+    return call("nullif", call("concat_ws", literal(", "), exp.null(), *cases), literal(""))
+
+
+def _nothing() -> exp.Subquery:
+    columns = (
+        exp.Cast(this=exp.null(), to=exp.DataType.build(kind)).as_(name)
+        for name, kind in _RECORD.items()
+    )
+    return exp.select(*columns).where(exp.false()).subquery("records")

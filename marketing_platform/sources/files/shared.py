@@ -1,0 +1,56 @@
+"""Which columns of an export speak for a whole group of records: an order's, in its first line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+from sqlglot import exp
+
+from marketing_platform.sources.files.fields import StreamFields
+from marketing_platform.sources.files.mapping import Column
+from marketing_platform.sources.files.parsing import call, literal
+
+_MOSTLY = 0.9
+
+
+def find_shared(
+    connection: duckdb.DuckDBPyConnection, fields: StreamFields, columns: Mapping[str, Column]
+) -> set[str]:
+    """The fields that `incoming` says only in the first record of a group, for all of it."""
+    names = [name for name in fields.shared if name in columns]
+    if not names or fields.group not in columns:
+        return set()
+    row = connection.execute(_query(names, _texts([fields.group, *names], columns))).fetchone()
+    mixed_and_in_first = zip(names, row[::2], row[1::2], strict=True) if row else ()
+    # A line's own status may also stand in the first line alone, but not in nearly every order.
+    return {name for name, mixed, first in mixed_and_in_first if mixed and first >= _MOSTLY * mixed}
+
+
+def _texts(names: list[str], columns: Mapping[str, Column]) -> str:
+    # All are taken out of the payload at once: that is what takes the time.
+    pointers = exp.Array(expressions=[literal(columns[name].pointer) for name in names])
+    return call("json_extract_string", exp.column("payload"), pointers).sql("duckdb")
+
+
+def _query(names: list[str], texts: str) -> str:
+    """For each field: the groups that say it in some records only, and in the first one only."""
+    known, counted, compared = [], [], []
+    for place, name in enumerate(names, start=2):
+        known.append(f"coalesce(trim(v[{place}]) <> '', false) as {name}")
+        counted.append(f"count(*) filter (where {name}) as {name}_count")
+        counted.append(f"arg_min({name}, line_number) as {name}")
+        compared.append(f"count(*) filter (where {name}_count between 1 and line_count - 1)")
+        compared.append(f"count(*) filter (where {name}_count = 1 and {name} and line_count > 1)")
+    return f"""
+        with
+        lines as (
+            select line_number, nullif(trim(v[1]), '') as group_id, {", ".join(known)}
+            from (select line_number, {texts} as v from incoming)
+        ),
+        groups as (
+            select count(*) as line_count, {", ".join(counted)}
+            from lines where group_id is not null group by group_id
+        )
+        select {", ".join(compared)} from groups
+        """

@@ -1,0 +1,103 @@
+"""Who is the same person, from exports of orders and contacts to customers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+HEADER = "order id,customer id,email,phone,date,amount,country\n"
+
+
+def built(
+    make_settings: MakeSettings, tmp_path: Path, orders: str, contacts: str = ""
+) -> Warehouse:
+    files = {"orders": HEADER + orders, "contacts": contacts}
+    streams = {}
+    for stream, text in files.items():
+        if text:
+            path = tmp_path / f"{stream}.csv"
+            path.write_text(text, encoding="utf-8")
+            streams[stream] = {"path": path}
+    settings = make_settings(sources={"files": streams})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["identity.customers", "core.products"])
+    return warehouse
+
+
+def customers(warehouse: Warehouse) -> dict[str, str]:
+    return dict(warehouse.read("identity.contact_customers").iter_rows())
+
+
+def test_a_placeholder_ties_no_strangers_together(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    pairs = [
+        ("n/a", "0000000000"), ("none", "+1 111 111 1111"), ("-", "unknown"),
+        ("noemail@noemail.com", "1234567890"), ("test@test.com", "000-000-000"), ("x", ""),
+    ]  # fmt: skip
+    lines = [
+        f"{n}{side},c{n}{side},{email},{phone},2024-01-01,5,\n"
+        for n, (email, phone) in enumerate(pairs)
+        for side in "ab"
+    ]
+    found = customers(built(make_settings, tmp_path, "".join(lines)))
+    assert len(set(found.values())) == len(found) == 2 * len(pairs)
+
+
+def test_an_address_of_a_hundred_accounts_is_nobodys(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    till = [f"{n},c{n},till@example.com,,2024-01-01,5,\n" for n in range(100)]
+    family = [f"f{n},f{n},home@example.com,,2024-01-01,5,\n" for n in range(5)]
+    found = customers(built(make_settings, tmp_path, "".join(till + family)))
+    assert len(set(found.values())) == 101
+
+
+def test_a_phone_out_of_a_spreadsheet_is_the_phone(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    lines = (
+        "1,a,,'+49 151 12345678,2024-01-01,5,\n2,b,,004915112345678,2024-01-01,5,\n"
+        "3,c,,4915112345679.0,2024-01-01,5,\n4,d,,49 151 12345679,2024-01-01,5,\n"
+    )
+    found = customers(built(make_settings, tmp_path, lines))
+    assert found["files:a"] == found["files:b"] != found["files:c"] == found["files:d"]
+
+
+def test_who_refused_in_one_place_has_refused(make_settings: MakeSettings, tmp_path: Path) -> None:
+    warehouse = built(
+        make_settings,
+        tmp_path,
+        "1,b,ann@example.com,,2024-05-01,5,\n",
+        "id,email,accepts_marketing,updated_at\n"
+        "a,ann@example.com,no,2024-04-01\nb,ann@example.com,yes,2020-01-01\n"
+        "c,bob@example.com,yes,2020-01-01\n",
+    )
+    people = warehouse.read("identity.customers").sort("email")
+    assert people["has_email_consent"].to_list() == [False, True]
+
+
+def test_the_order_of_the_records_does_not_matter(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    rng = random.Random(3)  # noqa: S311 - no secret
+    lines = [
+        f"{n},{rng.choice('abcdef')},{rng.choice(['x@example.com', 'z@example.com', ''])},"
+        f"+49151123456{rng.randrange(10, 15)},2024-01-0{rng.randrange(1, 5)},5,"
+        f"{rng.choice(['DE', 'FR', ''])}\n"
+        for n in range(80)
+    ]
+    names = ["core.contacts", "core.products", "identity.contact_customers", "identity.customers"]
+    first = built(make_settings, tmp_path, "".join(lines))
+    before = {name: first.read(name) for name in names}
+    rng.shuffle(lines)
+    second = built(make_settings, tmp_path, "".join(lines))
+    for name in names:
+        columns = before[name].columns
+        assert second.read(name).sort(columns).equals(before[name].sort(columns)), name

@@ -1,0 +1,131 @@
+"""Exports that follow each other: what a later one replaces, and what it leaves alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from marketing_platform.lake import Lake
+from marketing_platform.pipeline import build_table
+from marketing_platform.settings import Settings
+from marketing_platform.sources.files.ingest import coverage, ingest
+from marketing_platform.warehouse import Part, Warehouse
+
+MakeSettings = Callable[..., Settings]
+HEADER = "order id,customer id,date,amount\n"
+
+
+@pytest.fixture
+def take(tmp_path: Path, make_settings: MakeSettings) -> Callable[..., pl.DataFrame]:
+    """Take in an export of orders in the same shop; answers all its order lines."""
+
+    def take(text: str, timezone: str = "UTC", part: Part | None = None, **file: Any) -> Any:
+        path = tmp_path / "orders.csv"
+        path.write_text(text, encoding="utf-8")
+        settings = make_settings(
+            shop={"timezone": timezone}, sources={"files": {"orders": {"path": path, **file}}}
+        )
+        ingest(settings, "orders", part)
+        warehouse = Warehouse(settings.warehouse_path)
+        build_table(warehouse, settings, "staging.files_orders")
+        return warehouse.read("staging.files_orders").sort("source_order_id")
+
+    return take
+
+
+def accepted(frame: pl.DataFrame) -> list[str]:
+    return frame.filter(outcome="accepted")["source_order_id"].to_list()
+
+
+def test_an_export_from_noon_on_leaves_the_morning_alone(take: Callable[..., Any]) -> None:
+    take(HEADER + "1,k,2024-01-01 08:00,5\n2,k,2024-01-01 20:00,5\n")
+    frame = take(HEADER + "2,k,2024-01-01 20:00,5\n3,k,2024-01-02 12:00,6\n")
+    assert accepted(frame) == ["1", "2", "3"]
+
+
+def test_an_evening_that_is_the_next_day_in_utc_stays(take: Callable[..., Any]) -> None:
+    take(HEADER + "1,k,2024-01-04 22:00,5\n", timezone="America/New_York")
+    frame = take(HEADER + "2,k,2024-01-05 10:00,5\n", timezone="America/New_York")
+    assert accepted(frame) == ["1", "2"]
+
+
+def test_an_export_of_days_covers_its_last_day_to_the_end(take: Callable[..., Any]) -> None:
+    take(HEADER + "1,k,2024-01-01 08:00,5\n2,k,2024-01-02 20:00,5\n")
+    frame = take(HEADER + "3,k,2024-01-01,5\n4,k,2024-01-02,5\n")
+    assert accepted(frame) == ["3", "4"]
+
+
+@pytest.mark.parametrize("mistyped", ["1970-01-01", "2014-01-03", "2999-01-01"])
+def test_a_mistyped_year_does_not_empty_the_years_between(
+    take: Callable[..., Any], mistyped: str
+) -> None:
+    take(HEADER + "1,k,2023-01-01,5\n2,k,2023-06-01,5\n")
+    frame = take(HEADER + f"3,k,2024-01-03,6\n4,k,{mistyped},6\n")
+    assert {"1", "2", "3"} <= set(accepted(frame))
+
+
+def test_each_record_is_read_as_its_own_export_was_written(take: Callable[..., Any]) -> None:
+    take(HEADER + "1,k,2024-01-01,5.50\n")
+    frame = take("Bestellnummer;Kundennummer;Datum;Betrag\n2;k;13.02.2024;6,50\n")
+    assert accepted(frame) == ["1", "2"]
+    assert [str(amount) for amount in frame["line_amount"]] == ["5.50", "6.50"]
+    assert frame["order_date"].to_list() == [dt.date(2024, 1, 1), dt.date(2024, 2, 13)]
+
+
+def test_an_export_read_again_in_another_way_takes_the_place_of_the_first_reading(
+    take: Callable[..., Any],
+) -> None:
+    text = HEADER + "1,k,03/04/2024,5\n2,k,05/06/2024,6\n"
+    take(text, date_format="%d/%m/%Y")
+    frame = take(text, date_format="%m/%d/%Y")
+    assert frame["order_date"].to_list() == [dt.date(2024, 3, 4), dt.date(2024, 5, 6)]
+
+
+def test_a_record_without_a_date_that_comes_again_is_there_once(take: Callable[..., Any]) -> None:
+    take(HEADER + "1,k,2024-01-01,5\n9,k,,7\n")
+    frame = take(HEADER + "2,k,2024-01-03,6\n9,k,,7\n")
+    assert frame["outcome"].to_list() == ["accepted", "accepted", "quarantined"]
+
+
+def test_a_later_version_of_a_line_counts_wherever_the_first_one_lies(
+    take: Callable[..., Any],
+) -> None:
+    header = "order id,line id,customer id,date,quantity,price\n"
+    take(header + "1,1,k,2024-01-01,1,5\n1,2,k,2024-01-01,1,5\n")
+    frame = take(header + "1,1,k,2024-01-05,3,5\n").filter(outcome="accepted")
+    assert sorted(frame["quantity"]) == [1, 3]
+
+
+def test_a_backfill_of_days_that_the_export_does_not_have_empties_none(
+    take: Callable[..., Any], make_settings: MakeSettings
+) -> None:
+    take(HEADER + "1,k,2023-01-01,5\n2,k,2023-06-01,5\n")
+    year = Part(dt.date(2023, 1, 1), dt.date(2023, 12, 31))
+    assert accepted(take(HEADER + "3,k,2024-01-01,5\n", part=year)) == ["1", "2"]
+
+
+def test_a_run_that_died_while_it_wrote_is_made_good_by_the_next(
+    take: Callable[..., Any], make_settings: MakeSettings
+) -> None:
+    text = HEADER + "1,k,2024-01-01,5\n"
+    take(text)
+    stream = Lake(make_settings().lake_dir).stream("files", "orders")
+    note = stream.note()
+    stream.write_note({"fingerprint": None, "mappings": note["mappings"]})
+    assert coverage(make_settings(sources={"files": {"orders": {"path": "orders.csv"}}})) is None
+    assert accepted(take(text)) == ["1"]
+    assert stream.note()["fingerprint"] == note["fingerprint"]
+
+
+def test_the_same_export_in_another_order_gives_the_same_records(
+    take: Callable[..., Any],
+) -> None:
+    lines = [f"{n},k{n % 5},2024-01-{1 + n % 9:02},{n % 4}\n" for n in range(60)]
+    first = take(HEADER + "".join(lines))
+    again = take(HEADER + "".join(reversed(lines)))
+    assert again.sort("record_id").equals(first.sort("record_id"))

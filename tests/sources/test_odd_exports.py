@@ -1,0 +1,323 @@
+"""Exports as shops have them: in the shape of their shop system, their country and their editor."""
+
+from __future__ import annotations
+
+import codecs
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from marketing_platform.errors import InputError
+from marketing_platform.pipeline import build_table
+from marketing_platform.settings import FileStream, Settings
+from marketing_platform.sources.files.ingest import ingest, inspect
+from marketing_platform.sources.files.reader import load_export
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+HEADER = "order id,customer id,date,amount\n"
+
+
+def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return path
+
+
+def staged(
+    make_settings: MakeSettings, path: Path, shop: dict[str, str] | None = None, **file: Any
+) -> pl.DataFrame:
+    settings = make_settings(shop=shop or {}, sources={"files": {"orders": {"path": path, **file}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, "orders")
+    build_table(warehouse, settings, "staging.files_orders")
+    return warehouse.read("staging.files_orders").sort("ordered_at", "source_order_id")
+
+
+def payloads(path: Path) -> list[dict[str, Any]]:
+    """The records of a file, as they are kept."""
+    with Warehouse(":memory:").connect() as connection:
+        load_export(connection, path)
+        rows = connection.execute("select payload from incoming order by line_number").fetchall()
+    return [json.loads(payload) for (payload,) in rows]
+
+
+def test_what_an_order_says_in_its_first_line_counts_for_all_its_lines(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "Name,Email,Financial Status,Created at,Currency,Total,Lineitem quantity,Lineitem name,"
+        "Lineitem price,Lineitem sku\n"
+        "#1,ann@example.com,paid,2024-01-02 23:04:05 -0500,EUR,30.00,1,Mug,10.00,m\n"
+        "#1,,,,,,2,Cup,10.00,c\n"
+        "#2,bob@example.com,refunded,2024-01-05 03:04:05 -0500,EUR,9.00,1,Mug,4.00,m\n"
+        "#2,,,,,,1,Cup,5.00,c\n",
+    )
+    frame = staged(make_settings, path, shop={"currency": "GBP", "timezone": "America/New_York"})
+    assert frame["outcome"].to_list() == ["accepted"] * 4
+    assert frame["source_order_id"].to_list() == ["#1", "#1", "#2", "#2"]
+    assert frame["line_status"].to_list() == ["sold", "sold", "cancelled", "cancelled"]
+    assert set(frame["currency"]) == {"EUR"}
+    assert frame["email"].null_count() == 0
+    assert frame["order_date"][1] == dt.date(2024, 1, 2)
+    assert frame["ordered_at"][1] == dt.datetime(2024, 1, 3, 4, 4, 5)
+
+
+def test_a_status_that_single_lines_have_stays_with_them(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "order id,customer id,date,sku,quantity,price,status\n"
+        "1,k,2024-01-01,a,1,5,cancelled\n1,k,2024-01-01,b,1,5,\n"
+        "2,k,2024-01-02,a,1,5,\n2,k,2024-01-02,b,1,5,cancelled\n",
+    )
+    frame = staged(make_settings, path).sort("source_order_id", "source_product_id")
+    assert frame["line_status"].to_list() == ["cancelled", "sold", "sold", "cancelled"]
+
+
+def test_guests_with_the_number_zero_are_not_one_customer(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "Order Number,Order Status,Order Date,Customer User ID,Email (Billing),Item Name,"
+        "Quantity (- Refund),Item Cost\n"
+        "1,Completed,2024-02-01 10:00,0,ann@example.com,Mug,2,10\n"
+        "2,Completed,2024-02-01 11:00,7,n/a,Mug,1,10\n"
+        "3,Completed,2024-02-01 12:00,guest,none,Mug,1,10\n",
+    )
+    frame = staged(make_settings, path)
+    assert frame["source_contact_id"].to_list() == [None, "7", None]
+    assert frame["email"].to_list() == ["ann@example.com", None, None]
+    assert frame["line_amount"].to_list() == [Decimal(20), Decimal(10), Decimal(10)]
+
+
+def test_a_german_export_is_read_without_being_told(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    text = (
+        "Bestellnummer;Kundennummer;Bestelldatum;Artikelnummer;Menge;Einzelpreis;Währung\r\n"
+        "1;k1;31.12.2023;a;1;1.234,50;EUR\r\n2;k2;02.01.2024;b;2;0,99;EUR\r\n"
+    )
+    frame = staged(make_settings, write(tmp_path / "o.csv", codecs.BOM_UTF8 + text.encode()))
+    assert frame["line_amount"].to_list() == [Decimal("1234.50"), Decimal("1.98")]
+    assert frame["order_date"].to_list() == [dt.date(2023, 12, 31), dt.date(2024, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "found"),
+    [
+        ("a,b\n1,“Mü” €\n", "cp1252", [{"a": "1", "b": "“Mü” €"}]),
+        ("a,b\n1,ü\n", "utf-16", [{"a": "1", "b": "ü"}]),
+        ("a,b\r\n1,2\n3,4\r\n", "utf-8", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
+        ("a,b\r1,2\r", "utf-8", [{"a": "1", "b": "2"}]),
+        ("sep=;\r\na;b\r\n1;2,5\r\n", "utf-8-sig", [{"a": "1", "b": "2,5"}]),
+        ("a\tb,c\n1\t2\n", "utf-8", [{"a": "1", "b,c": "2"}]),
+        ('a,b\n1,"x\n\ny ""z"""\n2\n', "utf-8", [{"a": "1", "b": 'x\n\ny "z"'},
+                                                {"a": "2", "b": None}]),
+        ("a,b\n1,2,\n", "utf-8", [{"a": "1", "b": "2", "column3": None}]),
+        ("a,A,,b\n1,2,3,4\n", "utf-8", [{"a": "1", "A_1": "2", "column3": "3", "b": "4"}]),
+    ],
+)  # fmt: skip
+def test_a_csv_file_of_any_editor_is_read(
+    tmp_path: Path, content: str, encoding: str, found: list[dict[str, str | None]]
+) -> None:
+    assert payloads(write(tmp_path / "o.csv", content, encoding)) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ('9,"two\nlines"', {"a": "9", "b": "two\nlines"}),
+        ('9,"6,00"', {"a": "9", "b": "6,00"}),
+        ("9,8,7", {"unreadable": "9,8,7"}),
+        ('9,"Best" mug', {"unreadable": '9,"Best" mug'}),
+    ],
+)
+def test_an_odd_line_far_down_is_kept_and_does_not_spoil_the_others(
+    tmp_path: Path, line: str, kept: dict[str, str]
+) -> None:
+    path = write(tmp_path / "o.csv", "a,b\n" + "1,x\n" * 25_000 + line + "\n2,y\n")
+    found = payloads(path)
+    assert len(found) == 25_002
+    assert kept in found[-2:]
+    assert {"a": "2", "b": "y"} in found[-2:]
+
+
+def test_a_quote_that_is_never_closed_swallows_no_record_in_silence(tmp_path: Path) -> None:
+    path = write(tmp_path / "o.csv", HEADER + '1,"k,2024-01-01,5\n2,k,2024-01-01,5\n')
+    with pytest.raises(InputError, match="a quote is opened and not closed"):
+        inspect("orders", FileStream(path=path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("o.json", '[\n {"a": 1,\n  "b": "ü"},\n {"a": 2}\n]'.encode()),
+        ("o.jsonl.gz", gzip.compress('{"a": 1, "b": "ü"}\n{"a": 2}\n'.encode())),
+        ("o.jsonl", '{"a": 1, "b": "ü"}\n{"a": 2}\n'.encode("latin-1")),
+    ],
+)
+def test_json_is_read_as_a_list_compressed_and_in_latin_1(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    assert payloads(write(tmp_path / name, content)) == [{"a": 1, "b": "ü"}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("o.csv.gz", b"a,b\n1,2\n"), ("o.json", b'[{"a": 1}, {"a"'), ("o.parquet", b"x")],
+)
+def test_a_broken_file_costs_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(InputError, match="not readable as") as caught:
+        inspect("orders", FileStream(path=write(tmp_path / name, content)))
+    assert str(caught.value).count(str(tmp_path)) == 1 + (name == "o.parquet")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-01-02 03:04:05 -0500", "2024-01-02 08:04:05"),
+        ("2024-01-02T03:04+01:00", "2024-01-02 02:04:00"),
+        ("2024-01-02 03:04:05 GMT", "2024-01-02 03:04:05"),
+        ("2024-01-02 03:04 PM", "2024-01-02 14:04:00"),
+        ("1/13/2024 3:04 PM", "2024-01-13 14:04:00"),
+        ("13.01.24 10:00", "2024-01-13 09:00:00"),
+        ("13-01-2024 10:00", "2024-01-13 09:00:00"),
+        ("Jan 13, 2024", "2024-01-12 23:00:00"),
+        ("20240113", "2024-01-12 23:00:00"),
+        ("1704164645.0", "2024-01-02 03:04:05"),
+        ("1704164645123", "2024-01-02 03:04:05.123000"),
+    ],
+)
+def test_a_moment_is_read_however_it_is_written(
+    tmp_path: Path, make_settings: MakeSettings, text: str, moment: str
+) -> None:
+    path = write(tmp_path / "o.csv", HEADER + f'1,k,"{text}",5\n')
+    frame = staged(make_settings, path, shop={"timezone": "Europe/Berlin"})
+    assert str(frame["ordered_at"][0]) == moment
+
+
+def test_a_date_format_may_have_an_offset_and_must_be_one(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(tmp_path / "o.csv", HEADER + "1,k,02/01/2024 03:04 -0500,5\n")
+    frame = staged(make_settings, path, date_format="%d/%m/%Y %H:%M %z")
+    assert frame["ordered_at"].to_list() == [dt.datetime(2024, 1, 2, 8, 4)]
+    for told in ("%Q", "DD/MM/YYYY"):
+        with pytest.raises(InputError, match="not a date format"):
+            inspect("orders", FileStream(path=path, date_format=told))
+
+
+def test_a_date_format_told_for_another_file_does_no_harm(tmp_path: Path) -> None:
+    path = write(tmp_path / "o.csv", HEADER + "1,k,2024-01-02,5\n")
+    columns = inspect("orders", FileStream(path=path, date_format="%d/%m/%Y"))
+    assert columns["ordered_at"].parse == "iso"
+
+
+def test_a_date_that_no_shop_has_seen_is_quarantined(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(tmp_path / "o.csv", HEADER + "1,k,1970-01-01,5\n2,k,2024-01-02,5\n")
+    frame = staged(make_settings, path)
+    assert frame["quarantine_reason"].to_list() == ["date before 1990", None]
+
+
+NUMBERS = {
+    "1234.5": "1234.50", "1,234.56": "1234.56", "$5.00": "5.00", "-€5": "-5.00", "5 USD": "5.00",
+    "(5.00)": "-5.00", "5-": "-5.00", "1'234.50": "1234.50", "1\u00a0234.50": "1234.50",
+    "12,5": None, "1e300": None, "NaN": None, "-": None, "inf": None, "--5": None, "5 5": None,
+}  # fmt: skip
+COMMA_NUMBERS = {"1 234,50": "1234.50", "1.234,5": "1234.50", "7,05 €": "7.05", "12.5": None}
+
+
+@pytest.mark.parametrize("numbers", [NUMBERS, COMMA_NUMBERS], ids=["point", "comma"])
+def test_a_number_is_read_as_people_write_it_or_not_at_all(
+    tmp_path: Path, make_settings: MakeSettings, numbers: dict[str, str | None]
+) -> None:
+    lines = "".join(f"{n:02};k;2024-01-01;{text}\n" for n, text in enumerate(numbers))
+    path = write(tmp_path / "o.csv", HEADER.replace(",", ";") + lines)
+    amounts = staged(make_settings, path)["line_amount"]
+    found = [None if amount is None else str(amount) for amount in amounts]
+    assert found == list(numbers.values())
+
+
+def test_an_empty_column_is_no_mistake(tmp_path: Path, make_settings: MakeSettings) -> None:
+    path = write(tmp_path / "o.csv", "order id,customer id,date,amount,price\n1,k,2024-01-01,5,\n")
+    assert staged(make_settings, path)["line_amount"].to_list() == [Decimal(5)]
+
+
+def test_prices_without_a_quantity_are_a_piece_each(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(tmp_path / "o.csv", "order id,customer id,date,price\n1,k,2024-01-01,5.50\n")
+    frame = staged(make_settings, path)
+    assert frame.select("quantity", "line_amount").rows() == [(1, Decimal("5.50"))]
+
+
+def test_an_amount_stands_in_for_a_quantity_that_is_missing(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "order id,customer id,date,quantity,price,amount\n"
+        "1,k,2024-01-01,2,5,10\n2,k,2024-01-02,,5,15\n3,k,2024-01-03,,5,\n",
+    )
+    frame = staged(make_settings, path)
+    assert frame["line_amount"].to_list() == [Decimal(10), Decimal(15), None]
+    assert frame["quarantine_reason"].to_list() == [None, None, "no amount"]
+
+
+def test_a_line_worth_more_than_any_shop_is_quarantined_and_stops_nothing(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "order id,customer id,date,quantity,price\n"
+        "1,k,2024-01-01,1,5\n2,k,2024-01-02,9999999999,9999999999\n",
+    )
+    reasons = staged(make_settings, path)["quarantine_reason"].to_list()
+    assert reasons == [None, "unreadable: quantity"]
+
+
+EXPORTS = {
+    "contacts": "id,email\n{key},a@example.com\n",
+    "products": "sku,name\n{key},Mug\n",
+    "events": "event_id,event,timestamp,user_id\n{key},view,2024-01-01,k\n",
+    "ad_performance": "date,campaign,clicks\n2024-01-01,{key},5\n",
+    "orders": "order id,line id,customer id,date,amount\n1,{key},k,2024-01-01,5\n",
+}
+
+
+@pytest.mark.parametrize("stream", EXPORTS)
+def test_of_a_record_that_comes_twice_one_is_accepted(
+    tmp_path: Path, make_settings: MakeSettings, stream: str
+) -> None:
+    header, line = EXPORTS[stream].format(key="x").splitlines()
+    path = write(tmp_path / "e.csv", f"{header}\n{line}\n{line}\n")
+    settings = make_settings(sources={"files": {stream: {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, stream)
+    build_table(warehouse, settings, f"staging.files_{stream}")
+    outcomes = warehouse.read(f"staging.files_{stream}")["outcome"]
+    assert sorted(outcomes) == ["accepted", "duplicate"]
+
+
+def test_a_version_that_cannot_be_used_replaces_nothing(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "order id,line id,customer id,date,quantity,price\n"
+        "1,1,k,2024-01-01,2,5\n1,1,k,2024-01-02,two,5\n",
+    )
+    assert staged(make_settings, path)["outcome"].to_list() == ["accepted", "quarantined"]
