@@ -32,6 +32,12 @@ def column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
+def raw_metadata(name: str) -> dict[str, Any]:
+    """What is known of a raw view before anything is taken in: its name and its columns."""
+    columns = [dg.TableColumn(column, kind) for column, kind in raw_columns()[name].items()]
+    return {"dagster/table_name": name, "dagster/column_schema": dg.TableSchema(columns)}
+
+
 def static_metadata(contract: Contract) -> dict[str, Any]:
     """Metadata that a table has before it is ever built."""
     return {

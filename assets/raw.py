@@ -3,9 +3,11 @@
 import dagster as dg
 
 from assets.automation import DAILY
+from assets.metadata import raw_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.tables import held_while_broken, part_of
 from marketing_platform.settings import Settings
+from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import Ingested, create_view, ingest
 from marketing_platform.state import open_state
 from resources.warehouse import WarehouseResource
@@ -13,9 +15,25 @@ from resources.warehouse import WarehouseResource
 
 def raw_assets(
     settings: Settings, partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetsDefinition]:
-    """One asset for each configured stream of the `files` source."""
-    return [_raw_asset(stream, partitions) for stream in settings.platform.sources.files]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """One asset for each stream of the `files` source; those without an export are only shown."""
+    configured = settings.platform.sources.files
+    return [
+        _raw_asset(stream, partitions) if stream in configured else _without_export(stream)
+        for stream in STREAMS
+    ]
+
+
+def _without_export(stream: str) -> dg.AssetSpec:
+    """A stream that the settings do not name; the tables that read it are empty."""
+    return dg.AssetSpec(
+        asset_key(f"raw.files_{stream}"),
+        group_name="raw",
+        description=f"No export of {stream} is configured, so there are no records.",
+        kinds={"file"},
+        owners=[OWNER],
+        metadata=raw_metadata(f"raw.files_{stream}"),
+    )
 
 
 def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -25,7 +43,7 @@ def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
         description=f"One row is a record of the export of {stream}, as it came.",
         kinds={"parquet", "file"},
         owners=[OWNER],
-        metadata={"dagster/table_name": f"raw.files_{stream}"},
+        metadata=raw_metadata(f"raw.files_{stream}"),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         freshness_policy=DAILY,

@@ -24,6 +24,7 @@ mentions as (
 keyed as (
     select
         *,
+        concat(cast(is_listed as varchar), cast(updated_at as varchar)) as standing,
         coalesce(source_contact_id, 'email:' || lower(trim(email))) as contact_key,
         nullif(lower(trim(email)), '') as clean_email,
         regexp_replace(translate(trim(phone), ' ()-./', ''), '^00', '+') as plain_phone
@@ -36,14 +37,13 @@ select
     contact_key as source_contact_id,
     -- The list of contacts wins over what an order says, and the latest word over earlier ones. The
     -- value itself settles a tie, so that the order of the records does not matter.
-    arg_max(clean_email, concat(cast(is_listed as varchar), cast(updated_at as varchar), clean_email))
-        filter (where clean_email is not null) as email,
-    arg_max(plain_phone, concat(cast(is_listed as varchar), cast(updated_at as varchar), plain_phone))
+    arg_max(clean_email, concat(standing, clean_email)) filter (where clean_email is not null)
+        as email,
+    arg_max(plain_phone, concat(standing, plain_phone))
         filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,}$')) as phone,
     max(first_name) as first_name,
     max(last_name) as last_name,
-    arg_max(country, concat(cast(is_listed as varchar), cast(updated_at as varchar), country))
-        filter (where country is not null) as country,
+    arg_max(country, concat(standing, country)) filter (where country is not null) as country,
     bool_and(has_email_consent) as has_email_consent,
     bool_and(has_sms_consent) as has_sms_consent,
     min(created_at) as created_at,

@@ -1,6 +1,6 @@
--- One row is a line that was given back. It belongs to the order whose number it carries, or else to
--- the latest earlier line of the same buyer, product and price; to none that is given back already,
--- and where none matches it stands alone.
+-- One row is a line that was given back. It belongs to the order whose number it carries, or else
+-- to the latest earlier line of the same buyer, product and price that is not given back already;
+-- where none matches it stands alone.
 with
 returned as (
     select

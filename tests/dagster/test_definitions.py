@@ -35,7 +35,6 @@ def inventory(settings: Settings) -> dict[str, dict[str, object]]:
             "description": spec.description,
         }
         for spec in specs
-        if spec.group_name != "default"
     }
 
 
@@ -92,6 +91,14 @@ def test_sensors_are_switched_on_and_the_schedule_runs_for_a_shop_that_lives(
         for name, shop in {"past": tiny_shop, "lives": lives}.items()
     }
     assert status == {"past": "STOPPED", "lives": "RUNNING"}
+
+
+def test_every_asset_says_what_it_is_and_whose_also_a_stream_without_an_export(
+    tiny_shop: Settings,
+) -> None:
+    for name, seen in inventory(tiny_shop).items():
+        assert seen["group"] == name.partition("/")[0]
+        assert all(seen[what] for what in ("description", "kinds", "owners")), name
 
 
 def test_tables_follow_their_inputs_but_for_those_that_are_loaded_by_day(

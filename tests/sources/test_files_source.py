@@ -243,7 +243,7 @@ odd_text = st.text(
 
 
 @hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.fixed_dictionaries({
     "order_id": odd_text | st.integers() | st.none(),
