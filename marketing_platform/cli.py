@@ -203,9 +203,14 @@ def _day(text: str | None) -> dt.date | None:
     if text is None:
         return None
     try:
-        return dt.date.fromisoformat(text)
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise InputError(f"not a day: {text!r}", where="--as-of", mend="Write YYYY-MM-DD") from None
+    if day > dt.datetime.now(dt.UTC).date():
+        raise InputError(
+            f"{day} has not happened yet", where="--as-of", mend="Name a day of the past"
+        )
+    return day
 
 
 if __name__ == "__main__":

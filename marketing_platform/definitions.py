@@ -7,6 +7,7 @@ runs jobs through `run_job`, so that what it did shows in the UI.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,4 +159,6 @@ def _first_line(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error and error.cause:
         error = error.cause
-    return error.message.strip().splitlines()[0] if error else "no message"
+    line = error.message.strip().splitlines()[0] if error else "no message"
+    # Dagster puts the class of the error before its words; a person needs the words.
+    return re.sub(r"^[\w.]+(Error|Exception): ", "", line)

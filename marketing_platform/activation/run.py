@@ -27,9 +27,9 @@ def activate(
 
     What is in flight cannot be planned anew, so leftovers go first. With `holds` nothing leaves.
     """
-    leftovers = None
-    if not holds:
-        leftovers = dispatch(engine, settings, stop=stop, only_leftovers=True)
-    plans = plan_all(warehouse, engine, settings, holds=holds, force=force)
-    report = dispatch(engine, settings, stop=stop)
-    return plans, leftovers.add(report) if leftovers else report
+    if holds:
+        plans = plan_all(warehouse, engine, settings, holds=holds, force=force)
+        return plans, DispatchReport(destinations=())
+    leftovers = dispatch(engine, settings, stop=stop, only_leftovers=True)
+    plans = plan_all(warehouse, engine, settings, force=force)
+    return plans, leftovers.add(dispatch(engine, settings, stop=stop))
