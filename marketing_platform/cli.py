@@ -90,7 +90,9 @@ def demo(
 
 
 @app.command()
-def up(port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000) -> None:
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
+) -> None:
     """Open the Dagster UI on the current shop."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:

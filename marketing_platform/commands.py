@@ -27,7 +27,7 @@ from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import FileStream, Settings, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.files.fields import STREAMS
-from marketing_platform.sources.files.ingest import ingest, inspect
+from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
@@ -184,6 +184,7 @@ def _run_everything(console: Console, settings: Settings) -> None:
     started = time.monotonic()
     for stream in settings.platform.sources.files:
         report.print_ingested(console, ingest(settings, stream))
+    _refuse_a_clock_before_everything(settings)
     console.print("Another column: --map STREAM.FIELD=COLUMN", style="dim")
     with console.status("Building every table"):
         built = run_job(settings, "build")
@@ -210,6 +211,17 @@ def _run_everything(console: Console, settings: Settings) -> None:
             f"not everything could be sent: {'; '.join(trouble)}",
             where="activation",
             mend="Nothing is lost; the next activation goes on",
+        )
+
+
+def _refuse_a_clock_before_everything(settings: Settings) -> None:
+    """Stop where the clock stands before the first record: everything would be empty."""
+    clock, covered = settings.platform.clock, coverage(settings)
+    if isinstance(clock, dt.date) and covered and clock < covered.first:
+        raise InputError(
+            f"{clock} is before the first record, of {covered.first}",
+            where="--as-of",
+            mend=f"Name a day from {covered.first} to {covered.last}",
         )
 
 

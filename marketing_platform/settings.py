@@ -157,7 +157,6 @@ class Alerts(_Model):
 class Freshness(_Model):
     """How old the newest record of a source may be, in hours, before activation holds."""
 
-    late_hours: float = Field(default=26, gt=0)
     stale_hours: float = Field(default=50, gt=0)
 
 

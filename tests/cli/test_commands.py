@@ -85,6 +85,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
         (["run", "--orders", "orders.csv", "--map", "ordrs.x=y"], "no stream 'ordrs'"),
         (["run", "--orders", "orders.csv", "--as-of", "tomorrow"], "Write YYYY-MM-DD"),
         (["run", "--orders", "orders.csv", "--as-of", "2199-01-01"], "has not happened yet"),
+        (["run", "--orders", "orders.csv", "--as-of", "1999-01-01"], "before the first record"),
         (["backtest", "orders.csv", "--horizon-days", "400"], "horizon"),
         (["backtest", "orders.csv", "--task", "love"], "task"),
         (["quarantine"], "nothing was built yet"),
