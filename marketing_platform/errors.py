@@ -36,3 +36,9 @@ class HeldError(PlatformError):
     """An activation that is held because its inputs cannot be trusted."""
 
     exit_code = 4
+
+
+class SourceError(PlatformError):
+    """A system that cannot be reached, refuses us, or answers what nobody can read."""
+
+    exit_code = 5
