@@ -54,7 +54,21 @@ class FileStream(_Model):
 
 
 class Sources(_Model):
-    """The systems that data comes from."""
+    """The systems that data comes from.
+
+    `files` are exports. Every other name is a system that is pulled: what stands under it is
+    checked by the system itself, see `sources.active`. It is kept out of `repr`, as it has secrets.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    def __repr__(self) -> str:
+        return f"Sources(files={self.files!r}, systems={sorted(self.systems)})"
+
+    @property
+    def systems(self) -> Mapping[str, Any]:
+        """The settings of each system by its name, as they stand in the file, resolved."""
+        return self.__pydantic_extra__ or {}
 
     files: dict[
         Literal["orders", "contacts", "products", "events", "ad_performance"], FileStream
@@ -305,7 +319,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-_SECRET_KEYS = frozenset({"token", "webhook_token", "api_key", "password", "secret"})
+_SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)")
 
 
 def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
@@ -313,13 +327,17 @@ def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
         return
     for name, value in content.items():
         here = f"{place}{name}"
-        if name in _SECRET_KEYS and value is not None and not _REFERENCE.fullmatch(str(value)):
+        if _is_secret(name, value) and not _REFERENCE.fullmatch(str(value)):
             raise ConfigError(
                 f"{here}: a secret does not belong in a file",
                 where=str(where),
                 mend=f"Write {name}: ${{{name.upper()}}} and set that environment variable",
             )
         _refuse_plain_secrets(value, where, f"{here}.")
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    return value is not None and bool(_SECRET_KEY.fullmatch(str(name)))
 
 
 def _resolve(value: Any, where: Path, environ: Mapping[str, str], place: str) -> Any:

@@ -200,7 +200,9 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "impression_count": integer("Times shown.", nullable=True),
         "click_count": integer("Times clicked.", nullable=True),
         "cost_amount": _money("Money spent."),
-        "conversion_count": number("Purchases that the platform claims, shares too.", nullable=True),
+        "conversion_count": number(
+            "Purchases that the platform claims, shares too.", nullable=True
+        ),
         "conversion_value_amount": _money("Their value."),
         "currency": _CURRENCY,
     },
@@ -279,13 +281,17 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
     },
     "payments": {
         "source_payment_id": _key("The source's key of the charge or refund."),
-        "payment_kind": text("Which way the money went.", nullable=True, one_of=("charge", "refund")),
+        "payment_kind": text(
+            "Which way the money went.", nullable=True, one_of=("charge", "refund")
+        ),
         "source_charge_id": _key("The charge that a refund gives back."),
         "source_contact_id": _CONTACT,
         "email": _EMAIL,
         "source_order_id": _key("The order, if told."),
         "payment_status": text(
-            "What became of it.", nullable=True, one_of=("succeeded", "pending", "failed", "cancelled")
+            "What became of it.",
+            nullable=True,
+            one_of=("succeeded", "pending", "failed", "cancelled"),
         ),
         "paid_at": _moment("When."),
         "payment_date": date("Its day in the shop's time zone.", nullable=True),

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from marketing_platform.sources.stream import Stream
 
 if TYPE_CHECKING:
-    from marketing_platform.sources.client import Answer, Client
+    from marketing_platform.sources.client import Answer
 
 FOLDER = Path(__file__).parent
 
@@ -79,16 +79,16 @@ class Api:
 
 @dataclass(frozen=True)
 class System:
-    """A system: `type` is its folder, `title` the vendor's own name for it.
+    """A system: `name` is its folder, `title` the vendor's own name for it.
 
     `api` is None for systems that are not asked over HTTP. `probe` makes the cheapest call that
     proves the credentials and returns a few words on what it found (the shop's name, the scopes);
     it raises a `SourceError` that says what is missing.
     """
 
-    type: str
+    name: str
     title: str
-    settings: type[SystemSettings]
+    settings_model: type[SystemSettings]
     streams: tuple[Stream, ...]
     api: Callable[..., Api] | None = None
     probe: Callable[..., str] | None = None

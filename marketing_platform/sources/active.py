@@ -1,0 +1,71 @@
+"""The sources that a shop has configured: a name, a system, and its settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from marketing_platform.errors import ConfigError
+from marketing_platform.settings import Settings
+from marketing_platform.sources.stream import Stream
+from marketing_platform.sources.system import System, SystemSettings, find_system, system_types
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class ActiveSource:
+    """A configured system. `name` is the key in the settings, and part of its tables' names."""
+
+    name: str
+    system: System
+    settings: SystemSettings = field(repr=False)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that are pulled: all of the system's, or those that the settings name."""
+        wanted = self.settings.streams
+        return tuple(s for s in self.system.streams if not wanted or s.name in wanted)
+
+    def raw_name(self, stream_or_items: str) -> str:
+        """The raw view of a stream or of a list in it, e.g. `raw.shopify_orders`."""
+        return f"raw.{self.name}_{stream_or_items}"
+
+
+def active_sources(settings: Settings) -> tuple[ActiveSource, ...]:
+    """The configured systems by name; a mistake in their settings is told with its key."""
+    systems = settings.platform.sources.systems
+    where = str(settings.config_dir / "platform.yaml")
+    return tuple(_active(name, systems[name], where) for name in sorted(systems))
+
+
+def _active(name: str, content: object, where: str) -> ActiveSource:
+    given = dict(content) if isinstance(content, dict) else {}
+    type_name = given.setdefault("type", name)
+    if not _NAME.match(name) or "__" in name:
+        raise ConfigError(f"sources.{name}: not a name", where=where, mend="Use a-z, 0-9 and _")
+    if type_name not in system_types():
+        known = ", ".join(["files", *system_types()])
+        raise ConfigError(
+            f"sources.{name}: no system {type_name!r}", where=where, mend=f"There are: {known}"
+        )
+    system = find_system(type_name)
+    try:
+        parsed = system.settings_model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in ("sources", name, *first["loc"]))
+        raise ConfigError(
+            f"{place}: {first['msg']}", where=where, mend="Correct this key"
+        ) from None
+    unknown = set(parsed.streams) - {stream.name for stream in system.streams}
+    if unknown:
+        known = ", ".join(stream.name for stream in system.streams)
+        raise ConfigError(
+            f"sources.{name}.streams: no stream {sorted(unknown)[0]!r}",
+            where=where,
+            mend=f"There are: {known}",
+        )
+    return ActiveSource(name, system, parsed)
