@@ -1,4 +1,4 @@
-"""What is read from a vendor's payload: fields by JSON path, typed. Declarative; `raw_view` reads them.
+"""What is read from a vendor's payload: fields by JSON path, typed; `raw_view` reads them.
 
 Every field is tried at each of its paths in turn, and the first that has a value wins: vendors
 rename fields between versions, and landing tools between vendors.

@@ -138,13 +138,13 @@ class Rest:
     """The walk of most streams: a first request, and pages from there.
 
     `first` makes the request from the settings and the window; `records` is the JSON path of the
-    list of records in an answer; `extra` what is put into each record under `_page`.
+    list of records in an answer; `facts` what is put into each record under `_page`.
     """
 
     first: Callable[[Any, Window], Request]
     records: str
     paging: Paging = field(default_factory=OnePage)
-    extra: Callable[[Answer], Mapping[str, Any]] = lambda answer: {}
+    facts: Callable[[Answer], Mapping[str, Any]] = lambda answer: {}
 
     def pages(
         self,
@@ -160,7 +160,7 @@ class Rest:
         while request:
             answer = client.send(request)
             following = self.paging.following(request, answer, find(answer.body, self.records))
-            page = Page(answer.content, self.records, extra=self.extra(answer))
+            page = Page(answer.content, self.records, extra=self.facts(answer))
             state = {"request": dataclasses.asdict(following)} if following else None
             # A vendor that sends the same page for ever would fill the disk.
             if following == request:
