@@ -3,19 +3,23 @@
 import dagster as dg
 
 from assets.names import WAREHOUSE_POOL, asset_key
-from marketing_platform.quality.checks import STAGING_STREAMS, model_is_promoted, records_add_up
+from marketing_platform.quality.checks import judged_tables, model_is_promoted, records_add_up
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
 from resources.warehouse import WarehouseResource
 
 
-def table_checks() -> list[dg.AssetChecksDefinition]:
+def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """All checks that run after a build."""
-    return [*(_adds_up(name) for name in STAGING_STREAMS), *map(_promoted, ("purchase", "churn"))]
+    judged = judged_tables(settings)
+    return [
+        *(_adds_up(name, raw_view) for name, raw_view in judged.items()),
+        *map(_promoted, ("purchase", "churn")),
+    ]
 
 
-def _adds_up(name: str) -> dg.AssetChecksDefinition:
+def _adds_up(name: str, raw_view: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=asset_key(name),
         name="records_add_up",
@@ -26,7 +30,7 @@ def _adds_up(name: str) -> dg.AssetChecksDefinition:
     def _check(
         warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
     ) -> dg.AssetCheckResult:
-        return _recorded(platform, records_add_up(warehouse.engine, name))
+        return _recorded(platform, records_add_up(warehouse.engine, name, raw_view))
 
     return _check
 

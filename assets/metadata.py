@@ -7,7 +7,9 @@ from typing import Any
 import dagster as dg
 
 from assets.names import asset_key
+from marketing_platform import pipeline
 from marketing_platform.contracts import Contract
+from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import raw_columns
 from marketing_platform.warehouse import SqlTable, Table
 from marketing_platform.warehouse.lineage import column_lineage
@@ -47,7 +49,7 @@ def static_metadata(contract: Contract) -> dict[str, Any]:
     }
 
 
-def lineage_metadata(table: Table) -> dict[str, Any]:
+def lineage_metadata(table: Table, settings: Settings) -> dict[str, Any]:
     """Column lineage of a SQL table; a Python table has none."""
     if not isinstance(table, SqlTable):
         return {}
@@ -57,7 +59,7 @@ def lineage_metadata(table: Table) -> dict[str, Any]:
                 dg.TableColumnDep(asset_key=asset_key(source), column_name=name)
                 for source, name in sources
             ]
-            for column, sources in column_lineage(table, raw_columns()).items()
+            for column, sources in column_lineage(table, pipeline.raw_columns(settings)).items()
         }
     )
     return {"dagster/column_lineage": lineage}

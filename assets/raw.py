@@ -7,7 +7,6 @@ from assets.metadata import raw_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.tables import held_while_broken, part_of
 from marketing_platform.settings import Settings
-from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import Ingested, create_view, ingest
 from marketing_platform.state import open_state
 from resources.warehouse import WarehouseResource
@@ -15,25 +14,9 @@ from resources.warehouse import WarehouseResource
 
 def raw_assets(
     settings: Settings, partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """One asset for each stream of the `files` source; those without an export are only shown."""
-    configured = settings.platform.sources.files
-    return [
-        _raw_asset(stream, partitions) if stream in configured else _without_export(stream)
-        for stream in STREAMS
-    ]
-
-
-def _without_export(stream: str) -> dg.AssetSpec:
-    """A stream that the settings do not name; the tables that read it are empty."""
-    return dg.AssetSpec(
-        asset_key(f"raw.files_{stream}"),
-        group_name="raw",
-        description=f"No export of {stream} is configured, so there are no records.",
-        kinds={"file"},
-        owners=[OWNER],
-        metadata=raw_metadata(f"raw.files_{stream}"),
-    )
+) -> list[dg.AssetsDefinition]:
+    """One asset for each export that is configured."""
+    return [_raw_asset(stream, partitions) for stream in settings.platform.sources.files]
 
 
 def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -11,7 +11,7 @@ from assets.automation import DAILY, after_inputs
 from assets.metadata import lineage_metadata, static_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.plots import plots_of
-from marketing_platform.contracts import CONTRACTS
+from marketing_platform.contracts import contract_of
 from marketing_platform.errors import ContractError
 from marketing_platform.pipeline import all_tables, build_table, raw_inputs
 from marketing_platform.quality.checks import newest_record
@@ -22,6 +22,7 @@ from marketing_platform.quality.results import (
     record_check,
 )
 from marketing_platform.settings import Settings
+from marketing_platform.sources.staging import FILES
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Built, Part, SqlTable, Table
 from resources.warehouse import WarehouseResource
@@ -36,23 +37,29 @@ def table_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of all tables of one schema.
 
-    A table that is built in parts has daily partitions, unless the shop has no source for it: years
-    of empty days would only be in the way.
+    A table that is built in parts has daily partitions where exports alone feed it: an export
+    covers days. What systems tell on a day is of any day, so what they feed is built whole.
     """
-    fed = {f"raw.files_{stream}" for stream in settings.platform.sources.files}
     return [
-        table_asset(table, partitions if raw_inputs(str(table.name)) & fed else None)
-        for table in all_tables().values()
+        table_asset(
+            settings, table, partitions if _is_fed_by_exports(settings, str(table.name)) else None
+        )
+        for table in all_tables(settings).values()
         if table.name.schema == schema
     ]
 
 
+def _is_fed_by_exports(settings: Settings, name: str) -> bool:
+    raw = raw_inputs(settings, name)
+    return bool(raw) and all(view.startswith(f"raw.{FILES}_") for view in raw)
+
+
 def table_asset(
-    table: Table, partitions: dg.PartitionsDefinition[str] | None
+    settings: Settings, table: Table, partitions: dg.PartitionsDefinition[str] | None
 ) -> dg.AssetsDefinition:
     """The asset of one table; with `partitions`, one that is built in parts is built by day."""
     name = str(table.name)
-    contract = CONTRACTS[name]
+    contract = contract_of(name)
     key = asset_key(name)
     is_partitioned = partitions is not None and contract.partition_by is not None
 
@@ -66,7 +73,7 @@ def table_asset(
         # A part's run writes an event per day; what never changes stands on the asset instead.
         metadata={
             **static_metadata(contract),
-            **(lineage_metadata(table) if is_partitioned else {}),
+            **(lineage_metadata(table, settings) if is_partitioned else {}),
         },
         partitions_def=partitions if is_partitioned else None,
         backfill_policy=dg.BackfillPolicy.single_run() if is_partitioned else None,
@@ -99,7 +106,7 @@ def table_asset(
         record_check(state, CheckResult(name, CONTRACT_CHECK, True, f"{built.row_count} rows"))
         record_build(state, name, built.row_count, newest_record(warehouse.engine, name))
         yield _check_result(key, True, f"{built.row_count} rows keep the contract")
-        yield _materialized(table, built, warehouse)
+        yield _materialized(table, built, warehouse, platform)
 
     return _build
 
@@ -148,13 +155,15 @@ def _check_result(key: dg.AssetKey, passed: bool, detail: str) -> dg.AssetCheckR
     )
 
 
-def _materialized(table: Table, built: Built, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def _materialized(
+    table: Table, built: Built, warehouse: WarehouseResource, settings: Settings
+) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=asset_key(str(table.name)),
         metadata={
             "dagster/row_count": built.row_count,
             "written_rows": built.written_count,
-            **({} if built.is_part else lineage_metadata(table)),
+            **({} if built.is_part else lineage_metadata(table, settings)),
             **plots_of(warehouse.engine, str(table.name)),
         },
     )

@@ -90,6 +90,25 @@ def demo(
 
 
 @app.command()
+def sandbox(
+    customers: Annotated[int, typer.Option(min=50, help="How many customers.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 7,
+    as_of: AsOf = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8700,
+    faults: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of requests that go wrong on purpose.")
+    ] = 0.0,
+    vendors: Annotated[
+        list[str] | None, typer.Option("--vendor", help="Serve only this one; repeatable.")
+    ] = None,
+) -> None:
+    """Serve a simulated shop in the vendors' own shapes on the loopback, until Ctrl-C."""
+    from marketing_platform import commands
+
+    commands.serve_sandbox(Console(), customers, seed, _day(as_of), port, faults, vendors or [])
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
@@ -108,6 +127,14 @@ def up(
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = ["dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     os.execv(dagster, [dagster, *arguments])  # noqa: S606 - hands over to the UI
+
+
+@app.command()
+def doctor() -> None:
+    """Check each configured system: reachable, authorised, clock, newest record. A line each."""
+    from marketing_platform import commands
+
+    commands.examine(Console(), load_settings())
 
 
 @app.command()

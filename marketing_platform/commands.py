@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from rich.console import Console
 
 from marketing_platform import report
 from marketing_platform.activation import activate, failures, plan_all
-from marketing_platform.errors import HeldError, InputError, PlatformError
+from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
 from marketing_platform.pipeline import build_all
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.segments.load import load_segments
@@ -87,6 +88,46 @@ def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None)
     )
 
 
+def serve_sandbox(
+    console: Console,
+    customers: int,
+    seed: int,
+    as_of: dt.date | None,
+    port: int,
+    fault_share: float,
+    vendors: list[str],
+) -> None:
+    """Serve the simulated shop until Ctrl-C, and say how to make it the sources of a shop."""
+    import yaml
+
+    from marketing_platform.demo.sandbox.config import demo_sources
+    from marketing_platform.demo.sandbox.facts import make_facts
+    from marketing_platform.demo.sandbox.faults import Faults
+    from marketing_platform.demo.sandbox.server import Sandbox, vendor_names
+
+    unknown = sorted(set(vendors) - set(vendor_names()))
+    if unknown:
+        known = ", ".join(vendor_names())
+        raise InputError("not served by the sandbox", where=unknown[0], mend=f"There are: {known}")
+    end = as_of or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    with console.status("Making the shop"):
+        facts = make_facts(customers=customers, seed=seed, end=end, days=_DEMO_DAYS)
+        sandbox = Sandbox(
+            facts, faults=Faults(share=fault_share), vendors=vendors or None, port=port
+        )
+    secrets_folder = load_settings().data_dir / "sandbox"
+    with sandbox:
+        sources = demo_sources(sandbox, secrets_folder)
+        console.print(f"The shop until {end}; put this into config/platform.yaml:\n")
+        # Plain, so that it can be copied: no wrapping, no markup.
+        print(yaml.safe_dump({"sources": sources}, sort_keys=False, width=1000), flush=True)
+        console.print(f"The secrets lie in {_shown(secrets_folder)}. Ctrl-C ends it.")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            console.print("Ended.")
+
+
 def run_backtest(
     file: Path,
     task: str,
@@ -134,6 +175,26 @@ def activate_now(
             where="activation",
             mend="See: marketing-platform activation failures",
         )
+
+
+def examine(console: Console, settings: Settings) -> None:
+    """Print a line per configured system. Raises SourceError where one cannot be used."""
+    from marketing_platform.sources.doctor import examine_sources
+
+    ill = []
+    for finding in examine_sources(settings):
+        mark = "[green]good[/]" if finding.is_well else "[red]bad [/]"
+        console.print(f"{mark}  {finding.source:<16}", end="")
+        console.print(f"{finding.title}: {finding.found}", markup=False, highlight=False)
+        if not finding.is_well:
+            ill.append(finding.source)
+    for stream, file in settings.platform.sources.files.items():
+        inspect(stream, file)
+        console.print(f"[green]good[/]  {'files':<16}{stream}: {file.path}", highlight=False)
+    if ill:
+        raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
+    if not settings.platform.sources.files and not settings.platform.sources.systems:
+        console.print("No source is configured; see docs/sources.md")
 
 
 def read_status(settings: Settings) -> dict[str, Any]:

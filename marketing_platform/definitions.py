@@ -52,7 +52,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     tables = [asset for layer in LAYERS for asset in table_assets(layer, settings, partitions)]
     return dg.Definitions(
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
-        asset_checks=table_checks(),
+        asset_checks=table_checks(settings),
         jobs=JOBS,
         schedules=[daily_ingest(settings, loaded_days)],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],

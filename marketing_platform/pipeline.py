@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from dataclasses import replace
 
-from marketing_platform.core import clock
+from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import links
 from marketing_platform.predictions import tables as predictions
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
+from marketing_platform.sources import raw_view
+from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files import ingest
+from marketing_platform.sources.staging import expand, has_unions, staging_tables, tables_behind
 from marketing_platform.warehouse import Built, Part, Table, Warehouse, sql_tables
-from marketing_platform.warehouse.tables import SqlTable, in_build_order
+from marketing_platform.warehouse.tables import SqlTable, in_build_order, tables_read
 
-_RAW_VIEWS = f"raw.{ingest.SOURCE}_"
+_PYTHON = (
+    *countries.TABLES,
+    *exchange_rates.TABLES,
+    *clock.TABLES,
+    *links.TABLES,
+    *predictions.TABLES,
+    *segments.TABLES,
+)
 
 
-@cache
-def all_tables() -> dict[str, Table]:
-    """Every table from staging on by name, each after those that it reads."""
-    python = (*clock.TABLES, *links.TABLES, *predictions.TABLES, *segments.TABLES)
-    tables: dict[str, Table] = {**sql_tables(), **{str(table.name): table for table in python}}
+def all_tables(settings: Settings) -> dict[str, Table]:
+    """Every table from staging on by name, each after those that it reads.
+
+    Which staging tables there are, and what core reads, follows from the configured sources.
+    """
+    sources = tuple(
+        (source.name, source.system.name, tuple(stream.name for stream in source.streams))
+        for source in active_sources(settings)
+    )
+    key = (tuple(sorted(settings.platform.sources.files)), sources)
+    if key not in _KNOWN:
+        _KNOWN[key] = _tables(settings)
+    return _KNOWN[key]
+
+
+# Reading all SQL takes a second, and every command and sensor asks.
+_KNOWN: dict[object, dict[str, Table]] = {}
+
+
+def _tables(settings: Settings) -> dict[str, Table]:
+    staged = staging_tables(settings)
+    tables: dict[str, Table] = {name: one.table for name, one in staged.items()}
+    for name, table in sql_tables().items():
+        sql = expand(table.sql, staged.values()) if has_unions(table.sql) else table.sql
+        tables[name] = replace(table, sql=sql, reads=tables_read(sql))
+    for python in _PYTHON:
+        reads = {name for read in python.reads for name in tables_behind(read, staged.values())}
+        tables[str(python.name)] = replace(python, reads=tuple(sorted(reads)))
     return in_build_order(tables)
 
 
@@ -29,13 +62,32 @@ def build_table(
     warehouse: Warehouse, settings: Settings, name: str, part: Part | None = None
 ) -> Built:
     """Build one table: all of it, or the days of `part`."""
-    table = all_tables()[name]
-    for read in table.reads:
-        if read.startswith(_RAW_VIEWS):
-            ingest.create_view(warehouse, settings, read.removeprefix(_RAW_VIEWS))
+    table = all_tables(settings)[name]
+    create_raw_views(warehouse, settings, table.reads)
     if isinstance(table, SqlTable):
         return warehouse.build(name, table.sql, part=part)
     return table.build(warehouse, settings)
+
+
+def create_raw_views(warehouse: Warehouse, settings: Settings, names: Iterable[str]) -> None:
+    """Create those of the named tables that are raw views."""
+    wanted = {name for name in names if name.startswith("raw.")}
+    for stream in settings.platform.sources.files:
+        if f"raw.{ingest.SOURCE}_{stream}" in wanted:
+            ingest.create_view(warehouse, settings, stream)
+    for source in active_sources(settings):
+        pulled = wanted & set(raw_view.raw_columns(source))
+        if pulled:
+            with warehouse.connect() as connection:
+                raw_view.create_views(connection, settings, source, pulled)
+
+
+def raw_columns(settings: Settings) -> dict[str, dict[str, str]]:
+    """The columns of every raw view, with their DuckDB types."""
+    found = ingest.raw_columns()
+    for source in active_sources(settings):
+        found = found | raw_view.raw_columns(source)
+    return found
 
 
 def build_all(
@@ -49,16 +101,16 @@ def build_all(
     for stream in settings.platform.sources.files:
         ingest.ingest(settings, stream)
     done = []
-    for name in needed(until) if until else all_tables():
+    for name in needed(settings, until) if until else all_tables(settings):
         built = build_table(warehouse, settings, name)
         on_built(built)
         done.append(built)
     return done
 
 
-def needed(names: Iterable[str]) -> list[str]:
+def needed(settings: Settings, names: Iterable[str]) -> list[str]:
     """The named tables and all that they read, in build order."""
-    tables = all_tables()
+    tables = all_tables(settings)
     wanted: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -69,7 +121,8 @@ def needed(names: Iterable[str]) -> list[str]:
     return [name for name in tables if name in wanted]
 
 
-def raw_inputs(name: str) -> set[str]:
+def raw_inputs(settings: Settings, name: str) -> set[str]:
     """The raw views that a table is built from, directly or through other tables."""
-    reads = {read for table in needed([name]) for read in all_tables()[table].reads}
+    tables = all_tables(settings)
+    reads = {read for table in needed(settings, [name]) for read in tables[table].reads}
     return {read for read in reads if read.startswith("raw.")}

@@ -34,11 +34,21 @@ class _Model(BaseModel):
 
 
 class Shop(_Model):
-    """The shop itself: its name, time zone (IANA) and reporting currency (ISO 4217)."""
+    """The shop itself: its name, time zone (IANA) and reporting currency (ISO 4217).
+
+    `country` (ISO 3166-1 alpha-2) is where a phone without a country is taken to be from.
+    """
 
     name: str = "My shop"
     timezone: str = "UTC"
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+
+
+class Rates(_Model):
+    """Exchange rates: the ECB's CSV as it comes, or a file of `date,currency,rate`."""
+
+    file: Path | None = None
 
 
 class FileStream(_Model):
@@ -185,6 +195,7 @@ class Platform(_Model):
     """The content of `config/platform.yaml`."""
 
     shop: Shop = Field(default_factory=Shop)
+    rates: Rates = Field(default_factory=Rates)
     # `now`, or the newest record of the sources (for an export of the past), or a fixed moment.
     clock: Literal["now", "newest_record"] | dt.date = "now"
     sources: Sources = Field(default_factory=Sources)

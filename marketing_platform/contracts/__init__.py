@@ -1,6 +1,6 @@
-"""What each table promises. `CONTRACTS` maps a table's name to its contract."""
+"""What each table promises. `contract_of` gives the contract of a table by its name."""
 
 from marketing_platform.contracts.contract import Contract, Violation
-from marketing_platform.contracts.tables import CONTRACTS
+from marketing_platform.contracts.tables import CONTRACTS, contract_of
 
-__all__ = ["CONTRACTS", "Contract", "Violation"]
+__all__ = ["CONTRACTS", "Contract", "Violation", "contract_of"]

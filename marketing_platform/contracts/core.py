@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from marketing_platform.contracts.contract import (
+    Column,
     Contract,
     contract,
     date,
@@ -10,9 +13,17 @@ from marketing_platform.contracts.contract import (
     integer,
     key,
     money,
+    number,
     text,
     timestamp,
 )
+from marketing_platform.contracts.entities import ENTITIES
+
+
+def _of(entity: str, columns: str) -> Mapping[str, Column]:
+    """Columns that core takes over from an entity as they are."""
+    return {name: ENTITIES[entity][name] for name in columns.split()}
+
 
 CORE: tuple[Contract, ...] = (
     contract(
@@ -33,6 +44,7 @@ CORE: tuple[Contract, ...] = (
             "first_name": text("Given name.", nullable=True),
             "last_name": text("Family name.", nullable=True),
             "country": text("Country as it came.", nullable=True),
+            "language": text("Language as it came.", nullable=True),
             "has_email_consent": flag(
                 "Agreed to marketing by e-mail; null: unknown.", nullable=True
             ),
@@ -51,11 +63,13 @@ CORE: tuple[Contract, ...] = (
             "contact_id": text("Who bought; null for a guest.", nullable=True),
             "ordered_at": timestamp("When."),
             "order_date": date("Day of the order."),
-            "item_count": integer("Lines.", ge=1),
+            "item_count": integer("Lines.", ge=0),
             "quantity": integer("Pieces.", ge=0),
             "gross_amount": money("Sum of the lines before refunds.", ge=0),
+            **_of("orders", "discount_amount shipping_amount tax_amount total_amount"),
             "currency": text("ISO 4217 code."),
             "country": text("Country as it came.", nullable=True),
+            **_of("orders", "discount_codes fulfilment_status"),
         },
         key=["order_id"],
         partition_by="order_date",
@@ -67,6 +81,7 @@ CORE: tuple[Contract, ...] = (
             "order_id": key("The order."),
             "order_date": date("Day of the order."),
             "product_id": text("The product.", nullable=True),
+            "sku": text("Stock keeping unit.", nullable=True),
             "quantity": integer("Pieces.", ge=0),
             "unit_price_amount": money("Price of a piece.", ge=0, scale=4),
             "line_amount": money("Quantity times price.", ge=0),
@@ -79,6 +94,7 @@ CORE: tuple[Contract, ...] = (
         "core.refunds",
         {
             "refund_id": key("Key: source and record, joined by a colon."),
+            "source": key("Where the record comes from."),
             "order_id": text("The order it gives back; null where none matches.", nullable=True),
             "order_item_id": text(
                 "The line it gives back; null where none matches.", nullable=True
@@ -99,10 +115,13 @@ CORE: tuple[Contract, ...] = (
             "product_id": key("Key: source and the source's own key, joined by a colon."),
             "source": key("Where the record comes from."),
             "source_product_id": key("The source's key."),
+            "sku": text("Stock keeping unit.", nullable=True),
             "title": text("What it is called.", nullable=True),
             "category": text("Its category.", nullable=True),
+            "brand": text("Its brand or vendor.", nullable=True),
             "price_amount": money("List price, or the last price sold at.", nullable=True),
             "currency": text("ISO 4217 code.", nullable=True),
+            **_of("products", "inventory_quantity is_active"),
         },
         key=["product_id"],
     ),
@@ -118,6 +137,7 @@ CORE: tuple[Contract, ...] = (
             "anonymous_id": text("The visitor's device, if known.", nullable=True),
             "product_id": text("The product it is about.", nullable=True),
             "order_id": text("The order it is about.", nullable=True),
+            **_of("events", "page_url utm_source utm_medium utm_campaign"),
         },
         key=["event_id"],
         partition_by="event_date",
@@ -125,18 +145,163 @@ CORE: tuple[Contract, ...] = (
     contract(
         "core.ad_performance",
         {
+            "ad_id": key("Source, platform, campaign, ad group and ad, joined by colons."),
+            "source": key("Where the figures come from."),
             "performance_date": date("Day."),
             "platform": key("Ad platform."),
             "campaign_id": key("Platform and its key of the campaign, joined by a colon."),
             "campaign_name": text("What the campaign is called.", nullable=True),
+            "ad_group_id": text("Platform and its key of the ad group.", nullable=True),
+            "ad_group_name": text("What the ad group is called.", nullable=True),
+            "ad_name": text("What the ad is called.", nullable=True),
             "impression_count": integer("Times shown.", ge=0),
             "click_count": integer("Times clicked.", ge=0),
             "cost_amount": money("Money spent.", ge=0),
-            "conversion_count": integer("Purchases that the platform claims.", ge=0),
+            "conversions": number("Purchases that the platform claims, shares too.", ge=0),
             "conversion_value_amount": money("Their value.", ge=0),
             "currency": text("ISO 4217 code."),
         },
-        key=["performance_date", "campaign_id"],
+        key=["performance_date", "ad_id"],
         partition_by="performance_date",
+    ),
+    contract(
+        "core.variants",
+        {
+            "variant_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "product_id": text("The product, if told.", nullable=True),
+            **_of("variants", "sku title price_amount currency inventory_quantity"),
+        },
+        key=["variant_id"],
+    ),
+    contract(
+        "core.carts",
+        {
+            "cart_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            **_of(
+                "carts",
+                "created_at cart_date updated_at completed_at cart_amount currency item_count "
+                "recovery_url",
+            ),
+        },
+        key=["cart_id"],
+    ),
+    contract(
+        "core.engagements",
+        {
+            "engagement_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            **_of(
+                "engagements",
+                "channel engagement bounce_type occurred_at engagement_date source_message_id "
+                "source_campaign_id campaign_name url",
+            ),
+        },
+        key=["engagement_id"],
+    ),
+    contract(
+        "core.deals",
+        {
+            "deal_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            "account_id": text("The account, if told.", nullable=True),
+            "owner_id": text("The owner, if told.", nullable=True),
+            **_of(
+                "deals",
+                "title stage deal_amount currency is_closed is_won close_date created_at "
+                "updated_at",
+            ),
+        },
+        key=["deal_id"],
+    ),
+    contract(
+        "core.tickets",
+        {
+            "ticket_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            "owner_id": text("The owner, if told.", nullable=True),
+            **_of("tickets", "subject status priority is_closed created_at closed_at updated_at"),
+        },
+        key=["ticket_id"],
+    ),
+    contract(
+        "core.owners",
+        {
+            "owner_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            **_of("owners", "email first_name last_name updated_at"),
+        },
+        key=["owner_id"],
+    ),
+    contract(
+        "core.accounts",
+        {
+            "account_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            **_of("accounts", "title domain industry country updated_at"),
+        },
+        key=["account_id"],
+    ),
+    contract(
+        "core.subscriptions",
+        {
+            "subscription_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            **_of(
+                "subscriptions",
+                "status started_at current_period_end_at cancelled_at ended_at period_amount "
+                "billing_period currency updated_at",
+            ),
+        },
+        key=["subscription_id"],
+    ),
+    contract(
+        "core.payments",
+        {
+            "payment_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            "order_id": text("The order, if told.", nullable=True),
+            "charge_id": text("The charge that a refund gives back.", nullable=True),
+            **_of(
+                "payments",
+                "payment_kind payment_status paid_at payment_date payment_amount currency "
+                "updated_at",
+            ),
+        },
+        key=["payment_id"],
+    ),
+    contract(
+        "core.invoices",
+        {
+            "invoice_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            "subscription_id": text("The subscription, if told.", nullable=True),
+            **_of(
+                "invoices",
+                "status invoiced_at due_at paid_at due_amount paid_amount currency updated_at",
+            ),
+        },
+        key=["invoice_id"],
+    ),
+    contract(
+        "core.traffic",
+        {
+            "source": key("Where the figures come from."),
+            "traffic_date": date("Day in the property's time zone."),
+            "channel_group": text("Default channel group; empty: unknown."),
+            "utm_source": text("Where visits came from; empty: unknown."),
+            "utm_medium": text("By what means; empty: unknown."),
+            "utm_campaign": text("Through which campaign; empty: unknown."),
+            **_of("traffic", "session_count visitor_count conversions revenue_amount currency"),
+        },
+        key=["source", "traffic_date", "channel_group", "utm_source", "utm_medium", "utm_campaign"],
     ),
 )

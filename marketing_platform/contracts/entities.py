@@ -200,9 +200,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "impression_count": integer("Times shown.", nullable=True),
         "click_count": integer("Times clicked.", nullable=True),
         "cost_amount": _money("Money spent."),
-        "conversion_count": number(
-            "Purchases that the platform claims, shares too.", nullable=True
-        ),
+        "conversions": number("Purchases that the platform claims, shares too.", nullable=True),
         "conversion_value_amount": _money("Their value."),
         "currency": _CURRENCY,
     },
@@ -214,7 +212,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "utm_campaign": text("Through which campaign.", nullable=True),
         "session_count": integer("Visits.", nullable=True),
         "visitor_count": integer("Visitors; not additive over days.", nullable=True),
-        "conversion_count": number("Key events.", nullable=True),
+        "conversions": number("Key events.", nullable=True),
         "revenue_amount": _money("Revenue that analytics saw."),
         "currency": _CURRENCY,
     },

@@ -19,7 +19,11 @@ QUALITY: tuple[Contract, ...] = (
             "source": key("Where the record comes from."),
             "stream": key("Which stream of it."),
             "record_id": key("Key within the stream."),
-            "line_number": integer("Place in the file, without its header.", ge=1),
+            "line_number": integer(
+                "Place in the file, without its header; null for a record of a system.",
+                nullable=True,
+                ge=1,
+            ),
             "received_date": date("Day of the raw partition."),
             "reason": key("Why it is quarantined."),
             "payload": text("The record as it came, as JSON."),

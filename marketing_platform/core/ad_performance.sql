@@ -1,14 +1,43 @@
--- One row is a campaign on a day.
+-- One row is an ad on a day, or the ad group or campaign where its platform tells nothing finer.
+with
+figures as (
+    select
+        *,
+        coalesce(platform, 'unknown') as ad_platform,
+        case
+            when source_ad_id is not null then 3
+            when source_ad_group_id is not null then 2
+            else 1
+        end as fineness
+    from staging.ad_performance
+),
+-- A campaign pulled at several levels counts once: by its finest figures of the day.
+finest as (
+    select
+        *,
+        max(fineness) over (
+            partition by source, ad_platform, source_campaign_id, performance_date
+        ) as finest
+    from figures
+)
 select
+    concat(
+        source, ':', ad_platform, ':', source_campaign_id, ':',
+        coalesce(source_ad_group_id, ''), ':', coalesce(source_ad_id, '')
+    ) as ad_id,
+    source,
     performance_date,
-    coalesce(platform, 'unknown') as platform,
-    coalesce(platform, 'unknown') || ':' || source_campaign_id as campaign_id,
+    ad_platform as platform,
+    ad_platform || ':' || source_campaign_id as campaign_id,
     campaign_name,
+    ad_platform || ':' || source_ad_group_id as ad_group_id,
+    ad_group_name,
+    ad_name,
     coalesce(impression_count, 0) as impression_count,
     coalesce(click_count, 0) as click_count,
     coalesce(cost_amount, 0) as cost_amount,
-    coalesce(conversion_count, 0) as conversion_count,
+    coalesce(conversions, 0) as conversions,
     coalesce(conversion_value_amount, 0) as conversion_value_amount,
     currency
-from staging.files_ad_performance
-where outcome = 'accepted'
+from finest
+where fineness = finest

@@ -10,14 +10,18 @@ import polars as pl
 from marketing_platform.errors import InputError
 from marketing_platform.names import TableName
 from marketing_platform.settings import Settings
+from marketing_platform.sources.staging import expand, staging_tables
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
-_READS = ("staging.files_orders", "staging.files_events")
+_READS = ("staging.orders", "staging.refunds", "staging.events")
 _NEWEST = """
     select max(newest_at) from (
-        select max(ordered_at) as newest_at from staging.files_orders where outcome = 'accepted'
+        select max(greatest(ordered_at, coalesce(updated_at, ordered_at))) as newest_at
+        from staging.orders
         union all
-        select max(occurred_at) from staging.files_events where outcome = 'accepted'
+        select max(refunded_at) from staging.refunds
+        union all
+        select max(occurred_at) from staging.events
     )
 """
 
@@ -41,7 +45,7 @@ def _moment(warehouse: Warehouse, settings: Settings) -> dt.datetime:
         return end.astimezone(dt.UTC).replace(tzinfo=None)
     if clock == "now":
         return dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    newest = warehouse.query(_NEWEST).item()
+    newest = warehouse.query(expand(_NEWEST, staging_tables(settings).values())).item()
     if not isinstance(newest, dt.datetime):
         raise InputError(
             "no accepted order or event, so there is no newest record to take as the clock",

@@ -1,52 +1,108 @@
--- One row is one source's record of a person: from its list of contacts, or known only by an order
--- or an event. A guest who left an e-mail is a contact of that e-mail.
+-- One row is one source's record of a person: from its list of contacts, or known only by an order, a
+-- cart, an event, a payment or a message. A guest who left an e-mail is a contact of that e-mail.
 with
 mentions as (
     select
-        source_contact_id, email, phone, cast(null as varchar) as first_name,
-        cast(null as varchar) as last_name, country, cast(null as boolean) as has_email_consent,
-        cast(null as boolean) as has_sms_consent, ordered_at as created_at,
-        ordered_at as updated_at, 0 as is_listed
-    from staging.files_orders
-    where outcome = 'accepted'
+        source, contact_id, email, phone, first_name, last_name, country, language,
+        has_email_consent, has_sms_consent, created_at, updated_at, is_deleted, 1 as is_listed
+    from staging.contacts
     union all
     select
-        source_contact_id, email, null, null, null, null, null, null, occurred_at, occurred_at, 0
-    from staging.files_events
-    where outcome = 'accepted'
+        source, contact_id, email, phone, null, null, country, null, null, null, ordered_at,
+        ordered_at, null, 0
+    from staging.orders
     union all
     select
-        source_contact_id, email, phone, first_name, last_name, country, has_email_consent,
-        has_sms_consent, created_at, updated_at, 1
-    from staging.files_contacts
-    where outcome = 'accepted'
+        source, contact_id, email, null, null, null, null, null, null, null, refunded_at,
+        refunded_at, null, 0
+    from staging.refunds
+    union all
+    select
+        source, contact_id, email, phone, null, null, null, null, null, null, created_at,
+        updated_at, null, 0
+    from staging.carts
+    union all
+    select
+        source, contact_id, email, null, null, null, null, null, null, null, occurred_at,
+        occurred_at, null, 0
+    from staging.events
+    union all
+    select
+        source, contact_id, email, null, null, null, null, null, null, null, paid_at, paid_at,
+        null, 0
+    from staging.payments
+    union all
+    select
+        source, contact_id, email, phone, null, null, null, null, null, null, occurred_at,
+        occurred_at, null, 0
+    from staging.engagements
+),
+-- The last word of a person on a channel: who left it stays away until they come back.
+words as (
+    select
+        contact_id,
+        case when channel = 'email' then 'email' else 'sms' end as channel,
+        arg_max(
+            engagement <> 'resubscribed', concat(cast(occurred_at as varchar), engagement)
+        ) as has_left
+    from staging.engagements
+    where
+        channel in ('email', 'sms')
+        and (
+            engagement in ('unsubscribed', 'complained', 'replied_stop', 'resubscribed')
+            or (engagement = 'bounced' and bounce_type = 'hard')
+        )
+    group by 1, 2
 ),
 keyed as (
     select
         *,
         concat(cast(is_listed as varchar), cast(updated_at as varchar)) as standing,
-        coalesce(source_contact_id, 'email:' || lower(trim(email))) as contact_key,
         nullif(lower(trim(email)), '') as clean_email,
         regexp_replace(translate(trim(phone), ' ()-./', ''), '^00', '+') as plain_phone
     from mentions
-    where source_contact_id is not null or nullif(trim(email), '') is not null
+    where contact_id is not null
+),
+merged as (
+    select
+        contact_id,
+        source,
+        -- The list of contacts wins over what an order says, and the latest word over earlier ones.
+        -- The value itself settles a tie, so that the order of the records does not matter.
+        arg_max(clean_email, concat(standing, clean_email)) filter (where clean_email is not null)
+            as email,
+        arg_max(plain_phone, concat(standing, plain_phone))
+            filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,}$')) as phone,
+        arg_max(first_name, concat(standing, first_name)) filter (where first_name is not null)
+            as first_name,
+        arg_max(last_name, concat(standing, last_name)) filter (where last_name is not null)
+            as last_name,
+        arg_max(country, concat(standing, country)) filter (where country is not null) as country,
+        arg_max(language, concat(standing, language)) filter (where language is not null)
+            as language,
+        bool_and(has_email_consent) as has_email_consent,
+        bool_and(has_sms_consent) as has_sms_consent,
+        min(created_at) as created_at,
+        max(updated_at) as updated_at,
+        coalesce(bool_or(is_deleted), false) as is_deleted
+    from keyed
+    group by contact_id, source
 )
 select
-    'files:' || contact_key as contact_id,
-    'files' as source,
-    contact_key as source_contact_id,
-    -- The list of contacts wins over what an order says, and the latest word over earlier ones. The
-    -- value itself settles a tie, so that the order of the records does not matter.
-    arg_max(clean_email, concat(standing, clean_email)) filter (where clean_email is not null)
-        as email,
-    arg_max(plain_phone, concat(standing, plain_phone))
-        filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,}$')) as phone,
-    max(first_name) as first_name,
-    max(last_name) as last_name,
-    arg_max(country, concat(standing, country)) filter (where country is not null) as country,
-    bool_and(has_email_consent) as has_email_consent,
-    bool_and(has_sms_consent) as has_sms_consent,
-    min(created_at) as created_at,
-    max(updated_at) as updated_at
-from keyed
-group by contact_key
+    m.contact_id,
+    m.source,
+    substr(m.contact_id, length(m.source) + 2) as source_contact_id,
+    m.email,
+    m.phone,
+    m.first_name,
+    m.last_name,
+    m.country,
+    m.language,
+    case when e.has_left then false else m.has_email_consent end as has_email_consent,
+    case when s.has_left then false else m.has_sms_consent end as has_sms_consent,
+    m.created_at,
+    m.updated_at
+from merged as m
+left join words as e on m.contact_id = e.contact_id and e.channel = 'email'
+left join words as s on m.contact_id = s.contact_id and s.channel = 'sms'
+where not m.is_deleted

@@ -1,23 +1,34 @@
 -- One row is an order with something sold in it. What was given back is in core.refunds; a guest's
--- order has no contact.
+-- order without an e-mail has no contact.
+with
+items as (
+    select
+        source,
+        source_order_id,
+        count(*) as item_count,
+        cast(sum(quantity) as bigint) as quantity,
+        sum(line_amount) as line_amount
+    from staging.order_items
+    group by source, source_order_id
+)
 select
-    'files:' || source_order_id as order_id,
-    'files' as source,
-    source_order_id,
-    max(
-        case
-            when source_contact_id is not null then 'files:' || source_contact_id
-            when nullif(trim(email), '') is not null
-                then 'files:email:' || lower(trim(email))
-        end
-    ) as contact_id,
-    min(ordered_at) as ordered_at,
-    min(order_date) as order_date,
-    count(*) as item_count,
-    cast(sum(quantity) as bigint) as quantity,
-    cast(sum(line_amount) as decimal(18, 2)) as gross_amount,
-    max(currency) as currency,
-    max(country) as country
-from staging.files_orders
-where outcome = 'accepted' and line_status = 'sold'
-group by source_order_id
+    concat(o.source, ':', o.source_order_id) as order_id,
+    o.source,
+    o.source_order_id,
+    o.contact_id,
+    o.ordered_at,
+    o.order_date,
+    coalesce(i.item_count, 0) as item_count,
+    coalesce(i.quantity, 0) as quantity,
+    cast(coalesce(o.gross_amount, i.line_amount, 0) as decimal(18, 2)) as gross_amount,
+    o.discount_amount,
+    o.shipping_amount,
+    o.tax_amount,
+    o.total_amount,
+    o.currency,
+    o.country,
+    o.discount_codes,
+    o.fulfilment_status
+from staging.orders as o
+left join items as i on o.source = i.source and o.source_order_id = i.source_order_id
+where o.order_status = 'placed' and o.is_deleted is not true

@@ -2,31 +2,38 @@
 with
 sold as (
     select
-        source_product_id,
+        i.source,
+        i.source_product_id,
         -- The value itself settles a tie, so that the order of the lines does not matter.
-        arg_max(product_title, concat(cast(ordered_at as varchar), product_title))
-            filter (where product_title is not null) as title,
+        arg_max(i.product_title, concat(cast(o.ordered_at as varchar), i.product_title))
+            filter (where i.product_title is not null) as title,
         arg_max(
-            unit_price_amount,
-            concat(cast(ordered_at as varchar), cast(unit_price_amount as varchar))
-        ) filter (where unit_price_amount > 0) as price,
-        max(currency) as currency
-    from staging.files_orders
-    where outcome = 'accepted' and line_status = 'sold' and source_product_id is not null
-    group by source_product_id
+            i.unit_price_amount,
+            concat(cast(o.ordered_at as varchar), cast(i.unit_price_amount as varchar))
+        ) filter (where i.unit_price_amount > 0) as price,
+        max(i.currency) as currency
+    from staging.order_items as i
+    inner join staging.orders as o
+        on i.source = o.source and i.source_order_id = o.source_order_id
+    where i.source_product_id is not null
+    group by i.source, i.source_product_id
 ),
 listed as (
-    select source_product_id, title, category, price_amount, currency
-    from staging.files_products
-    where outcome = 'accepted'
+    select * from staging.products where is_deleted is not true
 )
 select
-    'files:' || coalesce(l.source_product_id, s.source_product_id) as product_id,
-    'files' as source,
+    coalesce(l.source, s.source) || ':' || coalesce(l.source_product_id, s.source_product_id)
+        as product_id,
+    coalesce(l.source, s.source) as source,
     coalesce(l.source_product_id, s.source_product_id) as source_product_id,
+    l.sku,
     coalesce(l.title, s.title) as title,
     l.category,
+    l.brand,
     cast(coalesce(l.price_amount, s.price) as decimal(18, 2)) as price_amount,
-    coalesce(l.currency, s.currency) as currency
+    coalesce(l.currency, s.currency) as currency,
+    l.inventory_quantity,
+    l.is_active
 from listed as l
-full outer join sold as s on l.source_product_id = s.source_product_id
+full outer join sold as s
+    on l.source = s.source and l.source_product_id = s.source_product_id

@@ -4,22 +4,19 @@
 with
 returned as (
     select
-        'files:' || record_id as refund_id,
-        'files:' || source_order_id as order_number,
-        case
-            when source_contact_id is not null then 'files:' || source_contact_id
-            when nullif(trim(email), '') is not null
-                then 'files:email:' || lower(trim(email))
-        end as contact_id,
-        ordered_at as refunded_at,
-        order_date as refund_date,
-        'files:' || source_product_id as product_id,
-        abs(quantity) as quantity,
-        abs(unit_price_amount) as unit_price_amount,
-        abs(line_amount) as refund_amount,
-        currency
-    from staging.files_orders
-    where outcome = 'accepted' and line_status = 'returned'
+        source || ':' || source_refund_id as refund_id,
+        source || ':' || source_order_id as order_number,
+        source || ':' || source_order_item_id as order_item_number,
+        contact_id,
+        refunded_at,
+        refund_date,
+        source || ':' || source_product_id as product_id,
+        quantity,
+        unit_price_amount,
+        refund_amount,
+        currency,
+        source
+    from staging.refunds
 ),
 sold as (
     select
@@ -46,11 +43,15 @@ candidates as (
         and r.quantity <= s.quantity
         and r.refund_amount <= s.line_amount
     union all
-    -- A refund of an order as a whole names no product.
+    -- A refund that names its line or its order is of it, also where it names no product.
     select r.refund_id, null, o.order_id, o.ordered_at, null, 2 as certainty
     from returned as r
     inner join core.orders as o on r.order_number = o.order_id
     where r.product_id is null and r.refunded_at >= o.ordered_at
+    union all
+    select r.refund_id, s.order_item_id, s.order_id, s.ordered_at, s.quantity, 3 as certainty
+    from returned as r
+    inner join sold as s on r.order_item_number = s.order_item_id
 ),
 preferred as (
     select
@@ -68,7 +69,8 @@ matched as (
         p.order_item_id,
         p.order_id,
         p.quantity as sold_quantity,
-        o.gross_amount,
+        -- What was paid may be more than the lines: shipping and taxes are given back too.
+        greatest(coalesce(o.total_amount, 0), o.gross_amount) as most_amount,
         sum(r.quantity) over (
             partition by p.order_id, p.order_item_id
             order by r.refunded_at asc nulls first, p.refund_id asc nulls first
@@ -86,6 +88,7 @@ matched as (
 )
 select
     r.refund_id,
+    r.source,
     m.order_id,
     m.order_item_id,
     r.contact_id,
@@ -100,4 +103,4 @@ left join matched as m
     on
         r.refund_id = m.refund_id
         and (m.order_item_id is null or m.given_back <= m.sold_quantity)
-        and m.paid_back <= m.gross_amount
+        and m.paid_back <= m.most_amount

@@ -58,7 +58,7 @@ class ShopFiles:
 
 
 @dataclass(frozen=True)
-class _World:
+class World:
     """Everything that happens in the shop, before it is written down."""
 
     window: Window
@@ -82,11 +82,11 @@ def make_shop(
         raise ValueError(f"a shop needs a customer and {_MINIMUM_DAYS} days")
     folder.mkdir(parents=True, exist_ok=True)
     worlds, exports = np.random.default_rng(seed).spawn(2)
-    world = _simulate(worlds, Window(end, days), customers)
+    world = simulate(worlds, Window(end, days), customers)
     return _export(exports, folder, world, {"seed": seed, "end": end.isoformat(), "days": days})
 
 
-def _simulate(rng: np.random.Generator, window: Window, customers: int) -> _World:
+def simulate(rng: np.random.Generator, window: Window, customers: int) -> World:
     """Let it all happen. Each part has random numbers of its own, so that a change stays local."""
     parts = iter(rng.spawn(9))
     catalogue = make_catalogue(next(parts), window)
@@ -104,7 +104,7 @@ def _simulate(rng: np.random.Generator, window: Window, customers: int) -> _Worl
     ).to_series()
     sessions = draw_sessions(rng_web, window, buyers, spells, orders, is_signed_in)
     events = draw_events(rng_web, window, sessions, lines, people, catalogue)
-    return _World(
+    return World(
         window=window,
         catalogue=catalogue,
         people=people,
@@ -128,7 +128,7 @@ def _first_seen(rng: np.random.Generator, buyers: Buyers, orders: Orders) -> Int
 
 
 def _export(
-    rng: np.random.Generator, folder: Path, world: _World, origin: dict[str, object]
+    rng: np.random.Generator, folder: Path, world: World, origin: dict[str, object]
 ) -> ShopFiles:
     """Write the files, and beside them what is true."""
     tables, dirt = _tables(rng, world)
@@ -158,7 +158,7 @@ def _export(
     return files
 
 
-def _tables(rng: np.random.Generator, world: _World) -> tuple[dict[str, pl.DataFrame], Dirt]:
+def _tables(rng: np.random.Generator, world: World) -> tuple[dict[str, pl.DataFrame], Dirt]:
     """The exports that are CSV, by name, and what was spoiled in the orders."""
     w = world
     clean = order_rows(rng, w.window, w.orders, w.lines, w.people, w.catalogue, w.customer_ids)
@@ -172,13 +172,13 @@ def _tables(rng: np.random.Generator, world: _World) -> tuple[dict[str, pl.DataF
     return tables, dirt
 
 
-def _event_lines(rng: np.random.Generator, world: _World) -> list[str]:
+def _event_lines(rng: np.random.Generator, world: World) -> list[str]:
     w = world
     lines = event_lines(rng, w.window, w.events, w.sessions, w.orders, w.records, w.catalogue)
     return lines.to_list()
 
 
-def _counts(files: ShopFiles, world: _World, truth: pl.DataFrame) -> dict[str, object]:
+def _counts(files: ShopFiles, world: World, truth: pl.DataFrame) -> dict[str, object]:
     """The content of truth.json: how much of everything there is."""
     dirt = asdict(files.dirt)
     people = people_counts(world.window, truth, world.records, world.events, world.sessions)

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 
-from marketing_platform.contracts import CONTRACTS
 from marketing_platform.quality.results import CheckResult
+from marketing_platform.settings import Settings
+from marketing_platform.sources.staging import staging_tables
 from marketing_platform.warehouse import Warehouse
 
 _EVENT_TIMES = {
     "core.orders": "ordered_at",
     "core.events": "occurred_at",
 }
-STAGING_STREAMS = {
-    name: name.removeprefix("staging.files_") for name in CONTRACTS if name.startswith("staging.")
-}
 
 
-def records_add_up(warehouse: Warehouse, table_name: str) -> CheckResult:
+def judged_tables(settings: Settings) -> dict[str, str]:
+    """The staging tables whose records must add up, each with the raw view that it judges."""
+    return {
+        name: staged.judges for name, staged in staging_tables(settings).items() if staged.judges
+    }
+
+
+def records_add_up(warehouse: Warehouse, table_name: str, raw_view: str) -> CheckResult:
     """Whether accepted, duplicate and quarantined records add up to those that arrived."""
-    stream = STAGING_STREAMS[table_name]
     row = warehouse.query(
         f"""
         select
-            (select count(*) from raw.files_{stream}) as arrived,
+            (select count(*) from {raw_view}) as arrived,
             count(*) filter (where outcome = 'accepted') as accepted,
             count(*) filter (where outcome = 'duplicate') as duplicate,
             count(*) filter (where outcome = 'quarantined') as quarantined
@@ -36,6 +40,31 @@ def records_add_up(warehouse: Warehouse, table_name: str) -> CheckResult:
         f" {row['quarantined']} quarantined"
     )
     return CheckResult(table_name, "records_add_up", total == row["arrived"], detail)
+
+
+def rates_known(warehouse: Warehouse) -> CheckResult:
+    """Whether the currency of every order can be converted to the shop's own on its day."""
+    unknown = warehouse.query(
+        """
+        select
+            orders.currency,
+            count(*) as order_count,
+            min(orders.order_date) as first_date,
+            max(orders.order_date) as last_date
+        from core.orders as orders
+        left join core.exchange_rates as rates
+            on orders.currency = rates.currency and orders.order_date = rates.rate_date
+        where rates.rate is null
+        group by orders.currency
+        order by orders.currency
+        """
+    ).rows()
+    told = "; ".join(
+        f"no rate of {currency} for {count} orders from {first} to {last}"
+        for currency, count, first, last in unknown
+    )
+    detail = f"{told}. Set rates.file to a file that has them" if told else "all rates are known"
+    return CheckResult("core.orders", "rates_known", not unknown, detail)
 
 
 def newest_record(warehouse: Warehouse, table_name: str) -> dt.datetime | None:

@@ -41,7 +41,7 @@ def find_holds(
     checks, builds = latest_checks(engine), latest_builds(engine)
     return [
         *_failed_checks(checks),
-        *_half_built(builds),
+        *_half_built(builds, settings),
         *_stale_tables(builds, settings, moment),
         *_wrong_sums(engine, checks),
     ]
@@ -57,11 +57,11 @@ def _failed_checks(checks: Sequence[CheckResult]) -> list[str]:
     ]
 
 
-def _half_built(builds: Sequence[TableBuild]) -> list[str]:
+def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
     built_at = {build.table_name: build.built_at for build in builds}
-    tables = all_tables()
+    tables = all_tables(settings)
     reasons = []
-    for name in needed(SENT_FROM):
+    for name in needed(settings, SENT_FROM):
         if name not in built_at:
             continue
         newer = [

@@ -27,7 +27,8 @@ class ActiveSource:
     def streams(self) -> tuple[Stream, ...]:
         """The streams that are pulled: all of the system's, or those that the settings name."""
         wanted = self.settings.streams
-        return tuple(s for s in self.system.streams if not wanted or s.name in wanted)
+        there = self.system.all_streams(self.settings)
+        return tuple(s for s in there if not wanted or s.name in wanted)
 
     def raw_name(self, stream_or_items: str) -> str:
         """The raw view of a stream or of a list in it, e.g. `raw.shopify_orders`."""
@@ -60,9 +61,10 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
         raise ConfigError(
             f"{place}: {first['msg']}", where=where, mend="Correct this key"
         ) from None
-    unknown = set(parsed.streams) - {stream.name for stream in system.streams}
+    there = [stream.name for stream in system.all_streams(parsed)]
+    unknown = set(parsed.streams) - set(there)
     if unknown:
-        known = ", ".join(stream.name for stream in system.streams)
+        known = ", ".join(there)
         raise ConfigError(
             f"sources.{name}.streams: no stream {sorted(unknown)[0]!r}",
             where=where,

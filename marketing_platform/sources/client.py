@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
+import logging
+import random
+import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyrate_limiter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+)
+
+from marketing_platform.errors import SourceError
+from marketing_platform.sources.json_text import read_json
+from marketing_platform.sources.secrets import mask, secrets_of
+
+if TYPE_CHECKING:
+    from marketing_platform.sources.active import ActiveSource
+    from marketing_platform.sources.system import Api, Rate, SystemSettings
+
+# It writes every URL into the log, and some vendors want their token in the URL.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+_PASSING = frozenset({408, 425, 429})
+_LONGEST_MESSAGE = 300
+_MOST_REDIRECTS = 5
+_MESSAGES = ("message", "error_description", "detail", "title", "error", "errors")
 
 
 @dataclass(frozen=True)
@@ -14,7 +47,9 @@ class Request:
     """A request without secrets or base URL; plain data, so that a checkpoint can hold it.
 
     `path` is relative to the API's base URL, or a whole URL that the vendor gave for the next page
-    (of the same host, or it is refused). At most one of `json` and `form` is the body.
+    (of the same host, or it is refused). At most one of `json` and `form` is the body. A
+    `is_download` fetches a file that the vendor has put on any host: it is sent without
+    authorisation and without the API's headers.
     """
 
     path: str
@@ -23,6 +58,7 @@ class Request:
     json: Any = None
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_download: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +71,16 @@ class Answer:
     body: Any
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What a client has sent and received: requests with their retries, waits, bytes received."""
+
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+    received_bytes: int = 0
+
+
 class Client:
     """Sends requests to one system; made by `open_client(source)`, closed at the end of a pull.
 
@@ -43,6 +89,10 @@ class Client:
     vendor said, without secrets.
     """
 
+    # By how many seconds the vendor's clock is ahead of ours, as its last answer says.
+    clock_skew_seconds: float | None = None
+    traffic = Traffic()
+
     def send(self, request: Request) -> Answer:
         """The answer to one request."""
         raise NotImplementedError
@@ -50,3 +100,260 @@ class Client:
     def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in the order of the requests, as many at a time as the API allows."""
         raise NotImplementedError
+
+
+@contextmanager
+def open_client(source: ActiveSource) -> Iterator[Client]:
+    """The client of a source, its connections closed at the end."""
+    make_api = source.system.api
+    if make_api is None:
+        raise SourceError(f"{source.system.title} is not asked over HTTP", where=source.name)
+    with _HttpClient(source.name, make_api(source.settings), source.settings) as client:
+        yield client
+
+
+class _NotYet(Exception):  # noqa: N818 - no error until the last attempt
+    """An answer that may be better next time; `seconds` is what the vendor asks to wait."""
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+
+
+class _HttpClient(Client):
+    """The client itself: connections are kept, and shared by the threads of `send_all`."""
+
+    def __init__(self, name: str, api: Api, settings: SystemSettings) -> None:
+        self._name = name
+        self._api = api
+        self._settings = settings
+        self._secrets = secrets_of(settings)
+        self._base = httpx.URL(api.base_url)
+        timeout = httpx.Timeout(settings.timeout_seconds)
+        self._http = httpx.Client(auth=api.auth, headers=dict(api.headers), timeout=timeout)
+        # Downloads lie on other hosts, which must not see what authorises us.
+        self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
+        self._limiters = [_limiter(rate) for rate in api.rates]
+        self._counting = threading.Lock()
+        self._never = threading.Event()
+
+    def __enter__(self) -> _HttpClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+        self._plain.close()
+        for limiter in self._limiters:
+            limiter.close()
+
+    def send(self, request: Request) -> Answer:
+        """The answer to one request."""
+        return self._send(request, self._never)
+
+    def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """The answers in the order of the requests, as many at a time as the API allows."""
+        ahead = max(1, self._api.concurrency)
+        stopped = threading.Event()
+        waiting: deque[Future[Answer]] = deque()
+        remaining = iter(requests)
+        pool = ThreadPoolExecutor(ahead, thread_name_prefix=self._name)
+        try:
+            for request in itertools.islice(remaining, ahead):
+                waiting.append(pool.submit(self._send, request, stopped))
+            while waiting:
+                answer = waiting.popleft().result()
+                for request in itertools.islice(remaining, 1):
+                    waiting.append(pool.submit(self._send, request, stopped))
+                yield answer
+        finally:
+            stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _send(self, request: Request, stopped: threading.Event) -> Answer:
+        retrying = Retrying(
+            retry=retry_if_exception_type(_NotYet),
+            stop=stop_after_attempt(self._settings.attempts),
+            wait=self._pause,
+            sleep=lambda seconds: self._wait(seconds, stopped),
+            reraise=True,
+        )
+        try:
+            return retrying(self._once, request)
+        except _NotYet as last:
+            tries = self._settings.attempts
+            raise self._error(
+                f"{last.reason}, after {tries} attempts", "Run again; it goes on where it stopped"
+            ) from None
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Full jitter over a doubling range, or what the vendor asks for."""
+        outcome = state.outcome.exception() if state.outcome else None
+        if isinstance(outcome, _NotYet) and outcome.seconds is not None:
+            return outcome.seconds
+        longest = self._settings.retry_seconds * 2 ** (state.attempt_number - 1)
+        return random.uniform(0, min(longest, self._settings.max_wait_seconds))  # noqa: S311
+
+    def _wait(self, seconds: float, stopped: threading.Event) -> None:
+        self._count(retries=1, waited_seconds=seconds)
+        if stopped.wait(seconds):
+            raise self._error("stopped, as another request failed")
+
+    def _once(self, request: Request) -> Answer:
+        for limiter in self._limiters:
+            limiter.try_acquire(self._name)
+        try:
+            response = self._response(request)
+        except httpx.TransportError as error:
+            raise _NotYet(self._told(error)) from None
+        except httpx.HTTPError as error:
+            raise self._error(self._told(error)) from None
+        self._note(response)
+        return self._judged(request, response)
+
+    def _response(self, request: Request) -> httpx.Response:
+        """The response, redirections within the host followed."""
+        if request.is_download:
+            return self._plain.send(_built(self._plain, request, httpx.URL(request.path)))
+        sent = _built(self._http, request, self._url(request.path))
+        for _ in range(_MOST_REDIRECTS):
+            response = self._http.send(sent)
+            if response.next_request is None:
+                return response
+            sent = response.next_request
+            sent.url = self._checked(sent.url)
+        raise self._error("redirects without end")
+
+    def _url(self, path: str) -> httpx.URL:
+        if path.startswith(("http://", "https://")):
+            return self._checked(httpx.URL(path))
+        return httpx.URL(f"{self._api.base_url.rstrip('/')}/{path.lstrip('/')}")
+
+    def _checked(self, url: httpx.URL) -> httpx.URL:
+        """The URL, of our host; behind a proxy a vendor may not know that it is asked by TLS."""
+        if (url.host, url.port) != (self._base.host, self._base.port):
+            raise self._error(
+                f"the vendor points to another host, {url.host}", "It is not asked with our secrets"
+            )
+        scheme = "https" if self._base.scheme == "https" else url.scheme
+        return url.copy_with(scheme=scheme, username=None, password=None)
+
+    def _judged(self, request: Request, response: httpx.Response) -> Answer:
+        status, content = response.status_code, response.content
+        kind = response.headers.get("content-type", "").lower()
+        body, is_broken = _body(content, kind, status)
+        answer = Answer(status, response.headers, content, body)
+        asked = None if is_broken or request.is_download else self._api.pause(answer)
+        is_passing = status in _PASSING or status >= 500
+        if asked is None and is_passing:
+            asked = _retry_after(response.headers.get("retry-after", ""))
+        if is_passing or asked is not None:
+            self._refuse_long_pause(asked, answer, response)
+            raise _NotYet(self._said(answer, response), asked)
+        if not 200 <= status < 300:
+            mend = f"Check the credentials of sources.{self._name}" if status in (401, 403) else ""
+            raise self._error(self._said(answer, response), mend)
+        if is_broken:
+            raise _NotYet("the answer is broken off or no JSON")
+        return answer
+
+    def _refuse_long_pause(
+        self, seconds: float | None, answer: Answer, response: httpx.Response
+    ) -> None:
+        longest = self._settings.max_wait_seconds
+        if seconds is not None and seconds > longest:
+            raise self._error(
+                f"{self._said(answer, response)}; asks to wait {seconds:.0f} s",
+                f"That is more than max_wait_seconds ({longest:.0f}); run again later",
+            )
+
+    def _said(self, answer: Answer, response: httpx.Response) -> str:
+        """The vendor's status and the beginning of its message, without secrets."""
+        message = _message(answer.body) or answer.content[:4000].decode(errors="replace")
+        line = " ".join(self._masked(message, response.request).split())[:_LONGEST_MESSAGE]
+        return f"the vendor answers {answer.status}" + (f": {line}" if line else "")
+
+    def _masked(self, text: str, request: httpx.Request | None) -> str:
+        authorisation = request.headers.get("authorization", "") if request else ""
+        sent = {authorisation, authorisation.partition(" ")[2]} - {""}
+        return mask(text, self._secrets | sent)
+
+    def _told(self, error: httpx.HTTPError) -> str:
+        words = self._masked(str(error), getattr(error, "_request", None))
+        return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+    def _error(self, what: str, mend: str = "") -> SourceError:
+        where = f"sources.{self._name}"
+        return SourceError(mask(what, self._secrets), where=where, mend=mend or None)
+
+    def _note(self, response: httpx.Response) -> None:
+        self._count(requests=1, received_bytes=len(response.content))
+        try:
+            told = parsedate_to_datetime(response.headers["date"])
+        except (KeyError, ValueError):
+            return
+        self.clock_skew_seconds = told.timestamp() - time.time()
+
+    def _count(self, **more: float) -> None:
+        with self._counting:
+            counted = {name: getattr(self.traffic, name) + add for name, add in more.items()}
+            self.traffic = replace(self.traffic, **counted)
+
+
+def _limiter(rate: Rate) -> pyrate_limiter.Limiter:
+    whole = pyrate_limiter.Rate(rate.count, max(1, round(rate.seconds * 1000)))
+    return pyrate_limiter.Limiter(
+        pyrate_limiter.StateBucket([whole], algorithm=pyrate_limiter.TokenBucket())
+    )
+
+
+def _built(http: httpx.Client, request: Request, url: httpx.URL) -> httpx.Request:
+    return http.build_request(
+        request.method,
+        url,
+        params=dict(request.params) or None,
+        json=request.json,
+        data=dict(request.form) if request.form is not None else None,
+        headers=dict(request.headers),
+    )
+
+
+def _body(content: bytes, kind: str, status: int) -> tuple[Any, bool]:
+    """The JSON of an answer, and whether it claims to be JSON and is not."""
+    if status == 204:
+        return None, False
+    claims = ("json" in kind or "javascript" in kind) and not any(
+        lines in kind for lines in ("ndjson", "jsonl", "json-seq")
+    )
+    if not claims and content[:1] not in (b"{", b"["):
+        return None, False
+    try:
+        return read_json(content), False
+    except ValueError:
+        return None, claims
+
+
+def _message(body: Any) -> str:
+    """The words of an error body, which each vendor has elsewhere."""
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        return _message(body[0]) if body else ""
+    if isinstance(body, Mapping):
+        return next((text for name in _MESSAGES if (text := _message(body.get(name)))), "")
+    return ""
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from `Retry-After`: a number, or an HTTP date."""
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return max(0.0, moment.timestamp() - time.time())

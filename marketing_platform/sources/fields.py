@@ -20,6 +20,7 @@ Kind = Literal[
     "seconds",
     "milliseconds",
     "microseconds",
+    "rfc2822",
     "json",
 ]
 
@@ -43,54 +44,69 @@ class Field:
     is_loose: bool = False
 
 
-def text(name: str, *paths: str, level: int = -1) -> Field:
+def text(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """Text, trimmed; an empty text is null. A number or a flag becomes its text."""
-    return Field(name, "text", paths, level=level)
+    return Field(name, "text", paths, level=level, is_loose=is_loose)
 
 
-def ident(name: str, *paths: str, level: int = -1) -> Field:
+def ident(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """A vendor's key, as text: `123` and `"123"` are the same key."""
-    return Field(name, "id", paths, level=level)
+    return Field(name, "id", paths, level=level, is_loose=is_loose)
 
 
-def number(name: str, *paths: str, level: int = -1) -> Field:
+def number(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """A number, written as one or as text; `decimal(28, 8)` in the view."""
-    return Field(name, "number", paths, level=level)
+    return Field(name, "number", paths, level=level, is_loose=is_loose)
 
 
-def integer(name: str, *paths: str, level: int = -1) -> Field:
+def integer(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """A whole number, written as one or as text; `bigint` in the view."""
-    return Field(name, "integer", paths, level=level)
+    return Field(name, "integer", paths, level=level, is_loose=is_loose)
 
 
-def flag(name: str, *paths: str, level: int = -1) -> Field:
+def flag(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """True or false, also as text (`"true"`, `"TRUE"`, `"1"`, `"yes"`)."""
-    return Field(name, "flag", paths, level=level)
+    return Field(name, "flag", paths, level=level, is_loose=is_loose)
 
 
-def date(name: str, *paths: str, level: int = -1) -> Field:
+def date(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """A day: `2026-01-31` or `20260131`."""
-    return Field(name, "date", paths, level=level)
+    return Field(name, "date", paths, level=level, is_loose=is_loose)
 
 
-def timestamp(name: str, *paths: str, local_date: str = "", level: int = -1) -> Field:
+def timestamp(
+    name: str, *paths: str, local_date: str = "", level: int = -1, is_loose: bool = False
+) -> Field:
     """A moment in ISO 8601, as UTC; without an offset it is read as UTC."""
-    return Field(name, "timestamp", paths, local_date, level)
+    return Field(name, "timestamp", paths, local_date, level, is_loose)
 
 
-def seconds(name: str, *paths: str, local_date: str = "", level: int = -1) -> Field:
+def seconds(
+    name: str, *paths: str, local_date: str = "", level: int = -1, is_loose: bool = False
+) -> Field:
     """A moment in seconds since 1970; `milliseconds` and `microseconds` alike."""
-    return Field(name, "seconds", paths, local_date, level)
+    return Field(name, "seconds", paths, local_date, level, is_loose)
 
 
-def milliseconds(name: str, *paths: str, local_date: str = "", level: int = -1) -> Field:
+def milliseconds(
+    name: str, *paths: str, local_date: str = "", level: int = -1, is_loose: bool = False
+) -> Field:
     """A moment in milliseconds since 1970."""
-    return Field(name, "milliseconds", paths, local_date, level)
+    return Field(name, "milliseconds", paths, local_date, level, is_loose)
 
 
-def microseconds(name: str, *paths: str, local_date: str = "", level: int = -1) -> Field:
+def microseconds(
+    name: str, *paths: str, local_date: str = "", level: int = -1, is_loose: bool = False
+) -> Field:
     """A moment in microseconds since 1970."""
-    return Field(name, "microseconds", paths, local_date, level)
+    return Field(name, "microseconds", paths, local_date, level, is_loose)
+
+
+def rfc2822(
+    name: str, *paths: str, local_date: str = "", level: int = -1, is_loose: bool = False
+) -> Field:
+    """A moment as in the head of an e-mail: `Thu, 24 Aug 2023 05:01:45 +0000`."""
+    return Field(name, "rfc2822", paths, local_date, level, is_loose)
 
 
 def json_text(name: str, *paths: str, level: int = -1) -> Field:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
+from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.stream import Checkpoint, Page, Window
 from marketing_platform.sources.system import SystemSettings
+
+# How often a page that repeats the one before is asked for.
+_TRIES = 4
+_STEP = re.compile(
+    r"""\.?"(?P<double>(?:[^"\\]|\\.)*)"|\['(?P<single>(?:[^'\\]|\\.)*)'\]"""
+    r"""|\["(?P<bracketed>(?:[^"\\]|\\.)*)"\]|\[(?P<index>\d+)\]|\[\*\]|\.?(?P<key>[^.\[\]"]+)"""
+)
 
 
 class Paging(Protocol):
@@ -157,32 +169,94 @@ class Rest:
         request: Request | None = (
             Request(**checkpoint["request"]) if checkpoint else self.first(settings, window)
         )
+        before: _Seen | None = None
         while request:
-            answer = client.send(request)
-            following = self.paging.following(request, answer, find(answer.body, self.records))
-            page = Page(answer.content, self.records, extra=self.facts(answer))
-            state = {"request": dataclasses.asdict(following)} if following else None
-            # A vendor that sends the same page for ever would fill the disk.
+            seen = self._fresh(client, settings, request, before)
+            following = self.paging.following(request, seen.answer, seen.records)
             if following == request:
-                state = following = None
-            if answer.content or state is None:
-                yield page, state
-            request = following
+                # Going on would never end; to stop in the middle would lose records silently.
+                if seen.records:
+                    raise _endless(request)
+                following = None
+            page = Page(seen.answer.content, self.records, extra=self.facts(seen.answer))
+            yield page, {"request": dataclasses.asdict(following)} if following else None
+            before, request = seen, following
+
+    def _fresh(
+        self, client: Client, settings: SystemSettings, request: Request, before: _Seen | None
+    ) -> _Seen:
+        """The answer, asked for again while it only repeats the page before."""
+        for attempt in range(_TRIES):
+            answer = client.send(request)
+            seen = _Seen(answer, find(answer.body, self.records), _digest(answer.content))
+            if before is None or not seen.repeats(before):
+                return seen
+            time.sleep(min(settings.retry_seconds * 2**attempt, settings.max_wait_seconds))
+        raise _endless(request)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An answer, its records, and what tells it from another."""
+
+    answer: Answer
+    records: Any
+    digest: bytes
+
+    def repeats(self, before: _Seen) -> bool:
+        """Whether it is the page before once more, be it in another envelope."""
+        if self.digest == before.digest:
+            return True
+        return bool(self.records) and bool(self.records == before.records)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _endless(request: Request) -> SourceError:
+    path = request.path.partition("?")[0]
+    return SourceError(
+        f"{path} gives the same page again and again", mend="Run again; it goes on where it stopped"
+    )
 
 
 def find(body: Any, path: str) -> Any:
-    """The value at a JSON path of keys, indexes and `[*]` (`$.data`, `$.edges[*].node`)."""
-    place, _, rest = path.partition("[*]")
-    for key in filter(None, place.removeprefix("$").split(".")):
-        name, _, index = key.partition("[")
-        if name:
-            body = body.get(name) if isinstance(body, Mapping) else None
-        if index:
-            number = int(index.rstrip("]"))
-            body = body[number] if isinstance(body, list) and len(body) > number else None
-    if "[*]" not in path:
-        return body
-    return [find(one, "$" + rest) for one in body] if isinstance(body, list) else None
+    """The value at a JSON path of keys, indexes and `[*]`.
+
+    `$.data`, `$.edges[*].node`, `$."a.b"[0]`, `$['a']`.
+    """
+    return _value(body, _steps(path))
+
+
+def _value(body: Any, steps: tuple[str | int | None, ...]) -> Any:
+    for place, step in enumerate(steps):
+        if step is None:
+            rest = steps[place + 1 :]
+            return [_value(one, rest) for one in body] if isinstance(body, list) else None
+        if isinstance(step, int):
+            body = body[step] if isinstance(body, list) and len(body) > step else None
+        else:
+            body = body.get(step) if isinstance(body, Mapping) else None
+    return body
+
+
+@cache
+def _steps(path: str) -> tuple[str | int | None, ...]:
+    """The keys and indexes of a JSON path; None for `[*]`."""
+    steps: list[str | int | None] = []
+    for match in _STEP.finditer(path.removeprefix("$")):
+        quoted = next(
+            (match[name] for name in ("double", "single", "bracketed") if match[name] is not None),
+            None,
+        )
+        if quoted is not None:
+            steps.append(re.sub(r"\\(.)", r"\1", quoted))
+        elif match["index"] is not None:
+            steps.append(int(match["index"]))
+        else:
+            steps.append(match["key"])
+    return tuple(steps)
 
 
 def _links(answer: Answer) -> dict[str, dict[str, str]]:

@@ -6,13 +6,14 @@ system, beside one staging `.sql` per entity in the same folder.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -29,7 +30,8 @@ class SystemSettings(BaseModel):
     """The settings that every system has under `sources.<name>` in `config/platform.yaml`.
 
     `type` is the folder, by default the name itself; two shops of one system have two names.
-    `base_url` is the vendor's, but for a sandbox or a proxy. `streams` pulls only these.
+    `base_url` is the vendor's, but for a sandbox or a proxy. `streams` pulls only these. `every` is
+    how often it is pulled, `history_start` the first day that a first load reaches back to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -37,6 +39,8 @@ class SystemSettings(BaseModel):
     type: str
     base_url: str = ""
     streams: tuple[str, ...] = ()
+    every: Literal["day", "hour"] = "day"
+    history_start: dt.date | None = None
     timeout_seconds: float = Field(default=60.0, gt=0)
     # Tries of one request, the pause before the second (it doubles), and the longest pause obeyed.
     attempts: int = Field(default=8, ge=1, le=50)
@@ -83,7 +87,8 @@ class System:
 
     `api` is None for systems that are not asked over HTTP. `probe` makes the cheapest call that
     proves the credentials and returns a few words on what it found (the shop's name, the scopes);
-    it raises a `SourceError` that says what is missing.
+    it raises a `SourceError` that says what is missing. `streams_of` tells the streams where the
+    settings declare them (a database's queries); `streams` is empty then.
     """
 
     name: str
@@ -92,6 +97,11 @@ class System:
     streams: tuple[Stream, ...]
     api: Callable[..., Api] | None = None
     probe: Callable[..., str] | None = None
+    streams_of: Callable[..., tuple[Stream, ...]] | None = None
+
+    def all_streams(self, settings: SystemSettings) -> tuple[Stream, ...]:
+        """All streams that there are with these settings."""
+        return self.streams_of(settings) if self.streams_of else self.streams
 
     def stream(self, name: str) -> Stream:
         """The stream of this name."""

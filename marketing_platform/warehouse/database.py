@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random_exponential
 
-from marketing_platform.contracts import CONTRACTS, Contract, Violation
+from marketing_platform.contracts import Contract, Violation, contract_of
 from marketing_platform.errors import ContractError
 from marketing_platform.names import LAYERS, TableName
 
@@ -169,13 +169,6 @@ class Warehouse:
                 for schema, table in names
                 if schema in LAYERS
             }
-
-
-def contract_of(name: str) -> Contract:
-    """The contract of a table; a table without one cannot be built."""
-    if name not in CONTRACTS:
-        raise KeyError(f"{name} has no contract in marketing_platform/contracts")
-    return CONTRACTS[name]
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,7 @@ from sqlglot import exp, parse_one
 from sqlglot.lineage import Node, lineage
 from sqlglot.optimizer import build_scope, qualify
 
-from marketing_platform.contracts import CONTRACTS
+from marketing_platform.contracts import contract_of
 from marketing_platform.names import TableName
 from marketing_platform.warehouse.tables import SqlTable
 
@@ -27,7 +27,7 @@ def column_lineage(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
     )
     scope = build_scope(qualified)
     found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for column in CONTRACTS[str(table.name)].columns:
+    for column in contract_of(str(table.name)).columns:
         root = lineage(column, qualified, schema=schema, scope=scope, dialect="duckdb", copy=False)
         found[column] = tuple(sorted(_sources(root)))
     return found
@@ -38,7 +38,7 @@ def _schema_of(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]) ->
     for name in table.reads:
         place = TableName.parse(name)
         columns = raw_columns.get(name) or {
-            column: spec.duckdb_type for column, spec in CONTRACTS[name].columns.items()
+            column: spec.duckdb_type for column, spec in contract_of(name).columns.items()
         }
         schema.setdefault(place.schema, {})[place.table] = dict(columns)
     return dict(schema)

@@ -51,15 +51,19 @@ _AnyTable = TypeVar("_AnyTable", bound=Table)
 
 @cache
 def sql_tables() -> dict[str, SqlTable]:
-    """All SQL tables of the engine by name, in the order in which they can be built."""
-    found = [read_sql_table(path) for path in sorted(PACKAGE.rglob("*.sql"))]
+    """The SQL tables from core on by name, as they are written.
+
+    Those of staging depend on the shop's sources: see `sources.staging`.
+    """
+    files = (path for path in sorted(PACKAGE.rglob("*.sql")) if path.parent.name in LAYERS)
+    found = [read_sql_table(path) for path in files]
     return in_build_order({str(table.name): table for table in found})
 
 
 def read_sql_table(path: Path) -> SqlTable:
     """Read one SQL file; its folder and name give the table's name."""
     text = path.read_text(encoding="utf-8")
-    return SqlTable(_name_of(path), text, _leading_comment(text), tables_read(text))
+    return SqlTable(_name_of(path), text, leading_comment(text), tables_read(text))
 
 
 def tables_read(sql: str) -> tuple[str, ...]:
@@ -87,15 +91,13 @@ def in_build_order(tables: Mapping[str, _AnyTable]) -> dict[str, _AnyTable]:
 
 
 def _name_of(path: Path) -> TableName:
-    folder = path.parent
-    if folder.parent.name == "sources":
-        return TableName("staging", f"{folder.name}_{path.stem}")
-    if folder.name not in LAYERS:
-        raise ValueError(f"{path}: {folder.name} is not a layer")
-    return TableName(folder.name, path.stem)
+    if path.parent.name not in LAYERS:
+        raise ValueError(f"{path}: {path.parent.name} is not a layer")
+    return TableName(path.parent.name, path.stem)
 
 
-def _leading_comment(text: str) -> str:
+def leading_comment(text: str) -> str:
+    """The comment on top of a SQL file, which says what one row is."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("--"):

@@ -72,12 +72,12 @@ def test_every_line_is_accepted_a_duplicate_or_quarantined_and_the_sums_add_up(
 
 
 def test_the_known_figures_of_the_export_come_out(warehouse: Warehouse) -> None:
-    lines = "select count(*) from staging.files_orders where "
+    lines = "select count(*) from staging.files_order_lines where "
     assert one(warehouse, lines + "source_contact_id is null") == 135_080
     assert one(warehouse, lines + "line_status = 'returned'") == 9_288
     usual = "source_contact_id is not null and quantity > 0 and unit_price_amount > 0"
     assert one(warehouse, lines + usual) == 397_884
-    contacts = "select count(distinct source_contact_id) from staging.files_orders"
+    contacts = "select count(distinct source_contact_id) from staging.files_order_lines"
     assert one(warehouse, contacts) == 4_372
     assert one(warehouse, "select count(*) from identity.customers") == 4_372
 

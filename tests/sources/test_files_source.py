@@ -34,8 +34,8 @@ def staged(make_settings: MakeSettings, path: Path, **file: Any) -> pl.DataFrame
     settings = make_settings(sources={"files": {"orders": {"path": path, **file}}})
     warehouse = Warehouse(settings.warehouse_path)
     ingest(settings, "orders")
-    build_table(warehouse, settings, "staging.files_orders")
-    return warehouse.read("staging.files_orders")
+    build_table(warehouse, settings, "staging.files_order_lines")
+    return warehouse.read("staging.files_order_lines")
 
 
 def outcomes(frame: pl.DataFrame) -> dict[str, int]:
@@ -94,8 +94,8 @@ def test_a_local_time_becomes_utc_and_keeps_its_local_day(
     )
     warehouse = Warehouse(settings.warehouse_path)
     ingest(settings, "orders")
-    build_table(warehouse, settings, "staging.files_orders")
-    row = warehouse.read("staging.files_orders").row(0, named=True)
+    build_table(warehouse, settings, "staging.files_order_lines")
+    row = warehouse.read("staging.files_order_lines").row(0, named=True)
     assert row["ordered_at"] == dt.datetime(2024, 6, 30, 22, 30)
     assert row["order_date"] == dt.date(2024, 7, 1)
 
@@ -191,8 +191,8 @@ def test_a_single_day_can_be_taken_in_again(tmp_path: Path, make_settings: MakeS
     write(path, HEADER + "1,k,2024-01-01,a,9,5\n2,k,2024-01-02,a,9,5\n")
     ingest(settings, "orders", Part(day, day))
     warehouse = Warehouse(settings.warehouse_path)
-    build_table(warehouse, settings, "staging.files_orders")
-    frame = warehouse.read("staging.files_orders").sort("source_order_id")
+    build_table(warehouse, settings, "staging.files_order_lines")
+    frame = warehouse.read("staging.files_order_lines").sort("source_order_id")
     assert frame["quantity"].to_list() == [9, 1]
     assert ingest(settings, "orders").is_new, "the other days of the new export are still to come"
 

@@ -32,8 +32,8 @@ def take(tmp_path: Path, make_settings: MakeSettings) -> Callable[..., pl.DataFr
         )
         ingest(settings, "orders", part)
         warehouse = Warehouse(settings.warehouse_path)
-        build_table(warehouse, settings, "staging.files_orders")
-        return warehouse.read("staging.files_orders").sort("source_order_id")
+        build_table(warehouse, settings, "staging.files_order_lines")
+        return warehouse.read("staging.files_order_lines").sort("source_order_id")
 
     return take
 

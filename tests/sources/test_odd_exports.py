@@ -36,8 +36,8 @@ def staged(
     settings = make_settings(shop=shop or {}, sources={"files": {"orders": {"path": path, **file}}})
     warehouse = Warehouse(settings.warehouse_path)
     ingest(settings, "orders")
-    build_table(warehouse, settings, "staging.files_orders")
-    return warehouse.read("staging.files_orders").sort("ordered_at", "source_order_id")
+    build_table(warehouse, settings, "staging.files_order_lines")
+    return warehouse.read("staging.files_order_lines").sort("ordered_at", "source_order_id")
 
 
 def payloads(path: Path) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ select
     impressions as impression_count,
     clicks as click_count,
     cast(cost as decimal(18, 2)) as cost_amount,
-    conversions as conversion_count,
+    conversions,
     cast(conversion_value as decimal(18, 2)) as conversion_value_amount,
     currency
 from ranked

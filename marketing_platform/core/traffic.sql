@@ -1,0 +1,14 @@
+-- One row is a day's visits of one channel, source, medium and campaign, as analytics counts them.
+select
+    source,
+    traffic_date,
+    coalesce(channel_group, '') as channel_group,
+    coalesce(utm_source, '') as utm_source,
+    coalesce(utm_medium, '') as utm_medium,
+    coalesce(utm_campaign, '') as utm_campaign,
+    session_count,
+    visitor_count,
+    conversions,
+    revenue_amount,
+    currency
+from staging.traffic

@@ -1,0 +1,35 @@
+"""The token endpoint that vendors with OAuth 2.0 have in common."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from marketing_platform.demo.sandbox.server import Shop
+
+TOKEN_PATH = "/token"  # noqa: S105
+CREDENTIALS = ("client_id", "client_secret", "refresh_token", "access_token")
+
+
+def token_route(shop: Shop) -> Route:
+    """Gives the access token for the refresh token and the client's secret."""
+
+    async def give(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        wanted = {name: shop.credentials[name] for name in CREDENTIALS[:3]}
+        if {name: form.get(name) for name in wanted} != wanted:
+            refusal = {"error": "invalid_grant", "error_description": "Bad Request"}
+            return JSONResponse(refusal, 400)
+        token = {"access_token": shop.credentials["access_token"], "token_type": "Bearer"}
+        return JSONResponse({**token, "expires_in": 3599})
+
+    return Route(TOKEN_PATH, give, methods=["POST"])
+
+
+def has_token(shop: Shop, request: Request) -> bool:
+    """Whether a request bears the token, or asks for one."""
+    bearer = f"Bearer {shop.credentials['access_token']}"
+    return request.url.path.endswith(TOKEN_PATH) or request.headers.get("authorization") == bearer

@@ -1,0 +1,62 @@
+"""How the sandbox misbehaves on purpose: a share of its requests, the same ones every time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Kind = Literal[
+    "rate_limit", "server_error", "slow", "broken_json", "truncated", "repeat_page", "reset"
+]
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Which `share` of requests goes wrong, and how.
+
+    - `rate_limit`, `server_error`: answered with 429 or 500 in the vendor's own shape.
+    - `slow`: answered well after `slow_seconds`.
+    - `broken_json`: a 200 whose body ends in the middle.
+    - `truncated`: the connection closes before the promised end of the body.
+    - `repeat_page`: the page before of the same list, once more. Nobody notices where pages are
+      asked for by number and nothing in them says which one it is.
+    - `reset`: the connection is cut without an answer.
+
+    The same request does not go wrong more than `in_a_row` times in a row.
+    """
+
+    share: float = 0.0
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    seed: int = 7
+    in_a_row: int = 3
+    slow_seconds: float = 0.05
+
+
+@dataclass
+class FaultDraw:
+    """Draws what happens to each request, from what is asked and how often it was."""
+
+    faults: Faults
+    happened: Counter[str] = field(default_factory=Counter)
+    _asked: Counter[bytes] = field(default_factory=Counter)
+    _in_a_row: Counter[bytes] = field(default_factory=Counter)
+
+    def draw(self, identity: bytes) -> Kind | None:
+        """The fault for this request, or None."""
+        faults = self.faults
+        if not faults.share or not faults.kinds:
+            return None
+        name = hashlib.blake2b(identity, digest_size=16).digest()
+        self._asked[name] += 1
+        seed = f"{faults.seed}/{self._asked[name]}".encode()
+        drawn = hashlib.blake2b(seed + name, digest_size=12).digest()
+        happens = int.from_bytes(drawn[:8]) / 2**64 < faults.share
+        if not happens or self._in_a_row[name] >= faults.in_a_row:
+            self._in_a_row[name] = 0
+            return None
+        self._in_a_row[name] += 1
+        kind = faults.kinds[int.from_bytes(drawn[8:]) % len(faults.kinds)]
+        self.happened[kind] += 1
+        return kind

@@ -1,0 +1,1 @@
+"""Any database, by a query per stream."""

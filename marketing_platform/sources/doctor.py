@@ -1,0 +1,74 @@
+"""Whether each configured system can be used: reachable, authorised, on time, and how new."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from marketing_platform.errors import PlatformError
+from marketing_platform.lake import Lake
+from marketing_platform.settings import Settings
+from marketing_platform.sources.active import ActiveSource, active_sources
+from marketing_platform.sources.client import open_client
+
+# Filters by time, and signatures, go wrong when the clocks differ by more.
+_SKEW_SECONDS = 120
+_AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One system: whether it can be used, and in a few words what was found."""
+
+    source: str
+    title: str
+    is_well: bool
+    found: str
+
+
+def examine_sources(settings: Settings) -> Iterator[Finding]:
+    """A finding per configured system, in the order of their names; asked beside each other."""
+    sources = active_sources(settings)
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        yield from pool.map(lambda source: _examine(settings, source), sources)
+
+
+def _examine(settings: Settings, source: ActiveSource) -> Finding:
+    newest = _newest_record(settings, source)
+    try:
+        found, skew = _probe(source)
+    except PlatformError as error:
+        return Finding(source.name, source.system.title, False, f"{error}; {newest}")
+    words = [found] if found else []
+    is_late = skew is not None and abs(skew) > _SKEW_SECONDS
+    if skew is not None:
+        words.append(
+            f"clocks differ by {skew:+.0f} s: set this machine's clock" if is_late else "clock good"
+        )
+    return Finding(source.name, source.system.title, not is_late, "; ".join([*words, newest]))
+
+
+def _probe(source: ActiveSource) -> tuple[str, float | None]:
+    """What the probe found, and by how many seconds the vendor's clock is ahead of ours."""
+    probe = source.system.probe
+    if source.system.api is None:
+        return (probe(None, source.settings) if probe else ""), None
+    with open_client(source) as client:
+        found = probe(client, source.settings) if probe else ""
+        return found, client.clock_skew_seconds
+
+
+def _newest_record(settings: Settings, source: ActiveSource) -> str:
+    lake = Lake(settings.lake_dir)
+    days = [
+        (max(found), stream.name)
+        for stream in source.streams
+        if (found := lake.stream(source.name, stream.name).days())
+    ]
+    if not days:
+        return "nothing pulled yet"
+    day, stream = max(days)
+    age = (dt.datetime.now(dt.UTC).date() - day).days
+    return f"newest record {day} ({stream}, {age} days ago)"

@@ -1,0 +1,94 @@
+-- One row is a line of an order export as it came, typed, with its outcome. Exact repetitions and
+-- older versions of a line are duplicates. A line that cannot be a sale, a return or a cancellation
+-- is quarantined with the reason, and replaces nothing. The three add up to what arrived.
+with
+typed as (
+    select
+        record_id,
+        received_date,
+        occurrence,
+        order_id,
+        line_id,
+        customer_id,
+        email,
+        phone,
+        ordered_at,
+        local_date,
+        product_id,
+        product_title,
+        -- An amount without a quantity is one piece, given back where it is negative.
+        coalesce(quantity, case when amount < 0 then -1 when amount >= 0 then 1 end) as quantity,
+        case
+            when quantity is null then abs(amount)
+            when unit_price is not null then unit_price
+            when quantity = 0 then amount
+            else amount / quantity
+        end as unit_price_amount,
+        coalesce(quantity * unit_price, amount) as line_amount,
+        currency,
+        country,
+        lower(status) as status,
+        unreadable,
+        received_at,
+        line_number
+    from raw.files_orders
+),
+judged as (
+    select
+        *,
+        case
+            when status in ('cancelled', 'canceled', 'voided', 'failed', 'unavailable')
+                then 'cancelled'
+            when line_amount < 0 and (quantity < 0 or unit_price_amount >= 0) then 'returned'
+            when status in ('refunded', 'returned') then 'cancelled'
+            else 'sold'
+        end as line_status,
+        case
+            when unreadable is not null then concat('unreadable: ', unreadable)
+            when ordered_at is null then 'no date'
+            when ordered_at < timestamp '1990-01-01' then 'date before 1990'
+            when ordered_at > received_at + interval '1' day then 'date in the future'
+            when line_amount is null then 'no amount'
+            when quantity < 0 and line_amount = 0 then 'negative quantity without a price'
+            when unit_price_amount < 0 and quantity >= 0 then 'negative price'
+            when order_id is null and customer_id is null and email is null
+                then 'no order number and no buyer'
+        end as reason
+    from typed
+),
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by order_id, line_id, occurrence > 1 or reason is not null
+            order by received_at desc, line_number desc
+        ) as version
+    from judged
+)
+select
+    record_id,
+    received_date,
+    case
+        when occurrence > 1 then 'duplicate'
+        when reason is not null then 'quarantined'
+        when line_id is not null and version > 1 then 'duplicate'
+        else 'accepted'
+    end as outcome,
+    case when occurrence = 1 then reason end as quarantine_reason,
+    coalesce(
+        order_id, concat(coalesce(customer_id, lower(email)), '@', cast(local_date as varchar))
+    ) as source_order_id,
+    customer_id as source_contact_id,
+    email,
+    phone,
+    ordered_at,
+    local_date as order_date,
+    product_id as source_product_id,
+    product_title,
+    quantity,
+    cast(unit_price_amount as decimal(18, 4)) as unit_price_amount,
+    cast(line_amount as decimal(18, 2)) as line_amount,
+    currency,
+    country,
+    line_status
+from ranked

@@ -1,0 +1,44 @@
+-- One thing that became of an e-mail. Opens and clicks that HubSpot ascribes to a machine are held
+-- back, and so are steps on the way that no recipient takes part in.
+select
+  record_id, record_key, received_date, record_updated_at, received_at,
+  case
+    when unreadable is not null then concat('unreadable: ', unreadable)
+    when id is null then 'no key'
+    when occurred_at is null then 'no date'
+    when email is null then 'no e-mail'
+    when is_bot then 'not by a person'
+    when event_type in ('SENT', 'DELIVERED', 'OPEN', 'CLICK', 'BOUNCE', 'SPAMREPORT', 'DROPPED')
+      then null
+    when event_type = 'STATUSCHANGE'
+      and subscription_status in ('SUBSCRIBED', 'UNSUBSCRIBED') then null
+    else concat('no engagement: ', lower(coalesce(event_type, 'no type')))
+  end as quarantine_reason,
+  record_key as source_engagement_id,
+  'email' as channel,
+  case event_type
+    when 'SENT' then 'sent'
+    when 'DELIVERED' then 'delivered'
+    when 'OPEN' then 'opened'
+    when 'CLICK' then 'clicked'
+    when 'BOUNCE' then 'bounced'
+    when 'SPAMREPORT' then 'complained'
+    when 'DROPPED' then 'failed'
+    when 'STATUSCHANGE' then
+      case subscription_status
+        when 'UNSUBSCRIBED' then 'unsubscribed'
+        when 'SUBSCRIBED' then 'resubscribed'
+      end
+  end as engagement,
+  case
+    when event_type <> 'BOUNCE' then null
+    when smtp_status like '5%' then 'hard'
+    when smtp_status like '4%' then 'soft'
+  end as bounce_type,
+  occurred_at,
+  engagement_date,
+  email,
+  coalesce(sent_id, case when event_type = 'SENT' then id end) as source_message_id,
+  campaign_id as source_campaign_id,
+  url
+from raw.hubspot_email_events

@@ -1,0 +1,66 @@
+"""A walk through several lists, one after another, as one stream."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketing_platform.sources.client import Client, Request
+from marketing_platform.sources.paging import OnePage, Paging, Rest
+from marketing_platform.sources.stream import Checkpoint, Page, Window
+from marketing_platform.sources.system import SystemSettings
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the lists: its first request, and what is put into its records under `_page`."""
+
+    request: Request
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """Reads the lists that `parts` names, each to its end.
+
+    `parts` may ask the vendor which lists there are. The checkpoint holds those that are left, so
+    that a pull goes on with the same ones. Without any, there is one empty page.
+    """
+
+    parts: Callable[[Client, Any, Window], list[Part]]
+    records: str
+    paging: Paging = field(default_factory=OnePage)
+
+    def pages(
+        self,
+        client: Client,
+        settings: SystemSettings,
+        window: Window,
+        checkpoint: Checkpoint | None,
+    ) -> Iterator[tuple[Page, Checkpoint | None]]:
+        """Each page of each list, with the lists that are left after it."""
+        if checkpoint:
+            left = [Part(Request(**one["request"]), one["facts"]) for one in checkpoint["left"]]
+        else:
+            left = self.parts(client, settings, window)
+        if not left:
+            yield Page(b"[]"), None
+        for place, part in enumerate(left):
+            yield from self._part(client, settings, window, part, left[place + 1 :])
+
+    def _part(
+        self,
+        client: Client,
+        settings: SystemSettings,
+        window: Window,
+        part: Part,
+        others: list[Part],
+    ) -> Iterator[tuple[Page, Checkpoint | None]]:
+        walk = Rest(lambda *_: part.request, self.records, self.paging, lambda _: part.facts)
+        after = [dataclasses.asdict(other) for other in others]
+        for page, state in walk.pages(client, settings, window, None):
+            here = [{"request": state["request"], "facts": part.facts}] if state else []
+            left = [*here, *after]
+            yield page, {"left": left} if left else None

@@ -1,0 +1,35 @@
+"""Reads JSON that vendors send and strict readers refuse."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read_json(content: bytes) -> Any:
+    """The value of a JSON text; a ValueError if there is none.
+
+    Half a surrogate pair becomes U+FFFD, and a number that is none (`NaN`) null: one odd value must
+    not lose the others.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        text = content.decode("utf-8-sig", errors="replace")
+        value = json.loads(text, parse_constant=lambda _: None)
+        return _mended(value)
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_mended(name): _mended(inner) for name, inner in value.items()}
+    return value

@@ -1,0 +1,191 @@
+"""Merges the records of a pull into the lake: one Parquet per day of their last change."""
+
+# ruff: noqa: S608 - SQL is put together from declared paths and our own names, quoted
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from marketing_platform.lake import Stream as LakeStream
+from marketing_platform.sources.records import key_sql, updated_at_sql
+from marketing_platform.sources.stream import Stream, Window
+from marketing_platform.sources.values import literal
+
+COLUMNS = "record_key, record_id, record_updated_at, received_at, payload"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The records that came, the days whose files changed, and the newest moment."""
+
+    record_count: int
+    written_days: tuple[dt.date, ...]
+    newest_record: dt.datetime | None
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection,
+    target: LakeStream,
+    stream: Stream,
+    window: Window,
+    received_at: dt.datetime,
+) -> Merged:
+    """Merge the records in `pulled` (place, payload); a day that does not change is not written."""
+    _key(connection, stream)
+    _load_old(connection, target)
+    _place(connection, window, received_at)
+    _keep(connection, stream, window)
+    changed = _changed_days(connection)
+    _write(connection, target, changed)
+    row = connection.execute(
+        "select (select count(*) from pulled), (select max(record_updated_at) from received)"
+    ).fetchone()
+    count, newest = row or (0, None)
+    return Merged(count, tuple(changed), newest)
+
+
+def _key(connection: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+    """`keyed`: of each version of a record the copy that came last."""
+    connection.execute(f"""
+        create or replace table keys as
+        select place, record_key, record_updated_at, record_key || case
+            when record_updated_at is null then ''
+            else strftime(record_updated_at, '@%Y-%m-%dT%H:%M:%S.%fZ') end as record_id
+        from (
+            select place, {key_sql(stream)} as record_key,
+                {updated_at_sql(stream.updated_at)} as record_updated_at
+            from pulled
+        )
+    """)
+    connection.execute("""
+        create or replace table keyed as
+        select record_key, record_id, record_updated_at, payload, md5_number(payload) as digest
+        from keys
+        join pulled using (place)
+        where place in (select max(place) from keys group by record_id)
+    """)
+
+
+def _load_old(connection: duckdb.DuckDBPyConnection, target: LakeStream) -> None:
+    """`old`: what lies in the lake, by digest; the payloads stay there."""
+    if target.days():
+        connection.execute(f"""
+            create or replace table old as
+            select cast(parse_filename(filename, true) as date) as day, record_id,
+                record_updated_at, received_at, md5_number(payload) as digest
+            from read_parquet({literal(target.pattern)}, filename = true)
+        """)
+    else:
+        connection.execute("""
+            create or replace table old
+            (day date, record_id varchar, record_updated_at timestamp, received_at timestamp,
+            digest uhugeint)
+        """)
+
+
+def _place(connection: duckdb.DuckDBPyConnection, window: Window, received_at: dt.datetime) -> None:
+    """`received`: each record with its day. What has no moment and came before stays in place."""
+    connection.execute(
+        """
+        create or replace table received as
+        select
+            coalesce(cast(k.record_updated_at as date), o.day, $last_date) as day,
+            k.record_key, k.record_id, k.record_updated_at,
+            coalesce(o.received_at, $received_at) as received_at,
+            o.record_id is not null as is_known,
+            k.digest, k.payload
+        from keyed as k
+        left join old as o on k.record_id = o.record_id and k.digest = o.digest
+        """,
+        {"last_date": window.last_date, "received_at": received_at},
+    )
+    connection.execute("drop table keyed")
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, stream: Stream, window: Window) -> None:
+    """`kept`: the records of before that stay although they were not received now."""
+    stays = {
+        "changes": "true",
+        "listing": "false",
+        "report": "day not between $first_date and $last_date",
+    }[stream.reads]
+    days = {"first_date": window.first_date, "last_date": window.last_date}
+    connection.execute(
+        f"""
+        create or replace table kept as
+        select day, record_id from old
+        where {stays} and record_id not in (select record_id from received)
+        """,
+        days if stream.reads == "report" else {},
+    )
+
+
+def _changed_days(connection: duckdb.DuckDBPyConnection) -> list[dt.date]:
+    """The days that gain a record or lose one."""
+    rows = connection.execute("""
+        select distinct day from (
+            select day from received where not is_known
+            union all
+            select o.day from old as o
+            where not exists (
+                select 1 from kept as k where k.record_id = o.record_id and k.day = o.day
+            ) and not exists (
+                select 1 from received as r
+                where r.record_id = o.record_id and r.day = o.day and r.digest = o.digest
+            )
+        )
+        order by day
+    """).fetchall()
+    return [day for (day,) in rows]
+
+
+def _write(connection: duckdb.DuckDBPyConnection, target: LakeStream, days: list[dt.date]) -> None:
+    staging = target.folder / f".staged-{os.getpid()}"
+    for left_behind in target.folder.glob(".staged-*"):
+        shutil.rmtree(left_behind, ignore_errors=True)
+    staging.mkdir(parents=True)
+    connection.execute("create or replace table sorted as select * from received order by day")
+    connection.execute("drop table received; alter table sorted rename to received")
+    there = set(target.days())
+    try:
+        staged = {
+            day: path
+            for day in days
+            if (path := _write_day(connection, target, day, staging, day in there))
+        }
+        target.publish(staged, [day for day in days if day not in staged])
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write_day(
+    connection: duckdb.DuckDBPyConnection,
+    target: LakeStream,
+    day: dt.date,
+    staging: Path,
+    is_there: bool,
+) -> Path | None:
+    """The day's file; None where no record is left."""
+    name = f"{day.isoformat()}.parquet"
+    before = f"""
+        union all
+        select {COLUMNS} from read_parquet({literal(str(target.folder / name))})
+        where record_id in (select record_id from kept where day = date '{day}')
+    """
+    path = staging / name
+    written = connection.execute(f"""
+        copy (
+            select {COLUMNS} from (
+                select {COLUMNS} from received where day = date '{day}'
+                {before if is_there else ""}
+            )
+            order by record_updated_at nulls last, record_key, record_id
+        ) to {literal(str(path))} (format parquet, compression zstd)
+    """).fetchone()
+    return path if written and written[0] else None

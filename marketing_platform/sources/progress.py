@@ -1,0 +1,68 @@
+"""What is noted of a stream from pull to pull: the fields that its records have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+_SAMPLE = 1000
+_SMALLEST_SAMPLE = 20
+# A field in this share of the records is expected to be there again.
+_USUAL_SHARE = 0.95
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The field paths that came up and those that are gone since the last pull."""
+
+    new: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    noted: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def note_fields(connection: duckdb.DuckDBPyConnection, note: Mapping[str, Any]) -> Drift:
+    """Compare the fields in a sample of `pulled`, two levels deep, with those noted before."""
+    found = dict(connection.execute(_FIELDS).fetchall())
+    row = connection.execute("select count(*) from pulled").fetchone()
+    if not found or not row:
+        return Drift()
+    size = min(row[0], _SAMPLE)
+    known = set(note.get("fields", ()))
+    usual = {path for path, count in found.items() if count >= _USUAL_SHARE * size}
+    expected = set(note.get("usual_fields", ())) if size >= _SMALLEST_SAMPLE else set()
+    return Drift(
+        new=tuple(sorted(set(found) - known)) if known else (),
+        vanished=tuple(sorted(expected - set(found))),
+        noted={"fields": sorted(known | set(found)), "usual_fields": sorted(usual)},
+    )
+
+
+_FIELDS = f"""
+    with
+    sample as (
+        select cast(payload as json) as payload from pulled
+        where json_valid(payload) and json_type(payload) = 'OBJECT'
+        using sample reservoir({_SAMPLE} rows) repeatable (1)
+    ),
+    outer_fields as (
+        select unnest(json_keys(payload)) as name, payload from sample
+    ),
+    valued as (
+        select name, json_extract(payload, '$."' || replace(name, '"', '\\"') || '"') as value
+        from outer_fields
+    ),
+    inner_fields as (
+        select name || '.' || unnest(json_keys(value)) as name
+        from valued
+        where json_type(value) = 'OBJECT'
+    )
+    select name, count(*) from (
+        select name from valued where json_type(value) <> 'NULL'
+        union all
+        select name from inner_fields
+    )
+    group by name
+"""  # noqa: S608 - a number of ours

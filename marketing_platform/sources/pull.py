@@ -1,0 +1,144 @@
+"""Pulls a stream into the lake: pages to disk, records out of them, and these into their days."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from marketing_platform.errors import SourceError
+from marketing_platform.lake import Lake
+from marketing_platform.settings import Settings
+from marketing_platform.sources.active import ActiveSource
+from marketing_platform.sources.client import Traffic, open_client
+from marketing_platform.sources.merge import Merged, merge
+from marketing_platform.sources.progress import Drift, note_fields
+from marketing_platform.sources.records import load_pages, load_query
+from marketing_platform.sources.secrets import mask, secrets_of
+from marketing_platform.sources.spool import Spool
+from marketing_platform.sources.stream import Query, Stream, Walk, Window
+from marketing_platform.sources.system import FOLDER
+
+_MEMORY = "512MB"
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull brought.
+
+    `record_count` counts the records received, `written_days` the days of the lake that they
+    changed. `new_fields` and `vanished_fields` are told, and never stop a pull.
+    """
+
+    source: str
+    stream: str
+    window: Window
+    page_count: int
+    record_count: int
+    written_days: tuple[dt.date, ...]
+    newest_record: dt.datetime | None
+    traffic: Traffic
+    drift: Drift
+
+
+def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Window) -> Pulled:
+    """Pull the records of a window and merge them into the lake.
+
+    Interrupted at any moment, the same call goes on where it stopped.
+    """
+    target = Lake(settings.lake_dir).stream(source.name, stream.name)
+    with _scratch(settings.data_dir / "spool" / source.name / stream.name / ".scratch") as scratch:
+        traffic, page_count, spool = Traffic(), 0, None
+        if isinstance(stream.walk, Query):
+            _query(scratch, source, stream.walk, window)
+        else:
+            spool = _open_spool(settings, source, stream, window)
+            traffic = _walk(source, stream.walk, window, spool)
+            page_count = spool.page_count
+            load_pages(scratch, spool.pages())
+        received_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        merged = merge(scratch, target, stream, window, received_at)
+        drift = note_fields(scratch, target.note())
+    done = Pulled(
+        source=source.name,
+        stream=stream.name,
+        window=window,
+        page_count=page_count,
+        record_count=merged.record_count,
+        written_days=merged.written_days,
+        newest_record=merged.newest_record,
+        traffic=traffic,
+        drift=drift,
+    )
+    target.write_note({**target.note(), **_noted(done, merged), **drift.noted})
+    if spool:
+        spool.close()
+    return done
+
+
+def _walk(source: ActiveSource, walk: Walk, window: Window, spool: Spool) -> Traffic:
+    """Ask for the pages that are not on disk yet."""
+    if spool.is_complete:
+        return Traffic()
+    with open_client(source) as client:
+        for page, checkpoint in walk.pages(client, source.settings, window, spool.checkpoint):
+            spool.add(page, checkpoint)
+        spool.end()
+        return client.traffic
+
+
+def _query(
+    connection: duckdb.DuckDBPyConnection, source: ActiveSource, query: Query, window: Window
+) -> None:
+    try:
+        load_query(connection, query.select(connection, source.settings, window))
+    except duckdb.Error as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        told = mask(line, secrets_of(source.settings))
+        raise SourceError(told, where=f"sources.{source.name}") from None
+
+
+def _open_spool(settings: Settings, source: ActiveSource, stream: Stream, window: Window) -> Spool:
+    name = f"{window.first:%Y%m%dT%H%M%S}-{window.end:%Y%m%dT%H%M%S}"
+    folder = settings.data_dir / "spool" / source.name / stream.name / name
+    return Spool(folder, _definition(source, stream), secrets_of(source.settings))
+
+
+def _definition(source: ActiveSource, stream: Stream) -> str:
+    """A digest of how a stream is asked: the system's code and its settings without secrets."""
+    digest = hashlib.sha256(stream.name.encode())
+    digest.update(json.dumps(source.settings.model_dump(mode="json"), default=str).encode())
+    for path in sorted((FOLDER / source.system.name).glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory that keeps within its limit by writing to the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": str(folder),
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+def _noted(done: Pulled, merged: Merged) -> dict[str, object]:
+    return {
+        "pulled_at": dt.datetime.now(dt.UTC).isoformat(),
+        "first": done.window.first.isoformat(),
+        "end": done.window.end.isoformat(),
+        "pages": done.page_count,
+        "records": done.record_count,
+        "written_days": [day.isoformat() for day in done.written_days],
+        "newest_record": done.newest_record.isoformat() if done.newest_record else None,
+    }

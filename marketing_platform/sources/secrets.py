@@ -1,0 +1,83 @@
+"""Keeps secrets out of what is told, logged and stored."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+_MASK = "***"
+# A shorter text could as well be part of a record.
+_SHORTEST_IN_CONTENT = 8
+
+
+def secrets_of(value: Any) -> frozenset[str]:
+    """All secret values in settings, at any depth."""
+    return frozenset(secret for secret in _secrets(value) if secret)
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, SecretBytes):
+        yield value.get_secret_value().decode(errors="replace")
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets(inner)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for inner in value:
+            yield from _secrets(inner)
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """The text with `***` for each secret, however it is written there."""
+    forms = {form for secret in secrets for form in _forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, _MASK)
+    return text
+
+
+def _forms(secret: str) -> set[str]:
+    plain = {secret, secret.strip(), quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    escaped = {json.dumps(secret)[1:-1], secret.encode("unicode_escape").decode()}
+    encoded = {base64.b64encode(pair.encode()).decode() for pair in (secret, f"{secret}:")}
+    return {form for form in plain | escaped | encoded if form}
+
+
+def mask_content(content: bytes, secrets: Iterable[str]) -> bytes:
+    """An answer's content without secrets: vendors repeat them in the URL of the next page."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_IN_CONTENT:
+            for form in sorted(_forms(secret), key=len, reverse=True):
+                for written in (form, form.replace("/", "\\/")):
+                    content = content.replace(written.encode(), _MASK.encode())
+    return content
+
+
+def without_secrets(value: Any, secrets: frozenset[str]) -> Any:
+    """Plain JSON without secrets: from a URL the parameter goes, any other text loses the secret.
+
+    What authorises a request adds its secret again.
+    """
+    if isinstance(value, Mapping):
+        return {name: without_secrets(inner, secrets) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(inner, secrets) for inner in value]
+    if not isinstance(value, str) or mask(value, secrets) == value:
+        return value
+    parts = urlsplit(value)
+    if not parts.query:
+        return mask(value, secrets)
+    kept = [
+        (name, inner)
+        for name, inner in parse_qsl(parts.query, keep_blank_values=True)
+        if mask(inner, secrets) == inner
+    ]
+    return mask(urlunsplit(parts._replace(query=urlencode(kept))), secrets)

@@ -1,0 +1,1 @@
+"""Events as Segment writes them, as JSON lines in a folder."""

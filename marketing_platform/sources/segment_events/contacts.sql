@@ -1,0 +1,27 @@
+-- One row is an identify call: what was told of a person at one moment. Later calls leave out what
+-- did not change, so each is kept.
+select
+    record_id,
+    record_key,
+    received_date,
+    record_updated_at,
+    received_at,
+    case
+        when unreadable is not null then concat('unreadable: ', unreadable)
+        when message_id is null then 'no key'
+        when updated_at is null then 'no date'
+        when coalesce(user_id, email) is null then 'nobody is named'
+    end as quarantine_reason,
+    user_id as source_contact_id,
+    email,
+    phone,
+    first_name,
+    last_name,
+    country,
+    language,
+    cast(null as boolean) as has_email_consent,
+    cast(null as boolean) as has_sms_consent,
+    coalesce(created_at, updated_at) as created_at,
+    updated_at,
+    cast(null as boolean) as is_deleted
+from raw.segment_events_identifies

@@ -1,0 +1,132 @@
+"""Events in the Segment spec (track, page, screen, identify), as JSON lines in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from marketing_platform.errors import SourceError
+from marketing_platform.sources.fields import ident, text, timestamp
+from marketing_platform.sources.stream import Query, Stream, Window
+from marketing_platform.sources.system import System, SystemSettings
+
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_LONGEST_LINE_BYTES = 16 * 1024 * 1024
+_MOMENTS = ("$.timestamp", "$.originalTimestamp", "$.receivedAt", "$.sentAt")
+_IS_IDENTIFY = "coalesce(call ->> '$.type', '') = 'identify'"
+
+
+class SegmentEventsSettings(SystemSettings):
+    """A folder in which files of JSON lines lie, at any depth; gzip too."""
+
+    folder: Path
+
+
+def _files(settings: SegmentEventsSettings) -> list[Path]:
+    if not settings.folder.is_dir():
+        raise SourceError("no such folder", where=str(settings.folder), mend="Correct folder")
+    return sorted(
+        path
+        for path in settings.folder.rglob("*")
+        if path.name.endswith(_ENDINGS) and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _events(connection: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window) -> str:
+    return _calls(settings, window, f"not {_IS_IDENTIFY}")
+
+
+def _identifies(
+    connection: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window
+) -> str:
+    return _calls(settings, window, _IS_IDENTIFY)
+
+
+def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
+    """The calls of the window. A line that is no call, or has no moment, is in every window."""
+    assert isinstance(settings, SegmentEventsSettings)  # noqa: S101 - tells the type checker
+    files = [path for path in _files(settings) if path.stat().st_size]
+    if not files:
+        return "select cast(null as varchar) as payload where false"
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    moments = ", ".join(f"try_cast(call ->> '{path}' as timestamptz)" for path in _MOMENTS)
+    # Read as lines of text, not as JSON: a broken line is quarantined, and takes no other with it.
+    return f"""
+        select payload
+        from (
+            select
+                case when json_valid(line) then line else cast(to_json(line) as varchar) end
+                    as payload,
+                cast(payload as json) as call,
+                coalesce({moments}) as moment
+            from read_csv(
+                [{names}],
+                columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
+                delim = '\x01', quote = '', escape = '', strict_mode = false,
+                null_padding = false, max_line_size = {_LONGEST_LINE_BYTES}
+            )
+            where trim(line) <> ''
+        )
+        where {condition}
+            and (
+                moment is null
+                or (
+                    moment >= timestamptz '{window.first.isoformat()}'
+                    and moment < timestamptz '{window.end.isoformat()}'
+                )
+            )
+    """  # noqa: S608 - names of files, quoted
+
+
+def _probe(client: object, settings: SegmentEventsSettings) -> str:
+    return f"{len(_files(settings))} files in {settings.folder}"
+
+
+_EVENTS = Stream(
+    name="events",
+    walk=Query(_events),
+    updated_at=timestamp("called_at", *_MOMENTS),
+    record_keys=("$.messageId",),
+    fields=(
+        text("call_type", "$.type"),
+        ident("message_id", "$.messageId"),
+        text("event", "$.event"),
+        timestamp("occurred_at", *_MOMENTS, local_date="event_date"),
+        ident("user_id", "$.userId"),
+        ident("anonymous_id", "$.anonymousId"),
+        text("email", "$.properties.email", "$.context.traits.email", "$.traits.email"),
+        ident("product_id", "$.properties.product_id"),
+        ident("order_id", "$.properties.order_id"),
+        text("page_url", "$.context.page.url", "$.properties.url"),
+        text("utm_source", "$.context.campaign.source"),
+        text("utm_medium", "$.context.campaign.medium"),
+        text("utm_campaign", "$.context.campaign.name"),
+    ),
+)
+_IDENTIFIES = Stream(
+    name="identifies",
+    walk=Query(_identifies),
+    updated_at=timestamp("called_at", *_MOMENTS),
+    record_keys=("$.messageId",),
+    fields=(
+        ident("message_id", "$.messageId"),
+        ident("user_id", "$.userId"),
+        timestamp("updated_at", *_MOMENTS),
+        timestamp("created_at", "$.traits.createdAt", "$.traits.created_at"),
+        text("email", "$.traits.email", "$.context.traits.email"),
+        text("phone", "$.traits.phone", "$.context.traits.phone"),
+        text("first_name", "$.traits.firstName", "$.traits.first_name"),
+        text("last_name", "$.traits.lastName", "$.traits.last_name"),
+        text("country", "$.traits.address.country", "$.context.location.country"),
+        text("language", "$.traits.language", "$.context.locale"),
+    ),
+)
+
+SYSTEM = System(
+    name="segment_events",
+    title="Segment events",
+    settings_model=SegmentEventsSettings,
+    streams=(_EVENTS, _IDENTIFIES),
+    probe=_probe,
+)

@@ -1,0 +1,137 @@
+"""The pages of a pull on disk, so that an interrupted pull goes on where it stopped.
+
+A journal has a line per page, written after the page itself: its checkpoint says where to go on.
+A line or a page that was cut off counts as never written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marketing_platform.lake import write_atomically
+from marketing_platform.sources.secrets import mask_content, without_secrets
+from marketing_platform.sources.stream import Checkpoint, Page
+
+_LONGEST_AGE = dt.timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A page on disk: its file, and where its records are."""
+
+    path: Path
+    records: str
+    format: str
+    extra: str
+
+
+class Spool:
+    """The pages of one stream and window, with the checkpoint after the last one.
+
+    `definition` tells one way of asking from another: pages that were asked for in another way, or
+    that are older than a day, are dropped.
+    """
+
+    def __init__(self, folder: Path, definition: str, secrets: frozenset[str]) -> None:
+        self.folder = folder
+        self._secrets = secrets
+        self._journal = folder / "journal.jsonl"
+        lines = self._read()
+        if not lines or not _is_usable(lines[0], definition) or not self._are_whole(lines[1:]):
+            self.remove()
+            lines = [{"definition": definition, "started_at": dt.datetime.now(dt.UTC).isoformat()}]
+        self._lines = lines
+        # What a torn last line left behind must not stand before the next one.
+        write_atomically(self._journal, "".join(json.dumps(line) + "\n" for line in lines))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last page is here."""
+        return bool(self._lines[-1].get("is_last"))
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where to go on; None at the beginning."""
+        found: Checkpoint | None = self._lines[-1].get("checkpoint")
+        return found
+
+    @property
+    def page_count(self) -> int:
+        """The pages that are here."""
+        return len(self._lines) - 1
+
+    def add(self, page: Page, checkpoint: Checkpoint | None) -> None:
+        """Keep a page; without a checkpoint it is the last one."""
+        content = mask_content(page.content, self._secrets)
+        name = f"{self.page_count:06d}.page"
+        staged = self.folder / f".{name}"
+        staged.write_bytes(content)
+        staged.replace(self.folder / name)
+        line = {
+            "file": name,
+            "size": len(content),
+            "records": page.records,
+            "format": page.format,
+            "extra": without_secrets(dict(page.extra), self._secrets),
+            "checkpoint": without_secrets(checkpoint, self._secrets),
+            "is_last": checkpoint is None,
+        }
+        with self._journal.open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(line, default=str) + "\n")
+        # The pages' own words are not needed again before the records are split.
+        self._lines.append(line)
+
+    def end(self) -> None:
+        """Mark as complete a walk that ended without saying which page was the last."""
+        if not self.is_complete:
+            line = {"is_last": True}
+            with self._journal.open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(line) + "\n")
+            self._lines.append(line)
+
+    def pages(self) -> Iterator[Kept]:
+        """All pages in the order in which they came."""
+        for line in self._lines[1:]:
+            if "file" in line and line["size"]:
+                extra = json.dumps(line["extra"]) if line["extra"] else ""
+                yield Kept(self.folder / line["file"], line["records"], line["format"], extra)
+
+    def remove(self) -> None:
+        """Forget everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def close(self) -> None:
+        """Remove it when its records are in the lake."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self._journal.exists():
+            return []
+        lines: list[dict[str, Any]] = []
+        for text in self._journal.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break
+        return lines
+
+    def _are_whole(self, lines: list[dict[str, Any]]) -> bool:
+        return all(
+            (path := self.folder / line["file"]).is_file() and path.stat().st_size == line["size"]
+            for line in lines
+            if "file" in line
+        )
+
+
+def _is_usable(header: dict[str, Any], definition: str) -> bool:
+    if header.get("definition") != definition:
+        return False
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(header["started_at"])
+    return age < _LONGEST_AGE

@@ -1,0 +1,59 @@
+-- One row is a version of a message: one sent and what became of it, or one received.
+select
+    record_id,
+    record_key,
+    received_date,
+    record_updated_at,
+    received_at,
+    case
+        when unreadable is not null then concat('unreadable: ', unreadable)
+        when message_id is null then 'no key'
+        when occurred_at is null then 'no date'
+        when person is null then 'nobody is named'
+        when direction is null then 'no direction'
+        when direction = 'inbound' and engagement is null then 'a reply that is no keyword'
+        when engagement is null then concat('not sent: ', coalesce(status, ''))
+        when person like '%:%' and person not like 'whatsapp:%' then 'not a channel that we know'
+    end as quarantine_reason,
+    message_id as source_engagement_id,
+    case when person like 'whatsapp:%' then 'whatsapp' else 'sms' end as channel,
+    engagement,
+    -- Numbers that do not exist, and landlines; all else may be reached another time.
+    case
+        when engagement <> 'bounced' or engagement is null then null
+        when error_code in (30005, 30006) then 'hard'
+        else 'soft'
+    end as bounce_type,
+    occurred_at,
+    engagement_date,
+    replace(person, 'whatsapp:', '') as phone,
+    message_id as source_message_id,
+    service_id as source_campaign_id
+from (
+    select
+        *,
+        case
+            when direction <> 'inbound' then
+                case
+                    when status = 'sent' then 'sent'
+                    when status in ('delivered', 'partially_delivered') then 'delivered'
+                    when status = 'read' then 'opened'
+                    when status = 'undelivered' then 'bounced'
+                    when status = 'failed' then 'failed'
+                end
+            when
+                keyword in (
+                    'STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'REVOKE', 'OPTOUT'
+                )
+                then 'replied_stop'
+            when keyword in ('START', 'UNSTOP') then 'resubscribed'
+        end as engagement
+    from (
+        select
+            *,
+            case when direction = 'inbound' then sender else recipient end as person,
+            case when direction = 'inbound' then replace(replace(upper(body), '.', ''), '!', '') end
+                as keyword
+        from raw.twilio_messages
+    ) as told
+) as named

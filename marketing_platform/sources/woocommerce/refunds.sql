@@ -1,0 +1,24 @@
+-- One line of a refund, with its tax. The refund does not say its currency: the order does.
+select
+  r.record_id, r.parent_record_id, r.record_key, r.received_date, r.record_updated_at,
+  r.received_at,
+  case
+    when r.unreadable is not null then concat('unreadable: ', r.unreadable)
+    when r.line_id is null then 'no key'
+    when r.refunded_at is null then 'no date'
+    when r.total is null then 'no amount'
+  end as quarantine_reason,
+  r.line_id as source_refund_id,
+  r.order_id as source_order_id,
+  r.refunded_at,
+  r.refund_date,
+  nullif(r.product_id, '0') as source_product_id,
+  abs(r.quantity) as quantity,
+  cast(abs(r.total + coalesce(r.total_tax, 0)) as decimal(18, 2)) as refund_amount,
+  o.currency
+from raw.woocommerce_refund_items as r
+left join (
+  select order_id, max(upper(currency)) as currency
+  from raw.woocommerce_orders
+  group by order_id
+) as o on o.order_id = r.order_id

@@ -1,0 +1,175 @@
+"""WooCommerce REST v3: customers, orders, refunds and products of one site."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from pydantic import Field, SecretStr
+
+from marketing_platform.sources.client import Client, Request
+from marketing_platform.sources.fields import flag, ident, integer, number, text, timestamp
+from marketing_platform.sources.paging import LinkHeader, Rest
+from marketing_platform.sources.stream import Items, Stream, Window
+from marketing_platform.sources.system import Api, System, SystemSettings
+
+
+class WooCommerceSettings(SystemSettings):
+    """One site: `base_url` is its address; the key needs the right to read."""
+
+    base_url: str = Field(min_length=1)
+    consumer_key: SecretStr
+    consumer_secret: SecretStr
+    page_size: int = Field(default=100, ge=1, le=100)
+
+
+def _api(settings: WooCommerceSettings) -> Api:
+    auth = httpx.BasicAuth(
+        settings.consumer_key.get_secret_value(), settings.consumer_secret.get_secret_value()
+    )
+    return Api(f"{settings.base_url}/wp-json/wc/v3", auth=auth)
+
+
+def _probe(client: Client, settings: WooCommerceSettings) -> str:
+    answer = client.send(Request("orders", params={"per_page": 1}))
+    return f"{answer.headers.get('X-WP-Total', 'unknown number of')} orders"
+
+
+def _first(
+    path: str, after: str = "", before: str = "", **params: str
+) -> Callable[[WooCommerceSettings, Window], Request]:
+    """The request for page one; `after` and `before` name the date filters, where there are any."""
+
+    def first(settings: WooCommerceSettings, window: Window) -> Request:
+        asked: dict[str, Any] = {"per_page": settings.page_size, "orderby": "id", "order": "asc"}
+        if after:
+            # Both ends are exclusive.
+            asked[after] = _before_second(window)
+            asked[before] = f"{window.end:%Y-%m-%dT%H:%M:%S}"
+            asked["dates_are_gmt"] = "true"
+        return Request(path, params={**asked, **params})
+
+    return first
+
+
+def _before_second(window: Window) -> str:
+    return f"{window.first - dt.timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+
+
+def _walk(path: str, after: str = "", before: str = "", **params: str) -> Rest:
+    return Rest(_first(path, after, before, **params), "$", LinkHeader())
+
+
+_UPDATED = timestamp("updated_at", "$.date_modified_gmt", "$.date_created_gmt")
+_CREATED = timestamp("created_at", "$.date_created_gmt", local_date="created_date")
+
+_CUSTOMERS = Stream(
+    "customers",
+    _walk("customers", role="all"),
+    _UPDATED,
+    (
+        ident("customer_id", "$.id"),
+        _CREATED,
+        _UPDATED,
+        text("email", "$.email", "$.billing.email"),
+        text("phone", "$.billing.phone"),
+        text("first_name", "$.first_name", "$.billing.first_name"),
+        text("last_name", "$.last_name", "$.billing.last_name"),
+        text("country", "$.billing.country", "$.shipping.country"),
+    ),
+    reads="listing",
+)
+
+_LINE_FIELDS = (
+    ident("line_id", "$.id"),
+    ident("order_id", "$.id", level=0),
+    timestamp("ordered_at", "$.date_created_gmt", local_date="order_date", level=0),
+    ident("product_id", "$.product_id"),
+    text("sku", "$.sku"),
+    text("title", "$.name"),
+    integer("quantity", "$.quantity"),
+    number("subtotal", "$.subtotal"),
+    text("currency", "$.currency", level=0),
+)
+
+_ORDERS = Stream(
+    "orders",
+    _walk("orders", "modified_after", "modified_before", status="any"),
+    _UPDATED,
+    (
+        ident("order_id", "$.id"),
+        ident("customer_id", "$.customer_id"),
+        text("email", "$.billing.email"),
+        text("phone", "$.billing.phone"),
+        text("country", "$.billing.country", "$.shipping.country"),
+        text("status", "$.status"),
+        _CREATED,
+        _UPDATED,
+        number("discount_total", "$.discount_total"),
+        number("shipping_total", "$.shipping_total"),
+        number("total_tax", "$.total_tax"),
+        number("total", "$.total"),
+        text("currency", "$.currency"),
+    ),
+    items=(Items("order_items", ("$.line_items",), _LINE_FIELDS, "$.id"),),
+)
+
+_REFUNDED = timestamp("refunded_at", "$.date_created_gmt", local_date="refund_date")
+
+# A refund is never changed, so that its creation is its only date.
+_REFUNDS = Stream(
+    "refunds",
+    _walk("refunds", "after", "before"),
+    _REFUNDED,
+    (
+        ident("refund_id", "$.id"),
+        ident("order_id", "$.parent_id"),
+        _REFUNDED,
+        number("amount", "$.amount"),
+    ),
+    items=(
+        Items(
+            "refund_items",
+            ("$.line_items",),
+            (
+                ident("line_id", "$.id"),
+                ident("order_id", "$.parent_id", level=0),
+                timestamp("refunded_at", "$.date_created_gmt", local_date="refund_date", level=0),
+                ident("product_id", "$.product_id"),
+                integer("quantity", "$.quantity"),
+                number("total", "$.total"),
+                number("total_tax", "$.total_tax"),
+            ),
+            "$.id",
+        ),
+    ),
+)
+
+_PRODUCTS = Stream(
+    "products",
+    _walk("products", "modified_after", "modified_before", status="any"),
+    _UPDATED,
+    (
+        ident("product_id", "$.id"),
+        text("sku", "$.sku"),
+        text("title", "$.name"),
+        text("category", "$.categories[0].name"),
+        text("brand", "$.brands[0].name"),
+        number("price", "$.price"),
+        integer("inventory_quantity", "$.stock_quantity"),
+        text("status", "$.status"),
+        flag("is_purchasable", "$.purchasable"),
+        _UPDATED,
+    ),
+)
+
+SYSTEM = System(
+    "woocommerce",
+    "WooCommerce",
+    WooCommerceSettings,
+    (_CUSTOMERS, _ORDERS, _REFUNDS, _PRODUCTS),
+    api=_api,
+    probe=_probe,
+)

@@ -1,0 +1,176 @@
+"""Records of the CRM and e-mail events as HubSpot has them, cut down to what is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SAMPLES: dict[str, list[dict[str, Any]]] = {
+    "contacts": [
+        {
+            "id": "101",
+            "properties": {
+                "hs_object_id": "101",
+                "createdate": "2026-01-05T10:00:00.000Z",
+                "lastmodifieddate": "2026-01-05T11:00:00.250Z",
+                "email": "peter@example.com",
+                "phone": "+4930901820",
+                "firstname": "Peter",
+                "lastname": "Gibbons",
+                "country": "Germany",
+                "hs_language": "de",
+                "hs_legal_basis": "Freely given consent from contact",
+                "hs_email_optout": None,
+            },
+            "createdAt": "2026-01-05T10:00:00.000Z",
+            "updatedAt": "2026-01-05T11:00:00.250Z",
+            "archived": False,
+        },
+        {
+            "id": "101",
+            "properties": {
+                "hs_object_id": "101",
+                "createdate": "2026-01-05T10:00:00.000Z",
+                "lastmodifieddate": "2026-01-05T11:00:00.250Z",
+                "email": "peter@example.com",
+                "hs_email_optout": "true",
+            },
+            "createdAt": "2026-01-05T10:00:00.000Z",
+            "updatedAt": "2026-01-05T11:00:00.250Z",
+            "archived": True,
+            "archivedAt": "2026-01-06T09:00:00.000Z",
+        },
+        {
+            "id": "102",
+            "properties": {
+                "hs_object_id": "102",
+                "createdate": "2026-01-05T10:00:00Z",
+                "lastmodifieddate": "2026-01-05T10:00:00Z",
+                "email": None,
+            },
+            "archived": False,
+        },
+    ],
+    "deals": [
+        {
+            "id": "201",
+            "properties": {
+                "hs_object_id": "201",
+                "createdate": "2026-01-05T10:00:00.000Z",
+                "hs_lastmodifieddate": "2026-01-05T11:00:00.000Z",
+                "dealname": "500 chairs",
+                "dealstage": "closedwon",
+                "amount": "12500.50",
+                "deal_currency_code": None,
+                "hs_is_closed": "true",
+                "hs_is_closed_won": "true",
+                "closedate": "2026-01-31T12:00:00.000Z",
+                "hubspot_owner_id": "7",
+                "hs_primary_associated_company": "301",
+            },
+            "archived": False,
+            "associations": {"contacts": {"results": [{"id": "101"}, {"id": "102"}]}},
+            "_page": {"currency": "EUR"},
+        },
+        {
+            "id": "202",
+            "properties": {
+                "hs_object_id": "202",
+                "createdate": "2026-01-05T10:00:00.000Z",
+                "hs_lastmodifieddate": "2026-01-05T10:00:00.000Z",
+                "dealname": "Nothing yet",
+                "amount": "",
+            },
+            "archived": False,
+            "associations": {"contacts": {"results": []}},
+        },
+    ],
+    "tickets": [
+        {
+            "id": "401",
+            "properties": {
+                "hs_object_id": "401",
+                "createdate": "2026-01-05T10:00:00.000Z",
+                "hs_lastmodifieddate": "2026-01-05T11:00:00.000Z",
+                "subject": "Where is my chair?",
+                "hs_pipeline_stage": "4",
+                "hs_ticket_priority": "HIGH",
+                "closed_date": "2026-01-05T11:00:00.000Z",
+                "hubspot_owner_id": "7",
+            },
+            "archived": False,
+            "associations": {"contacts": {"results": [{"id": "101"}]}},
+        },
+        {
+            "id": "402",
+            "properties": {"subject": "A ticket of no date"},
+            "archived": False,
+        },
+    ],
+    "owners": [
+        {
+            "id": "7",
+            "email": "milton@example.com",
+            "firstName": "Milton",
+            "lastName": "Waddams",
+            "createdAt": "2025-01-05T10:00:00.000Z",
+            "updatedAt": "2025-06-05T10:00:00.000Z",
+            "archived": False,
+        },
+        {
+            "id": "8",
+            "email": "bill@example.com",
+            "firstName": "Bill",
+            "lastName": "",
+            "createdAt": "2025-01-05T10:00:00.000Z",
+            "updatedAt": "2025-01-05T10:00:00.000Z",
+            "archived": False,
+        },
+    ],
+    "email_events": [
+        {
+            "id": "e-1",
+            "created": 1767607200000,
+            "type": "SENT",
+            "recipient": "peter@example.com",
+            "emailCampaignId": 55,
+        },
+        {
+            "id": "e-2",
+            "created": 1767607201500,
+            "type": "CLICK",
+            "recipient": "peter@example.com",
+            "emailCampaignId": 55,
+            "url": "https://shop.example.com/chairs",
+            "filteredEvent": False,
+            "sentBy": {"id": "e-1", "created": 1767607200000},
+        },
+        {
+            "id": "e-3",
+            "created": 1767607202000,
+            "type": "BOUNCE",
+            "recipient": "bill@example.com",
+            "status": "5.1.1",
+            "sentBy": {"id": "e-9", "created": 1767607200000},
+        },
+        {
+            "id": "e-4",
+            "created": 1767607203000,
+            "type": "STATUSCHANGE",
+            "recipient": "peter@example.com",
+            "portalSubscriptionStatus": "UNSUBSCRIBED",
+        },
+        {
+            "id": "e-5",
+            "created": 1767607204000,
+            "type": "OPEN",
+            "recipient": "peter@example.com",
+            "filteredEvent": True,
+        },
+        {
+            "id": "e-6",
+            "created": 1767607205000,
+            "type": "PROCESSED",
+            "recipient": "peter@example.com",
+        },
+    ],
+}

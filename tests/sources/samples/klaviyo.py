@@ -1,0 +1,111 @@
+"""Events and profiles as Klaviyo's API gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _event(key: str, metric: str, moment: str, profile: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "event",
+        "id": key,
+        "attributes": {
+            "timestamp": 1767607200,
+            "event_properties": properties,
+            "datetime": moment,
+            "uuid": f"{key}-uuid",
+        },
+        "relationships": {
+            "profile": {"data": {"type": "profile", "id": profile}},
+            "metric": {"data": {"type": "metric", "id": f"{metric[:3]}123"}},
+        },
+        "links": {"self": f"https://a.klaviyo.com/api/events/{key}/"},
+        "_page": {"metric": metric},
+    }
+
+
+SAMPLES: dict[str, list[dict[str, Any]]] = {
+    "events": [
+        _event(
+            "3gBNHPGp",
+            "Clicked Email",
+            "2026-01-05T10:00:00+00:00",
+            "01GDDKASAP8TKDDA2GRZDSVP4H",
+            **{
+                "Recipient Email Address": "peter@example.com",
+                "Campaign Name": "Winter sale",
+                "$message": "LyZ7re",
+                "$flow": None,
+                "URL": "https://shop.example.com/sale",
+            },
+        ),
+        _event(
+            "3gBNHPGq",
+            "Bounced Email",
+            "2026-01-05T11:00:00+01:00",
+            "01GDDKASAP8TKDDA2GRZDSVP4J",
+            **{"Bounce Type": "Soft", "$flow": "XhBwPe", "$message": "RjPuxb"},
+        ),
+        _event(
+            "3gBNHPGr",
+            "Unsubscribed from SMS Marketing",
+            "2026-01-06T09:00:00+00:00",
+            "01GDDKASAP8TKDDA2GRZDSVP4H",
+        ),
+        _event("3gBNHPGs", "Placed Order", "2026-01-06T10:00:00+00:00", "01GDDKASAP8T"),
+    ],
+    "profiles": [
+        {
+            "type": "profile",
+            "id": "01GDDKASAP8TKDDA2GRZDSVP4H",
+            "attributes": {
+                "email": "peter@example.com",
+                "phone_number": "+15005550006",
+                "external_id": None,
+                "first_name": "Peter",
+                "last_name": "Gibbons",
+                "locale": "en-US",
+                "created": "2025-11-08T00:00:00+00:00",
+                "updated": "2026-01-05T00:00:00+00:00",
+                "location": {"country": "United States", "city": "Austin"},
+                "properties": {"pseudonym": "Dr. Octopus"},
+                "subscriptions": {
+                    "email": {
+                        "marketing": {
+                            "can_receive_email_marketing": True,
+                            "consent": "SUBSCRIBED",
+                            "consent_timestamp": "2025-11-08T00:00:00+00:00",
+                        }
+                    },
+                    "sms": {
+                        "marketing": {
+                            "can_receive_sms_marketing": False,
+                            "consent": "UNSUBSCRIBED",
+                        }
+                    },
+                },
+            },
+        },
+        {
+            "type": "profile",
+            "id": "01GDDKASAP8TKDDA2GRZDSVP4J",
+            "attributes": {
+                "email": "milton@example.com",
+                "created": "2025-11-09T00:00:00+00:00",
+                "updated": "2026-01-05T10:00:00+00:00",
+                "location": {},
+                "subscriptions": {
+                    "email": {
+                        "marketing": {
+                            "can_receive_email_marketing": False,
+                            "consent": "SUBSCRIBED",
+                            "suppression": [
+                                {"reason": "HARD_BOUNCE", "timestamp": "2026-01-05T10:00:00+00:00"}
+                            ],
+                        }
+                    }
+                },
+            },
+        },
+    ],
+}

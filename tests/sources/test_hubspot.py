@@ -1,0 +1,192 @@
+"""HubSpot: what is asked, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from pydantic import SecretStr
+from samples.hubspot import SAMPLES
+from staged_samples import Rows, stage
+
+from marketing_platform.settings import Settings
+from marketing_platform.sources.client import Answer, Client, Request
+from marketing_platform.sources.hubspot.source import SYSTEM, HubSpotSettings
+from marketing_platform.sources.stream import Page, Window
+
+DAY = Window(dt.datetime(2026, 1, 5, tzinfo=dt.UTC), dt.datetime(2026, 1, 6, tzinfo=dt.UTC))
+SETTINGS = HubSpotSettings(type="hubspot", access_token=SecretStr("pat-secret"), currency="EUR")
+
+
+class Crm(Client):
+    """A CRM of `count` live deals, three archived ones, and a contact for every second deal."""
+
+    def __init__(self, count: int) -> None:
+        self.keys = list(range(1, count + 1))
+        self.asked: list[Request] = []
+
+    def send(self, request: Request) -> Answer:
+        self.asked.append(request)
+        body = self._answer(request)
+        return Answer(200, httpx.Headers(), orjson.dumps(body), body)
+
+    def _answer(self, request: Request) -> dict[str, Any]:
+        if request.path.endswith("/search"):
+            above = int(request.json["filterGroups"][0]["filters"][-1]["value"])
+            found = [key for key in self.keys if key > above][: request.json["limit"]]
+            return {"total": len(self.keys), "results": [{"id": str(key)} for key in found]}
+        if request.path.endswith("/batch/read"):
+            asked = [int(one["id"]) for one in request.json["inputs"]]
+            assert len(asked) <= 1000
+            return {
+                "results": [
+                    {"from": {"id": str(key)}, "to": [{"toObjectId": key + 5000}]}
+                    for key in asked
+                    if key % 2 == 0
+                ]
+            }
+        return self._archived(request)
+
+    def _archived(self, request: Request) -> dict[str, Any]:
+        days = {"901": "2026-01-04T23:59:59.999Z", "902": "2026-01-05T00:00:00Z", "903": None}
+        place = int(request.params.get("after", 0))
+        key, moment = list(days.items())[place]
+        more = {"paging": {"next": {"after": str(place + 1)}}} if place < len(days) - 1 else {}
+        return {"results": [{"id": key, "archived": True, "archivedAt": moment}], **more}
+
+
+def records(page: Page) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(page.content)["results"]
+    return found
+
+
+def walk(client: Client, checkpoint: Any = None) -> list[tuple[Page, Any]]:
+    return list(SYSTEM.stream("deals").walk.pages(client, SETTINGS, DAY, checkpoint))  # type: ignore[union-attr]
+
+
+def all_keys(pages: list[tuple[Page, Any]]) -> list[str]:
+    return [one["id"] for page, _ in pages for one in records(page)]
+
+
+def test_more_than_a_search_shows_are_read_each_once() -> None:
+    client = Crm(10_450)
+    keys = all_keys(walk(client))
+    assert keys == [*map(str, client.keys), "902"]
+    searches = [one for one in client.asked if one.path.endswith("/search")]
+    # A page number would end at the 10,000th record.
+    assert all("after" not in one.json for one in searches)
+
+
+def test_records_that_leave_the_window_meanwhile_hide_no_others() -> None:
+    client = Crm(500)
+    pages = SYSTEM.stream("deals").walk.pages(client, SETTINGS, DAY, None)  # type: ignore[union-attr]
+    first, _ = next(pages)
+    client.keys = client.keys[150:]
+    rest = [one["id"] for page, _ in pages for one in records(page)]
+    assert {*(one["id"] for one in records(first)), *rest} == {*map(str, range(1, 501)), "902"}
+
+
+def test_a_page_that_was_answered_before_is_asked_for_again() -> None:
+    class Stuttering(Crm):
+        """Answers the second search as it answered the first."""
+
+        def send(self, request: Request) -> Answer:
+            answer = super().send(request)
+            searches = [one for one in self.asked if one.path.endswith("/search")]
+            return super().send(searches[0]) if len(searches) == 2 else answer
+
+    assert all_keys(walk(Stuttering(450))) == all_keys(walk(Crm(450)))
+
+
+def test_a_walk_goes_on_after_each_of_its_checkpoints() -> None:
+    whole = walk(Crm(450))
+    for place, (_, checkpoint) in enumerate(whole[:-1], start=1):
+        resumed = walk(Crm(450), orjson.loads(orjson.dumps(checkpoint)))
+        assert all_keys(whole[:place]) + all_keys(resumed) == all_keys(whole)
+    assert whole[-1][1] is None
+
+
+def test_only_what_was_archived_within_the_window_counts_as_archived() -> None:
+    assert all_keys(walk(Crm(0))) == ["902"]
+
+
+def test_a_deal_carries_its_contacts_and_the_currency_of_the_account() -> None:
+    page, _ = walk(Crm(2))[0]
+    contacts = [one["associations"]["contacts"]["results"] for one in records(page)]
+    assert contacts == [[], [{"id": "5002"}]]
+    assert page.extra == {"currency": "EUR"}
+
+
+def test_all_that_the_fields_read_is_asked_for() -> None:
+    client = Crm(1)
+    walk(client)
+    asked = client.asked[0].json
+    assert {"dealname", "amount", "hs_lastmodifieddate", "closedate"} <= set(asked["properties"])
+    assert asked["filterGroups"][0]["filters"][:2] == [
+        {"propertyName": "hs_lastmodifieddate", "operator": "GTE", "value": "1767571200000"},
+        {"propertyName": "hs_lastmodifieddate", "operator": "LT", "value": "1767657600000"},
+    ]
+
+
+@pytest.fixture
+def rows(make_settings: Callable[..., Settings]) -> Callable[..., Rows]:
+    return stage(make_settings, "hubspot", {"access_token": "pat-secret"}, SAMPLES)
+
+
+def test_an_archived_contact_is_the_latest_version_and_deleted(rows: Callable[..., Rows]) -> None:
+    columns = ("source_contact_id", "has_email_consent", "is_deleted", "outcome")
+    assert [tuple(row.values()) for row in rows("contacts", *columns)] == [
+        ("101", True, False, "duplicate"),
+        ("101", False, True, "accepted"),
+        ("102", None, False, "accepted"),
+    ]
+
+
+def test_a_deal_names_its_contact_company_and_owner(rows: Callable[..., Rows]) -> None:
+    columns = (
+        "source_contact_id",
+        "source_account_id",
+        "source_owner_id",
+        "deal_amount",
+        "currency",
+        "is_won",
+        "close_date",
+    )
+    first, second = rows("deals", *columns)
+    day = dt.date(2026, 1, 31)
+    assert tuple(first.values()) == ("101", "301", "7", Decimal("12500.50"), "EUR", True, day)
+    assert set(second.values()) == {None}
+
+
+def test_tickets_without_a_date_are_held_back(rows: Callable[..., Rows]) -> None:
+    columns = ("source_ticket_id", "is_closed", "priority", "quarantine_reason")
+    assert [tuple(row.values()) for row in rows("tickets", *columns)] == [
+        ("401", True, "HIGH", None),
+        ("402", False, None, "no date"),
+    ]
+
+
+def test_owners_are_members_of_staff(rows: Callable[..., Rows]) -> None:
+    assert [tuple(row.values()) for row in rows("owners", "source_owner_id", "last_name")] == [
+        ("7", "Waddams"),
+        ("8", None),
+    ]
+
+
+def test_email_events_are_engagements_but_for_machines_and_steps_on_the_way(
+    rows: Callable[..., Rows],
+) -> None:
+    columns = ("engagement", "bounce_type", "source_message_id", "quarantine_reason")
+    assert [tuple(row.values()) for row in rows("engagements", *columns)] == [
+        ("sent", None, "e-1", None),
+        ("clicked", None, "e-1", None),
+        ("bounced", "hard", "e-9", None),
+        ("unsubscribed", None, None, None),
+        ("opened", None, None, "not by a person"),
+        (None, None, None, "no engagement: processed"),
+    ]

@@ -1,0 +1,158 @@
+"""Klaviyo: what is asked, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import SecretStr
+from samples.klaviyo import SAMPLES
+from spec_client import SpecClient, pages
+from staged_samples import stage
+
+from marketing_platform.settings import Settings
+from marketing_platform.sources.klaviyo.source import METRICS, SYSTEM, KlaviyoSettings
+from marketing_platform.sources.stream import Window
+
+SPEC = "klaviyo/stable.json"
+WINDOW = Window(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 1, 8, tzinfo=dt.UTC))
+SETTINGS = KlaviyoSettings(type="klaviyo", api_key=SecretStr("pk_test"))
+METRIC_KEYS = {"R1": "Received Email", "P1": "Placed Order", "O1": "Opened Email"}
+EVENTS = SYSTEM.stream("events").walk
+
+
+def answer(path: str, params: dict[str, str]) -> Any:
+    """Two pages of events for each metric, one page of all else."""
+    if path == "/api/metrics":
+        data = [{"id": key, "attributes": {"name": name}} for key, name in METRIC_KEYS.items()]
+        return {"data": data, "links": {"next": None}}
+    following = f"https://a.klaviyo.com{path}?page%5Bcursor%5D=two&filter={params.get('filter')}"
+    has_more = path == "/api/events" and "page[cursor]" not in params
+    return {"data": [{"id": str(params)}], "links": {"next": following if has_more else None}}
+
+
+def test_events_of_each_metric_about_messages_are_read_and_no_others() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    read = list(pages(EVENTS, client, SETTINGS, WINDOW))
+    assert [page.extra for page, _ in read] == [
+        *[{"metric": "Received Email"}] * 2,
+        *[{"metric": "Opened Email"}] * 2,
+    ]
+    assert read[-1][1] is None
+    assert client.asked[1][1] == {
+        "filter": 'equals(metric_id,"R1"),greater-or-equal(datetime,2026-01-01T00:00:00Z),'
+        "less-than(datetime,2026-01-08T00:00:00Z)",
+        "sort": "datetime",
+        "page[size]": "200",
+    }
+
+
+def test_a_pull_goes_on_where_it_stopped_without_asking_for_metrics_again() -> None:
+    whole = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    list(pages(EVENTS, whole, SETTINGS, WINDOW))
+    for count in (1, 2, 3):
+        first = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+        *_, (_, state) = itertools.islice(pages(EVENTS, first, SETTINGS, WINDOW), count)
+        rest = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+        list(pages(EVENTS, rest, SETTINGS, WINDOW, state))
+        assert [*first.asked, *rest.asked] == whole.asked
+        assert "pk_test" not in str(state)
+
+
+def test_an_account_without_such_metrics_has_one_empty_page() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, lambda *_: {"data": [], "links": {}}, SPEC)
+    [(page, state)] = pages(EVENTS, client, SETTINGS, WINDOW)
+    assert (page.content, state) == (b"[]", None)
+
+
+def test_profiles_are_read_with_their_consent_by_the_day_they_changed() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    assert len(list(pages(SYSTEM.stream("profiles").walk, client, SETTINGS, WINDOW))) == 1
+    [(path, params)] = client.asked
+    assert path == "/api/profiles"
+    assert params["additional-fields[profile]"] == "subscriptions"
+    assert params["filter"] == (
+        "greater-than(updated,2025-12-31T23:59:59Z),less-than(updated,2026-01-08T00:00:00Z)"
+    )
+
+
+def test_doctor_tells_how_many_metrics_there_are() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    assert SYSTEM.probe
+    assert SYSTEM.probe(client, SETTINGS) == "2 metrics about messages"
+
+
+def test_the_revision_and_the_key_go_with_every_request() -> None:
+    assert SYSTEM.api
+    headers = SYSTEM.api(SETTINGS).headers
+    assert headers["revision"] == "2026-07-15"
+    assert headers["Authorization"] == "Klaviyo-API-Key pk_test"
+    assert len(set(METRICS)) == len(METRICS)
+
+
+def test_an_event_is_an_engagement_by_its_metric(make_settings: Callable[..., Settings]) -> None:
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, SAMPLES)
+    columns = (
+        "source_engagement_id",
+        "channel",
+        "engagement",
+        "bounce_type",
+        "occurred_at",
+        "source_contact_id",
+        "email",
+        "source_campaign_id",
+        "campaign_name",
+        "url",
+        "outcome",
+    )
+    peter, milton = "01GDDKASAP8TKDDA2GRZDSVP4H", "01GDDKASAP8TKDDA2GRZDSVP4J"
+    clicked, bounced, left, ordered = (tuple(row.values()) for row in rows("engagements", *columns))
+    assert clicked == (
+        "3gBNHPGp",
+        "email",
+        "clicked",
+        None,
+        dt.datetime(2026, 1, 5, 10),
+        peter,
+        "peter@example.com",
+        "LyZ7re",
+        "Winter sale",
+        "https://shop.example.com/sale",
+        "accepted",
+    )
+    assert bounced[:8] == (
+        "3gBNHPGq",
+        "email",
+        "bounced",
+        "soft",
+        dt.datetime(2026, 1, 5, 10),
+        milton,
+        None,
+        "XhBwPe",
+    )
+    assert left[1:3] == ("sms", "unsubscribed")
+    assert ordered[-1] == "quarantined"
+
+
+def test_every_metric_that_is_read_is_an_engagement(make_settings: Callable[..., Settings]) -> None:
+    (sample, *_) = SAMPLES["events"]
+    events = [
+        {**sample, "id": str(place), "_page": {"metric": metric}}
+        for place, metric in enumerate(METRICS)
+    ]
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, {"events": events})
+    found = rows("engagements", "channel", "engagement", "quarantine_reason")
+    assert len(found) == len(METRICS)
+    assert all(row["channel"] and row["engagement"] for row in found)
+    assert {row["quarantine_reason"] for row in found} == {None}
+
+
+def test_who_is_suppressed_has_no_consent(make_settings: Callable[..., Settings]) -> None:
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, SAMPLES)
+    columns = ("email", "phone", "first_name", "country", "has_email_consent", "has_sms_consent")
+    assert [tuple(row.values()) for row in rows("contacts", *columns)] == [
+        ("peter@example.com", "+15005550006", "Peter", "United States", True, False),
+        ("milton@example.com", None, None, None, False, None),
+    ]

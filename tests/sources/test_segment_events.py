@@ -1,0 +1,105 @@
+"""Calls in the Segment spec, from files of JSON lines."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from marketing_platform.errors import SourceError
+from marketing_platform.sources.segment_events.source import SYSTEM
+from marketing_platform.sources.stream import Query, Window
+
+JANUARY = Window(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
+
+
+def pulled(folder: Path, stream: str, window: Window = JANUARY) -> list[Any]:
+    walk = SYSTEM.stream(stream).walk
+    assert isinstance(walk, Query)
+    settings = SYSTEM.settings_model.model_validate({"type": "segment_events", "folder": folder})
+    with duckdb.connect() as connection:
+        select = walk.select(connection, settings, window)
+        return [json.loads(row[0]) for row in connection.execute(select).fetchall()]
+
+
+def call(key: str, moment: str, kind: str = "track", **more: Any) -> str:
+    content = {"type": kind, "messageId": key, "userId": "u", "timestamp": moment, **more}
+    return json.dumps(content, ensure_ascii=False)
+
+
+def keys(calls: list[Any]) -> set[str]:
+    return {one["messageId"] for one in calls}
+
+
+def test_identifies_are_people_and_all_other_calls_are_events(tmp_path: Path) -> None:
+    lines = [
+        call("m1", "2026-01-05T10:00:00Z", event="Order Completed"),
+        call("m2", "2026-01-05T10:00:00Z", "identify"),
+        call("m3", "2026-01-05T10:00:00Z", "page"),
+        call("m4", "2026-01-05T10:00:00Z", "alias"),
+    ]
+    (tmp_path / "calls.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert keys(pulled(tmp_path, "events")) == {"m1", "m3", "m4"}
+    assert keys(pulled(tmp_path, "identifies")) == {"m2"}
+
+
+def test_files_in_folders_and_gzip_are_read(tmp_path: Path) -> None:
+    (tmp_path / "2026" / "01").mkdir(parents=True)
+    with gzip.open(tmp_path / "2026" / "01" / "it's.json.gz", "wt", encoding="utf-8") as file:
+        file.write(call("m1", "2026-01-05T10:00:00Z") + "\n")
+    (tmp_path / "b.ndjson").write_text(call("m2", "2026-01-05T10:00:00Z") + "\r\n")
+    (tmp_path / ".half.json").write_text(call("m3", "2026-01-05T10:00:00Z"))
+    (tmp_path / "empty.json").touch()
+    assert keys(pulled(tmp_path, "events")) == {"m1", "m2"}
+
+
+def test_only_the_window_is_read_whatever_the_offset(tmp_path: Path) -> None:
+    lines = [
+        call("before", "2025-12-31T23:59:59.999Z"),
+        call("first", "2026-01-01T00:00:00Z"),
+        call("offset", "2026-02-01T01:00:00+02:00"),
+        call("end", "2026-02-01T00:00:00Z"),
+    ]
+    (tmp_path / "calls.jsonl").write_text("\n".join(lines))
+    assert keys(pulled(tmp_path, "events")) == {"first", "offset"}
+
+
+def test_a_line_that_is_no_call_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text(
+        call("m1", "2026-01-05T10:00:00Z", event='say "hi", é 😀')
+        + '\n{"type": "track", "mess\n\n[1]\n'
+        + call("m2", "yesterday")
+        + "\n"
+    )
+    read = pulled(tmp_path, "events")
+    assert keys([one for one in read if isinstance(one, dict)]) == {"m1", "m2"}
+    assert [one for one in read if not isinstance(one, dict)] == ['{"type": "track", "mess', [1]]
+    assert pulled(tmp_path, "identifies") == []
+
+
+def test_every_call_of_the_specs_own_examples_is_read(
+    tmp_path: Path, shared_data: Callable[[str], Path]
+) -> None:
+    examples = shared_data("events/segment_spec_examples.jsonl").read_text(encoding="utf-8")
+    calls = [
+        argument
+        for example in map(json.loads, examples.splitlines())
+        if example["call"] == "raw"
+        for argument in example["args"]
+        if isinstance(argument, dict)
+    ]
+    (tmp_path / "spec.jsonl").write_text("\n".join(map(json.dumps, calls)), encoding="utf-8")
+    always = Window(dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(2090, 1, 1, tzinfo=dt.UTC))
+    read = [*pulled(tmp_path, "events", always), *pulled(tmp_path, "identifies", always)]
+    assert len(read) == len(calls) > 50
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such folder"):
+        pulled(tmp_path / "none", "events")
