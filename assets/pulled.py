@@ -1,7 +1,5 @@
 """Raw assets of the systems that are pulled: one per stream, and one per list in its records."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import dagster as dg

@@ -5,6 +5,7 @@ import dagster as dg
 from assets.automation import DAILY
 from assets.metadata import raw_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.pulled import pulled_assets
 from assets.tables import held_while_broken, part_of
 from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import Ingested, create_view, ingest
@@ -14,9 +15,10 @@ from resources.warehouse import WarehouseResource
 
 def raw_assets(
     settings: Settings, partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetsDefinition]:
-    """One asset for each export that is configured."""
-    return [_raw_asset(stream, partitions) for stream in settings.platform.sources.files]
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The assets of the exports and of the systems that are configured."""
+    exports = [_raw_asset(stream, partitions) for stream in settings.platform.sources.files]
+    return [*exports, *pulled_assets(settings, partitions)]
 
 
 def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from marketing_platform.settings import Settings
+from marketing_platform.sources.active import active_sources
 from sensors.jobs import ingest_job
 
 # Exports are restated for some days; a load covers them again.
@@ -19,14 +20,59 @@ def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
 
 
-def days_to_load(today: dt.date, start: dt.date, newest: dt.date | None) -> tuple[dt.date, dt.date]:
+def days_to_load(
+    today: dt.date, start: dt.date, newest: dt.date | None, look_back_days: int = LOOK_BACK_DAYS
+) -> tuple[dt.date, dt.date]:
     """First and last day of a daily load.
 
     It reaches back to the newest day that was ever loaded, so that days on which nothing ran leave
     no hole; without any, to `start`, where the partitions begin.
     """
-    first = min(today - dt.timedelta(days=LOOK_BACK_DAYS), newest or start)
+    first = min(today - dt.timedelta(days=look_back_days), newest or start)
     return max(start, first), today
+
+
+def look_back_days(settings: Settings) -> int:
+    """How many days a load covers again: as long as any of the shop's systems restates figures."""
+    return max(
+        [LOOK_BACK_DAYS]
+        + [s.look_back_days for source in active_sources(settings) for s in source.streams]
+    )
+
+
+def hourly_pull(
+    settings: Settings, loaded: Callable[[Settings], tuple[dt.date, dt.date | None]]
+) -> dg.ScheduleDefinition | None:
+    """Pulls today and yesterday, every hour, of the systems with `every: hour`."""
+    hourly = [
+        dg.AssetKey(["raw", f"{source.name}_{stream.name}"])
+        for source in active_sources(settings)
+        if source.settings.every == "hour"
+        for stream in source.streams
+    ]
+    if not hourly:
+        return None
+
+    @dg.schedule(
+        name="hourly_pull",
+        job=ingest_job,
+        cron_schedule="30 * * * *",
+        execution_timezone=settings.platform.shop.timezone,
+        default_status=_status(settings),
+    )
+    def _hourly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        moment = context.scheduled_execution_time.astimezone(dt.UTC)
+        first, last = days_to_load(moment.date(), *loaded(settings), 1)
+        return dg.RunRequest(
+            run_key=moment.isoformat(), asset_selection=hourly, tags=range_tags(first, last)
+        )
+
+    return _hourly_pull
+
+
+def _status(settings: Settings) -> dg.DefaultScheduleStatus:
+    lives = settings.platform.clock == "now"
+    return dg.DefaultScheduleStatus.RUNNING if lives else dg.DefaultScheduleStatus.STOPPED
 
 
 def daily_ingest(
@@ -38,20 +84,17 @@ def daily_ingest(
     on which the partitions begin and the newest day that was loaded. It is asked at each tick: both
     move with every load, while the server that asks runs for weeks.
     """
-    lives = settings.platform.clock == "now"
 
     @dg.schedule(
         name="daily_ingest",
         job=ingest_job,
         cron_schedule="0 6 * * *",
         execution_timezone=settings.platform.shop.timezone,
-        default_status=(
-            dg.DefaultScheduleStatus.RUNNING if lives else dg.DefaultScheduleStatus.STOPPED
-        ),
+        default_status=_status(settings),
     )
     def _daily_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         today = context.scheduled_execution_time.astimezone(dt.UTC).date()
-        first, last = days_to_load(today, *loaded(settings))
+        first, last = days_to_load(today, *loaded(settings), look_back_days(settings))
         return dg.RunRequest(run_key=today.isoformat(), tags=range_tags(first, last))
 
     return _daily_ingest

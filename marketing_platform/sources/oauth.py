@@ -81,6 +81,8 @@ class TokenAuth(httpx.Auth):
         try:
             found = read_json(response.content)
         except ValueError:
+            if status == 200:
+                raise httpx.RemoteProtocolError("no token: the answer is broken off") from None
             found = None
         if status == 200 and isinstance(found, dict) and found.get("access_token"):
             kept = {"refresh_token": before.get("refresh_token")} if before else {}

@@ -25,6 +25,7 @@ from marketing_platform.sources.values import (
     may_have_controls,
     trimmed,
     typed,
+    within_years,
     without_controls,
 )
 
@@ -212,25 +213,27 @@ def _typed_select(
     wrong_lists: Sequence[str],
     timezone: str,
 ) -> str:
-    """The texts at each path (`t`), of each field (`v`), its value (`f`), then what has no value.
+    """The texts at each path (`t`), of each field (`v`), its value unbounded (`u`) and bound (`f`).
 
     Each step is a select of its own, so that no expression is written, or computed, twice.
     """
     owners = {field.name: document for document in documents for field in document.fields}
-    texts, chosen, values, named = [], [], [], []
+    texts, chosen, values, bounded, named = [], [], [], [], []
     for n, field in enumerate(fields):
         found = owners[field.name].texts(field)
         at = [f"t{n}_{place}" for place in range(len(found))]
         texts += [f"{text} as {name}" for text, name in zip(found, at, strict=True)]
         scalars = [owners[field.name].scalar(*one) for one in zip(at, field.paths, strict=True)]
         chosen.append(f"{_first(at if field.kind == 'json' else scalars)} as v{n}")
-        values.append(f"cast({typed(field.kind, f'v{n}')} as {TYPES[field.kind]}) as f{n}")
+        values.append(f"cast({typed(field.kind, f'v{n}')} as {TYPES[field.kind]}) as u{n}")
+        bounded.append(f"{within_years(field.kind, f'u{n}')} as f{n}")
         named.append(f'f{n} as "{field.name}"')
         if field.local_date:
             named.append(f'{local_date(f"f{n}", timezone)} as "{field.local_date}"')
     select = _select_with(texts, parsed)
     select = _select_with(chosen, select)
     select = _select_with(values, select)
+    select = _select_with(bounded, select)
     unreadable = f"{_unreadable(fields, wrong_lists)} as unreadable"
     return f"select {', '.join([*stored, unreadable, *named])} from ({select})"
 

@@ -22,9 +22,8 @@ TYPES: dict[Kind, str] = {
     "json": "VARCHAR",
 }
 
-# No money and no count of a shop is beyond; what is would not fit the columns of staging.
-_MOST = "1e13"
-_MOST_WHOLE = 10**15
+# No money of a shop reaches 1e13 and no count 1e15; what does would not fit staging's columns.
+_SANE_NUMBER, _SANE_WHOLE = "DECIMAL(21,8)", "DECIMAL(15,0)"
 
 _FIRST_DAY, _LAST_DAY = "1900-01-01", "2200-12-31"
 _MICROSECONDS: dict[Kind, int] = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
@@ -61,6 +60,14 @@ def typed(kind: Kind, text: str) -> str:
     return readers[kind](text) if kind in readers else text
 
 
+def within_years(kind: Kind, value: str) -> str:
+    """A day or moment, or null outside the years that a shop can mean; other values as they are."""
+    if TYPES[kind] not in ("DATE", "TIMESTAMP"):
+        return value
+    bounds = f"'{_FIRST_DAY}' and '{_LAST_DAY} 23:59:59.999999'"
+    return f"case when {value} between {bounds} then {value} end"
+
+
 def may_have_controls(payload: str) -> str:
     """Whether a JSON text can hold control characters: it must escape all but one of them."""
     return f"(contains({payload}, '\\') or contains({payload}, chr(127)))"
@@ -92,19 +99,20 @@ def _key(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    return _sane_number(text, _MOST)
+    # The engine takes 1_000 for a thousand; nobody who writes JSON does.
+    return f"case when not contains({text}, '_') then try_cast({text} as {_SANE_NUMBER}) end"
 
 
 def _integer(text: str) -> str:
-    number = _sane_number(text, str(_MOST_WHOLE))
-    return f"case when {number} = trunc({number}) then try_cast({number} as bigint) end"
-
-
-def _sane_number(text: str, most: str) -> str:
-    # The engine takes 1_000 for a thousand; nobody who writes JSON does.
-    number = f"case when not contains({text}, '_') then try_cast({text} as {TYPES['number']}) end"
-    bound = f"cast({most} as {TYPES['number']})"
-    return f"case when abs({number}) < {bound} then {number} end"
+    """Most are plain digits; 5.0 and 1e3 are taken apart, for a cast would round 5.5."""
+    number = f"try_cast({text} as DECIMAL(23,8))"
+    return f"""case
+        when contains({text}, '_') then null
+        when regexp_matches({text}, '[.eE]') then case
+            when {number} = trunc({number}) then try_cast({number} as {_SANE_WHOLE})
+        end
+        else try_cast({text} as {_SANE_WHOLE})
+    end"""
 
 
 def _flag(text: str) -> str:
@@ -117,30 +125,28 @@ def _flag(text: str) -> str:
 def _date(text: str) -> str:
     """The day as it is written: that of a moment with an offset is not moved to UTC."""
     digits = rf"regexp_full_match({text}, '\d{{8}}')"
-    day = f"""case
+    return f"""case
         when {digits} then cast(try_strptime({text}, '%Y%m%d') as date)
         when {_timestamp(text)} is not null
         then try_cast(regexp_extract({text}, '^[0-9-]+') as date)
     end"""
-    return _within(day)
 
 
 def _timestamp(text: str) -> str:
     joined = f"replace(replace(upper({text}), ' +', '+'), ' -', '-')"
-    moment = f"""case
+    return f"""case
         when regexp_full_match({text}, {literal(_ISO_UTC)}, 'i')
         then try_cast(upper({text}) as timestamp)
         when regexp_full_match({text}, {literal(_ISO_OFFSET)}, 'i')
         then timezone('UTC', try_cast({joined} as timestamptz))
     end"""
-    return _within(moment)
 
 
 def _rfc2822(text: str) -> str:
     offset = rf"regexp_replace({text}, '\s*(GMT|UTC|UT|Z)$', ' +0000')"
     formats = [f"{day}%d %b %Y {time} %z" for day in ("%a, ", "") for time in ("%H:%M:%S", "%H:%M")]
     moment = f"try_strptime({offset}, [{', '.join(map(literal, formats))}])"
-    return _within(f"timezone('UTC', {moment})")
+    return f"timezone('UTC', {moment})"
 
 
 def _since_1970(text: str, factor: int) -> str:
@@ -148,9 +154,3 @@ def _since_1970(text: str, factor: int) -> str:
     bounds = f"epoch_us(timestamp '{_FIRST_DAY}') and epoch_us(timestamp '{_LAST_DAY} 23:59:59')"
     is_sane = f"{micros} between {bounds} and not contains({text}, '_')"
     return f"case when {is_sane} then make_timestamp(try_cast({micros} as bigint)) end"
-
-
-def _within(moment: str) -> str:
-    """The day or moment, or null outside the years that a shop can mean."""
-    bounds = f"'{_FIRST_DAY}' and '{_LAST_DAY} 23:59:59.999999'"
-    return f"case when {moment} between {bounds} then {moment} end"

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 import polars as pl
@@ -17,7 +18,7 @@ from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.client import Client
 from marketing_platform.sources.pull import pull
 from marketing_platform.sources.raw_view import create_views
-from marketing_platform.sources.staging import staging_tables
+from marketing_platform.sources.staging import Staged, staging_tables
 from marketing_platform.sources.stream import Checkpoint, Page, Query, Walk, Window
 from marketing_platform.sources.system import SystemSettings
 
@@ -28,7 +29,7 @@ HASTE = {
 }
 LEVELS = {
     "ad_performance": ("campaign_id", "ad_group_id", "ad_id"),
-    "ad_performance__ad_groups": ("campaign_id", "ad_group_id"),
+    "ad_performance__{groups}": ("campaign_id", "ad_group_id"),
     "ad_performance__campaigns": ("campaign_id",),
 }
 _FIGURES = ("impressions", "clicks", "cost", "conversions", "conversion_value")
@@ -49,10 +50,10 @@ class Interrupted:
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         walked = self.walk.pages(client, settings, window, checkpoint)
-        for place, page in enumerate(walked):
+        for place, page in enumerate(walked, start=1):
+            yield page
             if place == self.after:
                 raise KeyboardInterrupt
-            yield page
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Shop:
 
     settings: Settings
     source: ActiveSource
+
+    @cached_property
+    def _tables(self) -> dict[str, Staged]:
+        return staging_tables(self.settings)
 
     def pull(self, window: Window) -> None:
         for stream in self.source.streams:
@@ -79,8 +84,7 @@ class Shop:
         with duckdb.connect() as connection:
             create_views(connection, self.settings, self.source)
             name = f"staging.{self.source.name}_{table}"
-            sql = staging_tables(self.settings)[name].table.sql
-            rows = connection.execute(sql).pl()
+            rows = pl.DataFrame(connection.sql(self._tables[name].table.sql).to_arrow_table())
         assert set(rows["outcome"]) <= {"accepted"}
         return rows
 
@@ -94,10 +98,12 @@ def days(first: str, end: str) -> Window:
     return Window(*(dt.datetime.fromisoformat(day).replace(tzinfo=dt.UTC) for day in (first, end)))
 
 
-def check_ads(shop: Shop, sandbox: Sandbox, platform: str, first: str, last: str) -> None:
+def check_ads(
+    shop: Shop, sandbox: Sandbox, first: str, last: str, groups: str = "ad_groups"
+) -> None:
     """Staging has exactly what the platform knows by now of these days, at every level."""
     known = sandbox.truth("ad_days").filter(
-        pl.col("platform") == platform,
+        pl.col("platform") == shop.source.name,
         pl.col("performance_date").is_between(
             dt.date.fromisoformat(first), dt.date.fromisoformat(last)
         ),
@@ -110,7 +116,7 @@ def check_ads(shop: Shop, sandbox: Sandbox, platform: str, first: str, last: str
             .agg(pl.sum(*_FIGURES))
             .with_columns(pl.col(*keys).cast(pl.String), pl.col("conversions").round(4))
         )
-        found = shop.staged(table).select(
+        found = shop.staged(table.format(groups=groups)).select(
             "performance_date",
             *(
                 pl.col(name if name.endswith("_name") else f"source_{name}").alias(name)

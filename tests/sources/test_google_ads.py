@@ -119,20 +119,20 @@ def test_figures_are_those_of_the_platform_after_an_interruption_faults_and_rest
     clock = dt.datetime(2025, 11, 10, 6, tzinfo=dt.UTC)
     with Sandbox(facts, clock=clock, faults=Faults(share), vendors=["google_ads"]) as sandbox:
         shop = sandboxed(make_settings, sandbox)
-        month = days("2025-10-01", "2025-11-10")
+        month = days("2025-10-21", "2025-11-10")
         shop.break_off("ads", month, after=1)
         shop.pull(month)
-        check_ads(shop, sandbox, "google_ads", "2025-10-01", "2025-11-09")
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-09")
         sandbox.advance(facts.end)
-        shop.pull(days("2025-10-11", "2025-11-20"))
-        check_ads(shop, sandbox, "google_ads", "2025-10-01", "2025-11-19")
+        shop.pull(days("2025-10-31", "2025-11-20"))
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-19")
         assert bool(sandbox.faults_happened) == bool(share)
 
 
 def test_a_resumed_pull_asks_for_no_finished_page_again(
     make_settings: MakeSettings, facts: Facts
 ) -> None:
-    month = days("2025-10-01", "2025-11-10")
+    month = days("2025-10-21", "2025-11-10")
     asked = []
     for is_interrupted in (False, True):
         with Sandbox(facts, vendors=["google_ads"]) as sandbox:

@@ -103,7 +103,7 @@ def test_the_probe_asks_for_a_report(make_settings: MakeSettings, facts: Facts) 
 def test_a_report_that_the_vendor_has_forgotten_is_asked_for_anew(
     make_settings: MakeSettings, facts: Facts
 ) -> None:
-    month = days("2025-10-01", "2025-11-10")
+    month = days("2025-10-21", "2025-11-10")
     with Sandbox(facts, vendors=["microsoft_ads"]) as sandbox:
         shop = sandboxed(make_settings, sandbox)
         shop.break_off("ads", month, after=1)
@@ -112,7 +112,7 @@ def test_a_report_that_the_vendor_has_forgotten_is_asked_for_anew(
         journal.write_text(re.sub(r'"key": "\d+"', '"key": "1"', told))
         assert journal.read_text() != told
         shop.pull(month)
-        check_ads(shop, sandbox, "microsoft_ads", "2025-10-01", "2025-11-09")
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-09")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,7 @@ def sandboxed(make_settings: MakeSettings, sandbox: Sandbox) -> Shop:
     url = sandbox.url("microsoft_ads")
     given = {**GIVEN, **HASTE, **sandbox.credentials("microsoft_ads"), "base_url": url}
     given |= {"token_url": f"{url}/token", "poll_seconds": 0.01, "throttled_seconds": 0.01}
+    given["days_per_report"] = 7
     del given["access_token"]
     return shop_of(make_settings(sources={"microsoft_ads": given}))
 
@@ -135,20 +136,20 @@ def test_figures_are_those_of_the_platform_after_an_interruption_faults_and_rest
     clock = dt.datetime(2025, 11, 10, 6, tzinfo=dt.UTC)
     with Sandbox(facts, clock=clock, faults=Faults(share), vendors=["microsoft_ads"]) as sandbox:
         shop = sandboxed(make_settings, sandbox)
-        month = days("2025-10-01", "2025-11-10")
+        month = days("2025-10-21", "2025-11-10")
         shop.break_off("ads", month, after=3)
         shop.pull(month)
-        check_ads(shop, sandbox, "microsoft_ads", "2025-10-01", "2025-11-09")
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-09")
         sandbox.advance(facts.end)
-        shop.pull(days("2025-10-11", "2025-11-20"))
-        check_ads(shop, sandbox, "microsoft_ads", "2025-10-01", "2025-11-19")
+        shop.pull(days("2025-10-31", "2025-11-20"))
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-19")
         assert bool(sandbox.faults_happened) == bool(share)
 
 
 def test_a_resumed_pull_asks_for_no_finished_page_again(
     make_settings: MakeSettings, facts: Facts
 ) -> None:
-    month = days("2025-10-01", "2025-11-10")
+    month = days("2025-10-21", "2025-11-10")
     asked = []
     for is_interrupted in (False, True):
         with Sandbox(facts, vendors=["microsoft_ads"]) as sandbox:

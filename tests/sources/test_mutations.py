@@ -130,7 +130,7 @@ def _source(system_name: str) -> ActiveSource:
 
 def _fill_lake(settings: Settings, source: ActiveSource) -> dict[str, int]:
     samples = _samples(source.name)
-    rng = random.Random(f"{_SEED} {source.name}")
+    rng = random.Random(f"{_SEED} {source.name}")  # noqa: S311
     streams = [stream for stream in source.streams if samples.get(stream.name)]
     count = -(-_RECORDS // len(_SYSTEMS) // len(streams))
     for stream in streams:

@@ -239,7 +239,7 @@ def test_a_throttled_query_waits_until_the_shop_has_the_points() -> None:
         (failure("ACCESS_DENIED", "Access denied for orders"), "Access denied for orders"),
         ({"errors": "[API] Invalid API key"}, "Invalid API key"),
         ({"data": None}, "no data"),
-        ({"data": {"orders": None}}, "no list orders"),
+        ({"data": {"orders": None}}, "no new page of orders"),
         ([], "no data"),
     ],
 )

@@ -27,7 +27,7 @@ LAST_DAY = dt.date(2025, 11, 20)
 
 @pytest.fixture(scope="module")
 def facts() -> Facts:
-    return make_facts(customers=60, end=LAST_DAY, days=90)
+    return make_facts(customers=30, end=LAST_DAY, days=75)
 
 
 @dataclass
@@ -59,7 +59,7 @@ def pulling(make_settings: Callable[..., Settings]) -> Callable[[Sandbox], Pulli
             "shop": "initech",
             "access_token": sandbox.credentials("shopify")["access_token"],
             "base_url": sandbox.url("shopify"),
-            "page_size": 20,
+            "page_size": 50,
             "line_page_size": 2,
             "retry_seconds": 0.01,
             "max_wait_seconds": 0.05,

@@ -150,7 +150,7 @@ def test_after_two_pulls_staging_is_the_truth(shop: Shop, faults: Faults) -> Non
 def test_an_interrupted_pull_goes_on_and_ends_with_the_truth(shop: Shop) -> None:
     faults = Faults(share=0.2, kinds=("server_error",))
     with Sandbox(facts(), vendors=["stripe"], has_limits=False, faults=faults) as sandbox:
-        settings, source = shop(sandbox, page_size=20, attempts=1)
+        settings, source = shop(sandbox, page_size=5, attempts=1)
         window = Window(FIRST, facts().end)
         assert pull_all(settings, source, window) > 2
         assert accepted(settings, source) == truth(sandbox)

@@ -216,8 +216,8 @@ def _stream(name: str, level: str, columns: tuple[str, ...], key: str) -> Stream
             number("spend", "$.spend"),
         ),
         items=(
-            _actions(f"{level}_actions", "$.actions"),
-            _actions(f"{level}_action_values", "$.action_values"),
+            _actions(f"{name.removesuffix('s')}_actions", "$.actions"),
+            _actions(f"{name.removesuffix('s')}_action_values", "$.action_values"),
         ),
         reads="report",
         look_back_days=_RESTATED_DAYS,

@@ -205,22 +205,20 @@ def _page(client: Client, connection: Connection, variables: dict[str, Any]) -> 
         if "MAX_COST_EXCEEDED" in _codes(answer.body) and variables["first"] > 1:
             return None
         found = _connection(answer.body, connection.name)
-        page = found["pageInfo"]
+        page = found["pageInfo"] if found else {"hasNextPage": True}
         # A page that says that it goes on where it began was answered from another question.
         if not page.get("hasNextPage") or page.get("endCursor") not in (None, variables["after"]):
             return answer
-    raise SourceError(f"Shopify sends the same page of {connection.name} again and again")
+    raise SourceError(f"Shopify sends no new page of {connection.name}")
 
 
-def _connection(holder: Any, *path: str) -> dict[str, Any]:
-    """A page's list of records: `nodes` and `pageInfo`."""
+def _connection(holder: Any, *path: str) -> dict[str, Any] | None:
+    """A page's list of records, `nodes` and `pageInfo`; None where the answer is of another."""
     refuse_errors(holder)
     found = holder["data"]
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
-    if not _is_connection(found):
-        raise SourceError(f"Shopify's answer has no list {path[-1]}")
-    return dict(found)
+    return dict(found) if isinstance(found, Mapping) and _is_connection(found) else None
 
 
 def _is_connection(found: Any) -> bool:
@@ -262,16 +260,16 @@ def _more_lines(
     client: Client, lines: Lines, holder: Mapping[str, Any], settings: ShopifySettings
 ) -> dict[str, Any]:
     """The lines after those that the record has; other lines than these are asked for again."""
-    known = {_id(line) for line in holder[lines.name]["nodes"]}
+    known = {_id(line) for line in holder[lines.name]["nodes"]} - {None}
     after = holder[lines.name]["pageInfo"].get("endCursor")
     variables = {"id": holder["id"], "after": after, "lines": settings.line_page_size}
     for _ in range(_REPEATS):
         body = client.send(_request(lines.more, variables)).body
         more = _connection(body, "node", lines.name)
-        is_of_record = body["data"]["node"].get("id") == holder["id"]
-        if is_of_record and known.isdisjoint(map(_id, more["nodes"])):
+        is_of_record = _id(body["data"].get("node")) == holder["id"]
+        if is_of_record and more and known.isdisjoint(map(_id, more["nodes"])):
             return more
-    raise SourceError(f"Shopify sends the same page of {lines.name} again and again")
+    raise SourceError(f"Shopify sends no new page of {lines.name}")
 
 
 def _id(line: Any) -> Any:
