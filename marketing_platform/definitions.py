@@ -21,6 +21,7 @@ from assets.tables import table_assets
 from marketing_platform.lake import Lake, write_atomically
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import Settings, load_settings
+from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.dead_runs import end_dead_runs, process_tags
 from resources.event_storage import PooledSqliteEventLogStorage
@@ -28,7 +29,7 @@ from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
 from sensors.alerts import alert_sensors
 from sensors.jobs import JOBS
-from sensors.schedules import automation, daily_ingest, range_tags
+from sensors.schedules import automation, daily_ingest, hourly_pull, range_tags
 
 _DEFAULT_HISTORY_DAYS = 365
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -50,11 +51,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         end_offset=0 if end else 1,
     )
     tables = [asset for layer in LAYERS for asset in table_assets(layer, settings, partitions)]
+    hourly = hourly_pull(settings, loaded_days)
     return dg.Definitions(
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
         asset_checks=table_checks(settings),
         jobs=JOBS,
-        schedules=[daily_ingest(settings, loaded_days)],
+        schedules=[daily_ingest(settings, loaded_days), *([hourly] if hourly else [])],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],
         resources={"warehouse": WarehouseResource.of(settings), "platform": settings},
         # Steps share one process: DuckDB lets only one write, and uses all cores by itself.
@@ -64,23 +66,45 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
 def partition_bounds(settings: Settings) -> tuple[dt.date, dt.date | None]:
     """First and last day of the daily partitions; no last day for a shop whose clock is now."""
-    start, newest = loaded_days(settings)
-    return start, None if settings.platform.clock == "now" else newest
+    days = [*_export_days(settings), *_pulled_days(settings)]
+    is_open = settings.platform.clock == "now" or not days
+    return loaded_days(settings)[0], None if is_open else max(days)
 
 
 def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
-    """The day on which the partitions begin, and the newest day that an export brought.
+    """The day on which the partitions begin, and the newest day up to which all was loaded.
 
-    Days that earlier exports brought stay, also where the latest export begins after them.
+    Days that earlier exports brought stay, also where the latest export begins after them. A system
+    that was never pulled is to be read from its beginning, so there is no newest day then.
     """
+    today = dt.datetime.now(dt.UTC).date()
+    usual_start = today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS)
+    exports = _export_days(settings)
+    begins, newest = list(exports), [max(exports)] if exports else []
+    sources = active_sources(settings)
+    for source in sources:
+        days = _days_of(settings, source)
+        begins += [source.settings.history_start or usual_start, *days]
+        newest += [max(days)] if days else []
+    is_complete = len(newest) == len(sources) + bool(exports)
+    return min(begins, default=usual_start), min(newest) if newest and is_complete else None
+
+
+def _export_days(settings: Settings) -> list[dt.date]:
     covered = coverage(settings)
     days = [covered.first, covered.last] if covered else []
     for stream in settings.platform.sources.files:
         days += Lake(settings.lake_dir).stream(SOURCE, stream).days()
-    if not days:
-        today = dt.datetime.now(dt.UTC).date()
-        return today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS), None
-    return min(days), max(days)
+    return days
+
+
+def _pulled_days(settings: Settings) -> list[dt.date]:
+    return [day for source in active_sources(settings) for day in _days_of(settings, source)]
+
+
+def _days_of(settings: Settings, source: ActiveSource) -> list[dt.date]:
+    lake = Lake(settings.lake_dir)
+    return [day for stream in source.streams for day in lake.stream(source.name, stream.name).days()]
 
 
 @dataclass(frozen=True)

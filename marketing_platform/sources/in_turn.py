@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marketing_platform.sources.client import Client, Request
-from marketing_platform.sources.paging import OnePage, Paging, Rest
+from marketing_platform.errors import SourceError
+from marketing_platform.sources.client import Answer, Client, Request
+from marketing_platform.sources.paging import OnePage, Paging, Rest, find
 from marketing_platform.sources.stream import Checkpoint, Page, Window
 from marketing_platform.sources.system import SystemSettings
+
+# How often a page of another list is asked for again.
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class InTurn:
     """Reads the lists that `parts` names, each to its end.
 
     `parts` may ask the vendor which lists there are. The checkpoint holds those that are left, so
-    that a pull goes on with the same ones. Without any, there is one empty page.
+    that a pull goes on with the same ones. Without any, there is one empty page. `is_of` tells from
+    a record and a list's facts whether it can be of that list: an answer that comes of another
+    list, from a cache say, is asked for again.
     """
 
     parts: Callable[[Client, Any, Window], list[Part]]
     records: str
     paging: Paging = field(default_factory=OnePage)
+    is_of: Callable[[Any, Mapping[str, Any]], bool] = lambda record, facts: True
 
     def pages(
         self,
@@ -60,7 +67,30 @@ class InTurn:
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         walk = Rest(lambda *_: part.request, self.records, self.paging, lambda _: part.facts)
         after = [dataclasses.asdict(other) for other in others]
-        for page, state in walk.pages(client, settings, window, None):
+        asker = _Asker(client, lambda answer: self._is_of(answer, part))
+        for page, state in walk.pages(asker, settings, window, None):
             here = [{"request": state["request"], "facts": part.facts}] if state else []
             left = [*here, *after]
             yield page, {"left": left} if left else None
+
+    def _is_of(self, answer: Answer, part: Part) -> bool:
+        records = find(answer.body, self.records) or []
+        return all(self.is_of(record, part.facts) for record in records)
+
+
+class _Asker(Client):
+    """Asks again until an answer is the right one."""
+
+    def __init__(self, client: Client, is_right: Callable[[Answer], bool]) -> None:
+        self._client, self._is_right = client, is_right
+
+    def send(self, request: Request) -> Answer:
+        for _ in range(_TRIES):
+            answer = self._client.send(request)
+            if self._is_right(answer):
+                return answer
+        path = request.path.partition("?")[0]
+        raise SourceError(
+            f"{path} gives records that were not asked for",
+            mend="Run again; it goes on where it stopped",
+        )

@@ -37,8 +37,8 @@ def test_events_of_each_metric_about_messages_are_read_and_no_others() -> None:
     client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
     read = list(pages(EVENTS, client, SETTINGS, WINDOW))
     assert [page.extra for page, _ in read] == [
-        *[{"metric": "Received Email"}] * 2,
-        *[{"metric": "Opened Email"}] * 2,
+        *[{"metric": "Received Email", "metric_id": "R1"}] * 2,
+        *[{"metric": "Opened Email", "metric_id": "O1"}] * 2,
     ]
     assert read[-1][1] is None
     assert client.asked[1][1] == {

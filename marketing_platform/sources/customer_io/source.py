@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import Field, SecretStr
 
 from marketing_platform.sources.client import Client, Request
 from marketing_platform.sources.fields import ident, seconds, text
 from marketing_platform.sources.in_turn import InTurn, Part
-from marketing_platform.sources.paging import Cursor
+from marketing_platform.sources.paging import Cursor, find
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.system import Api, Rate, System, SystemSettings
 
@@ -76,6 +77,11 @@ def _first(
     )
 
 
+def _has_metric(message: Any, facts: Mapping[str, Any]) -> bool:
+    metrics = find(message, "$.metrics")
+    return not metrics or metrics.get(facts["metric"]) is not None
+
+
 def _pieces(window: Window) -> Iterator[tuple[dt.datetime, dt.datetime]]:
     start = window.first
     while start < window.end:
@@ -87,7 +93,7 @@ def _pieces(window: Window) -> Iterator[tuple[dt.datetime, dt.datetime]]:
 # The window is that of the messages' creation: what becomes of them later is found by looking back.
 _MESSAGES = Stream(
     name="messages",
-    walk=InTurn(_lists, "$.messages", Cursor("start", "$.next")),
+    walk=InTurn(_lists, "$.messages", Cursor("start", "$.next"), _has_metric),
     updated_at=seconds("created_at", "$.created"),
     record_keys=("$.id", "$._page.metric"),
     fields=(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, SecretStr
 
@@ -86,10 +88,14 @@ def _metrics(client: Client) -> list[tuple[str, str]]:
 def _event_lists(client: Client, settings: KlaviyoSettings, window: Window) -> list[Part]:
     # The filter takes one metric at a time, and an event names its metric by key only.
     return [
-        Part(_first_events(settings, window, key), {"metric": name})
+        Part(_first_events(settings, window, key), {"metric": name, "metric_id": key})
         for key, name in _metrics(client)
         if name in settings.metrics
     ]
+
+
+def _is_of_metric(event: Any, facts: Mapping[str, Any]) -> bool:
+    return find(event, "$.relationships.metric.data.id") in (None, facts["metric_id"])
 
 
 def _first_events(settings: KlaviyoSettings, window: Window, metric: str) -> Request:
@@ -132,7 +138,7 @@ _PROPERTIES = "$.attributes.event_properties"
 
 _EVENTS = Stream(
     name="events",
-    walk=InTurn(_event_lists, "$.data", NextUrl("$.links.next")),
+    walk=InTurn(_event_lists, "$.data", NextUrl("$.links.next"), _is_of_metric),
     updated_at=_OCCURRED,
     fields=(
         ident("event_id", "$.id"),
