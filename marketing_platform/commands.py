@@ -10,7 +10,6 @@ import json
 import logging
 import secrets
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -123,7 +122,9 @@ def serve_sandbox(
         print(yaml.safe_dump({"sources": sources}, sort_keys=False, width=1000), flush=True)
         console.print(f"The secrets lie in {_shown(secrets_folder)}. Ctrl-C ends it.")
         try:
-            threading.Event().wait()
+            # A wait without an end is not always woken by the signal while other threads run.
+            while True:
+                time.sleep(0.5)
         except KeyboardInterrupt:
             console.print("Ended.")
 

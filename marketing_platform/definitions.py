@@ -104,7 +104,8 @@ def _pulled_days(settings: Settings) -> list[dt.date]:
 
 def _days_of(settings: Settings, source: ActiveSource) -> list[dt.date]:
     lake = Lake(settings.lake_dir)
-    return [day for stream in source.streams for day in lake.stream(source.name, stream.name).days()]
+    streams = [lake.stream(source.name, stream.name) for stream in source.streams]
+    return [day for stream in streams for day in stream.days()]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -13,7 +14,9 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files import ingest
+from marketing_platform.sources.pull import pull
 from marketing_platform.sources.staging import expand, has_unions, staging_tables, tables_behind
+from marketing_platform.sources.stream import Window
 from marketing_platform.warehouse import Built, Part, Table, Warehouse, sql_tables
 from marketing_platform.warehouse.tables import SqlTable, in_build_order, tables_read
 
@@ -42,6 +45,7 @@ def all_tables(settings: Settings) -> dict[str, Table]:
     return _KNOWN[key]
 
 
+_HISTORY_DAYS = 365
 # Reading all SQL takes a second, and every command and sensor asks.
 _KNOWN: dict[object, dict[str, Table]] = {}
 
@@ -97,9 +101,15 @@ def build_all(
     until: Sequence[str] | None = None,
     on_built: Callable[[Built], None] = lambda built: None,
 ) -> list[Built]:
-    """Take in the configured files and build every table (or those that `until` needs)."""
-    for stream in settings.platform.sources.files:
-        ingest.ingest(settings, stream)
+    """Take in the exports, pull the systems, build every table (or those that `until` needs)."""
+    for name in settings.platform.sources.files:
+        ingest.ingest(settings, name)
+    now = dt.datetime.now(dt.UTC)
+    for source in active_sources(settings):
+        start = source.settings.history_start or now.date() - dt.timedelta(days=_HISTORY_DAYS)
+        window = Window(dt.datetime.combine(start, dt.time(), dt.UTC), now)
+        for stream in source.streams:
+            pull(settings, source, stream, window)
     done = []
     for name in needed(settings, until) if until else all_tables(settings):
         built = build_table(warehouse, settings, name)

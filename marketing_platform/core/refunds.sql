@@ -11,12 +11,14 @@ returned as (
         refunded_at,
         refund_date,
         source || ':' || source_product_id as product_id,
-        quantity,
+        coalesce(quantity, 0) as quantity,
         unit_price_amount,
         refund_amount,
         currency,
         source
     from staging.refunds
+    -- What gives back neither a piece nor money is a note in the shop's books.
+    where quantity > 0 or refund_amount > 0
 ),
 sold as (
     select

@@ -186,3 +186,9 @@ def test_settings_that_open_nothing_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=told):
         shop_of(make_settings(sources={"ga4": given}))
+
+
+def test_as_many_days_are_read_again_as_the_settings_say(make_settings: MakeSettings) -> None:
+    for more, expected in (({}, 3), ({"look_back_days": 7}, 7)):
+        source = shop_of(make_settings(sources={"ga4": {**GIVEN, **more}})).source
+        assert {stream.look_back_days for stream in source.streams} == {expected}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -142,3 +143,24 @@ def test_a_resumed_pull_asks_for_no_finished_page_again(
             pull(shop.settings, shop.source, shop.source.system.stream("ads"), month)
             asked.append({path: n for path, n in sandbox.requests.items() if "search" in path})
     assert asked[0] == asked[1]
+
+
+def test_a_query_whose_page_token_google_has_forgotten_begins_anew(
+    make_settings: MakeSettings, facts: Facts
+) -> None:
+    month = days("2025-10-21", "2025-11-10")
+    with Sandbox(facts, vendors=["google_ads"]) as sandbox:
+        shop = sandboxed(make_settings, sandbox)
+        shop.break_off("ads", month, after=1)
+        (journal,) = shop.settings.data_dir.rglob("journal.jsonl")
+        told = journal.read_text()
+        journal.write_text(re.sub(r'"pageToken": "[^"]+"', '"pageToken": "Zm9yZ290dGVu"', told))
+        assert journal.read_text() != told
+        shop.pull(month)
+        check_ads(shop, sandbox, "2025-10-21", "2025-11-09")
+
+
+def test_as_many_days_are_read_again_as_the_settings_say(make_settings: MakeSettings) -> None:
+    for more, expected in (({}, 30), ({"look_back_days": 7}, 7)):
+        source = shop_of(make_settings(sources={"google_ads": {**GIVEN, **more}})).source
+        assert {stream.look_back_days for stream in source.streams} == {expected}

@@ -166,3 +166,9 @@ def test_a_resumed_pull_asks_for_no_finished_page_again(
                 {path: n for path, n in sandbox.requests.items() if path.endswith("insights")}
             )
     assert asked[0] == asked[1]
+
+
+def test_as_many_days_are_read_again_as_the_settings_say(make_settings: MakeSettings) -> None:
+    for more, expected in (({}, 28), ({"look_back_days": 7}, 7)):
+        source = shop_of(make_settings(sources={"meta_ads": {**GIVEN, **more}})).source
+        assert {stream.look_back_days for stream in source.streams} == {expected}

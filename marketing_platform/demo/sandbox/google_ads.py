@@ -55,6 +55,8 @@ def _routes(shop: Shop) -> list[Route]:
         first, last = (dt.date.fromisoformat(report[name]) for name in ("first", "last"))
         rows = reports.rows(_LEVELS[report["resource"]], first, last)
         start = _read_token(asked.get("pageToken"))
+        if start is None:
+            return _failure(400, "INVALID_ARGUMENT", {"requestError": "INVALID_PAGE_TOKEN"})
         page = rows.slice(start, _ROWS_PER_PAGE).iter_rows(named=True)
         following = start + _ROWS_PER_PAGE
         token = _token(following) if following < rows.height else None
@@ -98,8 +100,12 @@ def _token(start: int) -> str:
     return base64.urlsafe_b64encode(b"from %d" % start).decode()
 
 
-def _read_token(token: str | None) -> int:
-    return int(base64.urlsafe_b64decode(token).split()[1]) if token else 0
+def _read_token(token: str | None) -> int | None:
+    """The row that a page begins with; nothing for a token that was never given."""
+    if token is None:
+        return 0
+    told = re.fullmatch(rb"from (\d+)", base64.urlsafe_b64decode(token + "=="))
+    return int(told[1]) if told else None
 
 
 def _failure(status: int, name: str, code: dict[str, str], delay: str = "") -> Response:

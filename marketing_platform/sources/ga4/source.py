@@ -14,6 +14,7 @@ from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, integer, number, text
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
 from marketing_platform.sources.paging import Rest, find
+from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
@@ -41,6 +42,7 @@ class Ga4Settings(SystemSettings):
     refresh_token: SecretStr | None = None
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     rows_per_page: int = Field(default=100_000, ge=1, le=250_000)
+    look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
     @field_validator("property_id", mode="before")
     @classmethod
@@ -136,32 +138,35 @@ def _metric(name: str) -> str:
     return f"$.metricValues[{_METRICS.index(name)}].value"
 
 
+_STREAMS = (
+    Stream(
+        "traffic",
+        Rest(_first, "$.rows", _RowCount(), _facts),
+        updated_at=date("traffic_date", _dimension("date")),
+        record_keys=tuple(_dimension(name) for name in _DIMENSIONS),
+        fields=(
+            date("traffic_date", _dimension("date")),
+            text("channel_group", _dimension("sessionDefaultChannelGroup")),
+            text("session_source", _dimension("sessionSource")),
+            text("session_medium", _dimension("sessionMedium")),
+            text("session_campaign", _dimension("sessionCampaignName")),
+            integer("sessions", _metric("sessions")),
+            integer("users", _metric("totalUsers")),
+            number("key_events", _metric("keyEvents")),
+            number("revenue", _metric("totalRevenue")),
+            text("currency", "$._page.currency_code"),
+        ),
+        reads="report",
+        look_back_days=_RESTATED_DAYS,
+    ),
+)
+
 SYSTEM = System(
     "ga4",
     "Google Analytics 4",
     Ga4Settings,
-    streams=(
-        Stream(
-            "traffic",
-            Rest(_first, "$.rows", _RowCount(), _facts),
-            updated_at=date("traffic_date", _dimension("date")),
-            record_keys=tuple(_dimension(name) for name in _DIMENSIONS),
-            fields=(
-                date("traffic_date", _dimension("date")),
-                text("channel_group", _dimension("sessionDefaultChannelGroup")),
-                text("session_source", _dimension("sessionSource")),
-                text("session_medium", _dimension("sessionMedium")),
-                text("session_campaign", _dimension("sessionCampaignName")),
-                integer("sessions", _metric("sessions")),
-                integer("users", _metric("totalUsers")),
-                number("key_events", _metric("keyEvents")),
-                number("revenue", _metric("totalRevenue")),
-                text("currency", "$._page.currency_code"),
-            ),
-            reads="report",
-            look_back_days=_RESTATED_DAYS,
-        ),
-    ),
+    streams=_STREAMS,
+    streams_of=restated(_STREAMS),
     api=_api,
     probe=_probe,
 )

@@ -13,6 +13,7 @@ from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, ident, integer, number, text
 from marketing_platform.sources.oauth import OAuth2
 from marketing_platform.sources.paging import Cursor, Rest, find
+from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Checkpoint, Page, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
@@ -32,6 +33,7 @@ class GoogleAdsSettings(SystemSettings):
     client_secret: SecretStr
     refresh_token: SecretStr
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
+    look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
     @field_validator("customer_id", "login_customer_id", mode="before")
     @classmethod
@@ -156,15 +158,18 @@ def _report(name: str, resource: str, columns: tuple[str, ...], keys: tuple[str,
     )
 
 
+_STREAMS = (
+    _report("campaigns", "campaign", _CAMPAIGN, ("$.campaign.id",)),
+    _report("ad_groups", "ad_group", _AD_GROUP, ("$.campaign.id", "$.adGroup.id")),
+    _report("ads", "ad_group_ad", _AD, ("$.campaign.id", "$.adGroup.id", "$.adGroupAd.ad.id")),
+)
+
 SYSTEM = System(
     "google_ads",
     "Google Ads",
     GoogleAdsSettings,
-    streams=(
-        _report("campaigns", "campaign", _CAMPAIGN, ("$.campaign.id",)),
-        _report("ad_groups", "ad_group", _AD_GROUP, ("$.campaign.id", "$.adGroup.id")),
-        _report("ads", "ad_group_ad", _AD, ("$.campaign.id", "$.adGroup.id", "$.adGroupAd.ad.id")),
-    ),
+    streams=_STREAMS,
+    streams_of=restated(_STREAMS),
     api=_api,
     probe=_probe,
 )

@@ -17,6 +17,7 @@ from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, ident, integer, number, text
 from marketing_platform.sources.paging import Cursor, Rest, find
 from marketing_platform.sources.prepared import Prepared, PreparedSettings, Status
+from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Checkpoint, Items, Page, Stream, Walk, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
@@ -42,6 +43,7 @@ class MetaAdsSettings(PreparedSettings):
     app_secret: SecretStr | None = None
     direct_days: int = Field(default=3, ge=0)
     page_size: int = Field(default=500, ge=1, le=1000)
+    look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
     @field_validator("account_id", mode="before")
     @classmethod
@@ -230,15 +232,18 @@ def _actions(name: str, path: str) -> Items:
     return Items(name, (path,), fields, record_key="$.action_type")
 
 
+_STREAMS = (
+    _stream("campaigns", "campaign", _CAMPAIGN, "$.campaign_id"),
+    _stream("ad_sets", "adset", _AD_SET, "$.adset_id"),
+    _stream("ads", "ad", _AD, "$.ad_id"),
+)
+
 SYSTEM = System(
     "meta_ads",
     "Meta Ads",
     MetaAdsSettings,
-    streams=(
-        _stream("campaigns", "campaign", _CAMPAIGN, "$.campaign_id"),
-        _stream("ad_sets", "adset", _AD_SET, "$.adset_id"),
-        _stream("ads", "ad", _AD, "$.ad_id"),
-    ),
+    streams=_STREAMS,
+    streams_of=restated(_STREAMS),
     api=_api,
     probe=_probe,
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
@@ -20,6 +20,7 @@ from marketing_platform.sources.fields import date, ident, integer, number, text
 from marketing_platform.sources.oauth import OAuth2
 from marketing_platform.sources.paging import find
 from marketing_platform.sources.prepared import Prepared, PreparedSettings, Status
+from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Page, Stream
 from marketing_platform.sources.system import Api, System
 
@@ -54,6 +55,7 @@ class MicrosoftAdsSettings(PreparedSettings):
     token_url: str = "https://login.microsoftonline.com/common/oauth2/v2.0/token"  # noqa: S105
     scope: str = "https://ads.microsoft.com/msads.manage offline_access"
     time_zone: str = "GreenwichMeanTimeDublinEdinburghLisbonLondon"
+    look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
     @field_validator("time_zone")
     @classmethod
@@ -200,15 +202,18 @@ def _stream(name: str, report: _Report, *keys: str) -> Stream:
     )
 
 
+_STREAMS = (
+    _stream("campaigns", _CAMPAIGNS, "$.CampaignId"),
+    _stream("ad_groups", _Report("AdGroup", _AD_GROUP), "$.CampaignId", "$.AdGroupId"),
+    _stream("ads", _Report("Ad", _AD), "$.CampaignId", "$.AdGroupId", "$.AdId"),
+)
+
 SYSTEM = System(
     "microsoft_ads",
     "Microsoft Advertising",
     MicrosoftAdsSettings,
-    streams=(
-        _stream("campaigns", _CAMPAIGNS, "$.CampaignId"),
-        _stream("ad_groups", _Report("AdGroup", _AD_GROUP), "$.CampaignId", "$.AdGroupId"),
-        _stream("ads", _Report("Ad", _AD), "$.CampaignId", "$.AdGroupId", "$.AdId"),
-    ),
+    streams=_STREAMS,
+    streams_of=restated(_STREAMS),
     api=_api,
     probe=_probe,
 )

@@ -1,0 +1,88 @@
+"""A shop whose data lies in several systems at once: pulled, staged, and one customer each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from marketing_platform.demo.sandbox.config import demo_sources
+from marketing_platform.demo.sandbox.facts import Facts, make_facts
+from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings, parse_platform
+from marketing_platform.warehouse import Warehouse
+
+_TABLES = ["profiles.customers", "core.engagements", "quality.reconciliation"]
+END = dt.date(2026, 6, 30)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse, Facts]]:
+    """The warehouse of a shop on Shopify, Stripe and Klaviyo, and what is true of it."""
+    folder = tmp_path_factory.mktemp("systems")
+    facts = make_facts(customers=60, seed=5, end=END, days=90)
+    with Sandbox(facts, vendors=["shopify", "stripe", "klaviyo"]) as sandbox:
+        sources = demo_sources(sandbox, folder / "secrets")
+        for source in sources.values():
+            source["history_start"] = "2026-01-01"
+        platform = parse_platform(
+            {"clock": "newest_record", "sources": sources},
+            where=folder / "platform.yaml",
+            environ=os.environ,
+        )
+        settings = Settings(
+            config_dir=folder, data_dir=folder, state_url=SecretStr(""), platform=platform
+        )
+        warehouse = Warehouse(settings.warehouse_path)
+        build_all(warehouse, settings, until=_TABLES)
+    yield warehouse, facts
+
+
+def test_every_record_of_every_system_is_accounted_for(shop: tuple[Warehouse, Facts]) -> None:
+    counts = shop[0].read("quality.reconciliation")
+    assert set(counts["source"]) == {"shopify", "stripe", "klaviyo"}
+    outcomes = pl.sum_horizontal("accepted_count", "duplicate_count", "quarantined_count")
+    assert counts.filter(outcomes != pl.col("arrived_count")).is_empty()
+    assert counts["quarantined_count"].sum() == 0
+
+
+def test_core_has_the_orders_of_the_shop_and_their_amounts(shop: tuple[Warehouse, Facts]) -> None:
+    warehouse, facts = shop
+    true = facts.orders.unique("order_id", keep="last").filter(pl.col("cancelled_at").is_null())
+    found = warehouse.read("core.orders")
+    assert found.height == true.height > 20
+    assert float(found["total_amount"].sum()) == pytest.approx(float(true["total_amount"].sum()))
+
+
+def test_contacts_of_several_systems_are_one_customer(shop: tuple[Warehouse, Facts]) -> None:
+    warehouse, _ = shop
+    together = warehouse.query(
+        """
+        select m.customer_id, count(distinct c.source) as source_count
+        from identity.contact_customers as m
+        inner join core.contacts as c on m.contact_id = c.contact_id
+        group by m.customer_id
+        """
+    )
+    assert together.filter(pl.col("source_count") == 3).height > 10
+    assert together.height < warehouse.read("core.contacts").height / 2
+
+
+def test_who_left_a_list_has_no_consent_any_more(shop: tuple[Warehouse, Facts]) -> None:
+    warehouse, _ = shop
+    left = warehouse.query(
+        """
+        select distinct m.customer_id
+        from core.engagements as e
+        inner join identity.contact_customers as m on e.contact_id = m.contact_id
+        where e.channel = 'email' and e.engagement in ('unsubscribed', 'complained')
+        """
+    )
+    assert not left.is_empty()
+    customers = left.join(warehouse.read("identity.customers"), on="customer_id")
+    assert customers["has_email_consent"].to_list() == [False] * left.height
