@@ -102,8 +102,8 @@ def build_all(
     on_built: Callable[[Built], None] = lambda built: None,
 ) -> list[Built]:
     """Take in the exports, pull the systems, build every table (or those that `until` needs)."""
-    for name in settings.platform.sources.files:
-        ingest.ingest(settings, name)
+    for export in settings.platform.sources.files:
+        ingest.ingest(settings, export)
     now = dt.datetime.now(dt.UTC)
     for source in active_sources(settings):
         start = source.settings.history_start or now.date() - dt.timedelta(days=_HISTORY_DAYS)

@@ -41,7 +41,6 @@ def sandboxed(make_settings: MakeSettings, sandbox: Sandbox, **more: Any) -> Sho
     url = sandbox.url("ga4")
     given = {**GIVEN, **HASTE, **sandbox.credentials("ga4"), "base_url": url, **more}
     given["token_url"] = f"{url}/token"
-    del given["access_token"]
     return shop_of(make_settings(sources={"ga4": given}))
 
 

@@ -109,7 +109,6 @@ def sandboxed(make_settings: MakeSettings, sandbox: Sandbox) -> Shop:
     url = sandbox.url("google_ads")
     given = {**GIVEN, **HASTE, **sandbox.credentials("google_ads"), "base_url": url}
     given["token_url"] = f"{url}/token"
-    del given["access_token"]
     return shop_of(make_settings(sources={"google_ads": given}))
 
 

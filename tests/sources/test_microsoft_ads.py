@@ -125,7 +125,6 @@ def sandboxed(make_settings: MakeSettings, sandbox: Sandbox) -> Shop:
     given = {**GIVEN, **HASTE, **sandbox.credentials("microsoft_ads"), "base_url": url}
     given |= {"token_url": f"{url}/token", "poll_seconds": 0.01, "throttled_seconds": 0.01}
     given["days_per_report"] = 7
-    del given["access_token"]
     return shop_of(make_settings(sources={"microsoft_ads": given}))
 
 

@@ -134,4 +134,11 @@ def _error(status: int) -> Response:
     return _refusal(status, "INTERNAL", "Internal error encountered.")
 
 
-VENDOR = Vendor("ga4", _routes, _authorised, _error, credentials=CREDENTIALS)
+VENDOR = Vendor(
+    "ga4",
+    _routes,
+    _authorised,
+    _error,
+    credentials=CREDENTIALS,
+    settings={"property_id": "123456789", "token_url": "{url}/token"},
+)

@@ -143,4 +143,5 @@ VENDOR = Vendor(
     _authorised,
     _error,
     credentials=(*CREDENTIALS, "developer_token"),
+    settings={"customer_id": "1234567890", "token_url": "{url}/token"},
 )

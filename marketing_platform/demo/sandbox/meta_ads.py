@@ -167,4 +167,11 @@ def _error(status: int) -> Response:
     return refusal
 
 
-VENDOR = Vendor("meta_ads", _routes, _authorised, _error, credentials=("access_token",))
+VENDOR = Vendor(
+    "meta_ads",
+    _routes,
+    _authorised,
+    _error,
+    credentials=("access_token",),
+    settings={"account_id": "1234567890"},
+)

@@ -147,4 +147,5 @@ VENDOR = Vendor(
     _authorised,
     _error,
     credentials=(*CREDENTIALS, "developer_token"),
+    settings={"account_id": "11", "customer_id": "22", "token_url": "{url}/token"},
 )

@@ -132,4 +132,11 @@ def _error(status: int) -> Response:
     return JSONResponse({"code": code, "message": f"Error {status}", "status": status}, status)
 
 
-VENDOR = Vendor("twilio", _routes, _authorised, _error, credentials=("auth_token",))
+VENDOR = Vendor(
+    "twilio",
+    _routes,
+    _authorised,
+    _error,
+    credentials=("auth_token",),
+    settings={"account_sid": ACCOUNT_SID},
+)

@@ -1,0 +1,47 @@
+"""`doctor`: a line per configured system, and an exit code that tells."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from marketing_platform.commands import examine
+from marketing_platform.demo.sandbox.config import demo_sources
+from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.errors import SourceError
+from marketing_platform.settings import load_settings
+
+
+def test_each_system_has_a_line_and_a_refused_one_fails_without_its_secret(tmp_path: Path) -> None:
+    facts = make_facts(customers=50, end=dt.date(2026, 6, 30), days=70)
+    with Sandbox(facts) as sandbox:
+        sources = demo_sources(sandbox, tmp_path / "secrets")
+        wrong = {"type": "shopify", "access_token": "${WRONG}"}
+        sources["shopify_two"] = {**sources["shopify"], **wrong}
+        config = tmp_path / "config"
+        config.mkdir()
+        (config / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
+        settings = load_settings(
+            config_dir=config,
+            data_dir=tmp_path / "data",
+            environ={**os.environ, "WRONG": "shpat_of_somebody_else"},
+        )
+        printed = Console(file=io.StringIO(), width=400)
+        with pytest.raises(SourceError, match="cannot be used: shopify_two"):
+            examine(printed, settings)
+    lines = printed.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == len(sources) == len(sandbox.vendors) + 1
+    for line in lines:
+        is_wrong = "shopify_two" in line
+        assert line.startswith("bad" if is_wrong else "good")
+        assert ("401" in line) == is_wrong
+        assert ("clock good" in line) != is_wrong
+        assert "nothing pulled yet" in line
+    assert "shpat_of_somebody_else" not in printed.file.getvalue()  # type: ignore[attr-defined]
