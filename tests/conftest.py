@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from shared_folder import find_shared_data
 
 from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture
@@ -39,12 +38,3 @@ def shared_data() -> Callable[[str], Path]:
     Without the data a test is skipped; where CI is set it must be there, so the test fails.
     """
     return find_shared_data
-
-
-def find_shared_data(name: str) -> Path:
-    path = SHARED / name
-    if path.exists():
-        return path
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must have the real data set {name}")
-    pytest.skip(f"the real data set {name} is not on this machine")

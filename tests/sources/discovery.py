@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import jsonschema
-from conftest import find_shared_data
+from shared_folder import find_shared_data
 
 
 def check(document: str, schema: str, found: Any) -> None:

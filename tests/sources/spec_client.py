@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-from conftest import find_shared_data
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
+from shared_folder import find_shared_data
 
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.stream import Checkpoint, Page, Walk, Window

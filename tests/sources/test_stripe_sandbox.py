@@ -12,10 +12,10 @@ import duckdb
 import httpx
 import orjson
 import pytest
-from conftest import find_shared_data
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
+from shared_folder import find_shared_data
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
