@@ -348,9 +348,9 @@ def test_a_stop_finishes_what_is_under_way_and_claims_nothing_new(
     planned: sa.Engine, receiver: Receiver, settings: Settings
 ) -> None:
     stop = threading.Event()
-    receiver.misbehave(Fault("slow", seconds=2.5))
+    receiver.misbehave(Fault("slow", seconds=1.7))
     # Late enough for the first batch to be under way on a busy machine, and before it is answered.
-    threading.Timer(1.5, stop.set).start()
+    threading.Timer(1.0, stop.set).start()
     report = dispatch(planned, settings, stop=stop)
     assert report.was_stopped
     assert sums(planned) == (10, 20, 0)
