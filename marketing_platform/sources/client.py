@@ -8,6 +8,7 @@ import logging
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -81,7 +82,7 @@ class Traffic:
     received_bytes: int = 0
 
 
-class Client:
+class Client(ABC):
     """Sends requests to one system; made by `open_client(source)`, closed at the end of a pull.
 
     An answer that is not good is tried again as the API says; one that claims to be JSON and is
@@ -93,13 +94,13 @@ class Client:
     clock_skew_seconds: float | None = None
     traffic = Traffic()
 
+    @abstractmethod
     def send(self, request: Request) -> Answer:
         """The answer to one request."""
-        raise NotImplementedError
 
     def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in the order of the requests, as many at a time as the API allows."""
-        raise NotImplementedError
+        return map(self.send, requests)
 
 
 @contextmanager
