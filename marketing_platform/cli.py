@@ -50,7 +50,9 @@ def main() -> None:
 
 @app.command()
 def run(
-    orders: Annotated[Path, typer.Option(help="Export of orders: CSV, Parquet or JSON lines.")],
+    orders: Annotated[
+        Path | None, typer.Option(help="Export of orders: CSV, Parquet or JSON lines.")
+    ] = None,
     contacts: Annotated[Path | None, typer.Option(help="Export of contacts.")] = None,
     products: Annotated[Path | None, typer.Option(help="Export of products.")] = None,
     events: Annotated[Path | None, typer.Option(help="Export of site events.")] = None,
@@ -60,9 +62,10 @@ def run(
     as_of: AsOf = None,
     currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")] = None,
 ) -> None:
-    """Build everything from a shop's own exports, and activate the segments.
+    """Build everything from the configured systems, or from exports, and activate the segments.
 
-    The clock is the newest record of the exports unless --as-of names a day.
+    Without an export the systems in config/platform.yaml are pulled. The clock of exports is their
+    newest record unless --as-of names a day.
     """
     from marketing_platform import commands
 
@@ -74,7 +77,16 @@ def run(
         "ad_performance": ads,
     }
     given = {stream: path for stream, path in files.items() if path is not None}
-    commands.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
+    if orders:
+        commands.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
+    elif given:
+        raise InputError(
+            "no export of orders",
+            where=f"--{next(iter(given))}",
+            mend="Name one too: --orders FILE",
+        )
+    else:
+        commands.run_configured(Console(), _day(as_of))
 
 
 @app.command()

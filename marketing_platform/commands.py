@@ -26,6 +26,7 @@ from marketing_platform.quality.holds import find_holds
 from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import FileStream, Settings, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
+from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
@@ -58,6 +59,26 @@ def run_export(
         overlay["shop"] = {"currency": currency}
     remember_input(folder, overlay)
     _run_everything(console, load_settings(data_dir=folder))
+
+
+def run_configured(console: Console, as_of: dt.date | None) -> None:
+    """Pull the systems of `config/platform.yaml`, build every table, activate the segments.
+
+    Exports that an earlier run named are forgotten: their records would be there twice.
+    """
+    configured = load_settings()
+    load_segments(configured.segments_dir)
+    overlay = {"clock": as_of.isoformat()} if as_of else {}
+    folder = claim_folder("shop")
+    remember_input(folder, overlay)
+    settings = load_settings(data_dir=folder)
+    if not active_sources(settings) and not settings.platform.sources.files:
+        raise InputError(
+            "no source is configured",
+            where=str(settings.config_dir / "platform.yaml"),
+            mend="Name systems there, see docs/sources.md, or an export: --orders FILE",
+        )
+    _run_everything(console, settings)
 
 
 def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None) -> None:
@@ -186,7 +207,9 @@ def examine(console: Console, settings: Settings) -> None:
     for finding in examine_sources(settings):
         mark = "[green]good[/]" if finding.is_well else "[red]bad [/]"
         console.print(f"{mark}  {finding.source:<16}", end="")
-        console.print(f"{finding.title}: {finding.found}", markup=False, highlight=False)
+        console.print(
+            f"{finding.title}: {finding.found}", markup=False, highlight=False, soft_wrap=True
+        )
         if not finding.is_well:
             ill.append(finding.source)
     for stream, file in settings.platform.sources.files.items():
@@ -247,8 +270,12 @@ def _run_everything(console: Console, settings: Settings) -> None:
     for stream in settings.platform.sources.files:
         report.print_ingested(console, ingest(settings, stream))
     _refuse_a_clock_before_everything(settings)
-    console.print("Another column: --map STREAM.FIELD=COLUMN", style="dim")
-    with console.status("Building every table"):
+    if settings.platform.sources.files:
+        console.print("Another column: --map STREAM.FIELD=COLUMN", style="dim")
+    for source in active_sources(settings):
+        streams = ", ".join(stream.name for stream in source.streams)
+        console.print(f"{source.system.title}: {streams}", highlight=False)
+    with console.status("Pulling and building every table"):
         built = run_job(settings, "build")
     if not built.success:
         raise PlatformError(

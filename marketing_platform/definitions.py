@@ -29,7 +29,14 @@ from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
 from sensors.alerts import alert_sensors
 from sensors.jobs import JOBS
-from sensors.schedules import automation, daily_ingest, hourly_pull, range_tags
+from sensors.schedules import (
+    automation,
+    daily_ingest,
+    days_to_load,
+    hourly_pull,
+    look_back_days,
+    range_tags,
+)
 
 _DEFAULT_HISTORY_DAYS = 365
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -123,10 +130,14 @@ class JobOutcome:
 
 
 def run_job(settings: Settings, name: str) -> JobOutcome:
-    """Run a job in this process on the shop's Dagster instance, over all daily partitions."""
+    """Run a job in this process on the shop's Dagster instance, over the days that are due."""
     home = prepare_instance(settings)
     start, end = partition_bounds(settings)
     last = end or dt.datetime.now(dt.UTC).date()
+    # Exports are covered whole, for one that lies there is not read again. Systems are asked only
+    # for what may have changed since.
+    if not settings.platform.sources.files:
+        start, last = days_to_load(last, *loaded_days(settings), look_back_days(settings))
     job = build_definitions(settings).resolve_job_def(name)
     tags = process_tags() | (range_tags(start, last) if job.partitions_def else {})
     with dg.DagsterInstance.from_config(str(home)) as instance:

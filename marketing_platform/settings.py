@@ -330,6 +330,8 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+# postgresql://user:password@host, unless the password is a reference.
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
 _SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)")
 
 
@@ -348,6 +350,8 @@ def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
 
 
 def _is_secret(name: Any, value: Any) -> bool:
+    if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
+        return True
     return value is not None and bool(_SECRET_KEY.fullmatch(str(name)))
 
 

@@ -59,7 +59,7 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in ("sources", name, *first["loc"]))
         raise ConfigError(
-            f"{place}: {first['msg']}", where=where, mend="Correct this key"
+            f"{place}: {_plainly(first['msg'])}", where=where, mend="Correct this key"
         ) from None
     there = [stream.name for stream in system.all_streams(parsed)]
     unknown = set(parsed.streams) - set(there)
@@ -71,3 +71,8 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
             mend=f"There are: {known}",
         )
     return ActiveSource(name, system, parsed)
+
+
+def _plainly(message: str) -> str:
+    """A validator's own words, without what pydantic puts before them."""
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,59 @@
+"""`run` without an export: the configured systems are pulled, built and activated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from marketing_platform.commands import read_status, run_configured
+from marketing_platform.demo.sandbox.config import demo_sources
+from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.errors import InputError
+from marketing_platform.settings import load_settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MARKETING_PLATFORM_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("MARKETING_PLATFORM_DATA_DIR", str(tmp_path / "data"))
+    shutil.copytree(ROOT / "config" / "segments", tmp_path / "config" / "segments")
+    return tmp_path / "config" / "platform.yaml"
+
+
+def test_a_shop_without_a_source_is_told_where_to_name_one(config: Path) -> None:
+    config.write_text("")
+    with pytest.raises(InputError, match=r"platform\.yaml: no source is configured"):
+        run_configured(Console(file=io.StringIO()), None)
+
+
+def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Path) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    facts = make_facts(customers=60, seed=5, end=today - dt.timedelta(days=1), days=70)
+    with Sandbox(facts, vendors=["shopify"]) as sandbox:
+        sources = demo_sources(sandbox, config.parent / "secrets")
+        sources["shopify"]["history_start"] = (today - dt.timedelta(days=80)).isoformat()
+        content = {
+            "clock": "newest_record",
+            "sources": sources,
+            "destinations": {"feeds": {"type": "files"}},
+            "activations": [{"segment": "new_customers", "destination": "feeds"}],
+        }
+        config.write_text(yaml.safe_dump(content))
+        printed = Console(file=io.StringIO(), width=120)
+        run_configured(printed, None)
+        first = read_status(load_settings())
+        run_configured(printed, None)
+        second = read_status(load_settings())
+    assert "Shopify: customers, orders" in printed.file.getvalue()  # type: ignore[attr-defined]
+    assert first["ledger"]["sent"] > 0
+    assert second["ledger"] == first["ledger"]
+    assert second["tables"] == first["tables"]

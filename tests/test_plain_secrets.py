@@ -1,0 +1,43 @@
+"""A secret that stands in the settings themselves is refused, whatever key it hides under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketing_platform.errors import ConfigError
+from marketing_platform.settings import parse_platform
+
+WHERE = Path("platform.yaml")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"access_token": "shpat_hush"},
+        {"consumer_secret": "hush"},
+        {"api_key": "hush"},
+        {"url": "postgresql://ada:hush@db.example/crm"},
+    ],
+)
+def test_a_plain_secret_is_refused_and_not_repeated(source: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="a secret does not belong in a file") as caught:
+        parse_platform({"sources": {"crm": source}}, where=WHERE, environ={})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "resolved"),
+    [
+        ("postgresql://ada:${DB_WORD}@db.example/crm", "postgresql://ada:hush@db.example/crm"),
+        ("https://shop.example:8080/path", "https://shop.example:8080/path"),
+    ],
+)
+def test_a_url_with_a_referenced_password_or_none_is_taken(url: str, resolved: str) -> None:
+    platform = parse_platform(
+        {"sources": {"crm": {"url": url}}}, where=WHERE, environ={"DB_WORD": "hush"}
+    )
+    assert platform.sources.systems["crm"]["url"] == resolved
+    assert "hush" not in repr(platform)
