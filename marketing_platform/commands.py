@@ -235,12 +235,14 @@ def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
         raise InputError("nothing was built yet", mend="Start: marketing-platform run")
     warehouse = _warehouse(settings)
     rows = warehouse.query(
-        "select * from quality.quarantine order by stream, line_number limit $limit",
+        "select * from quality.quarantine order by source, stream, line_number, record_id"
+        " limit $limit",
         {"limit": limit},
     )
     for row in rows.to_dicts():
         console.print(
-            f"{row['stream']} record {row['line_number']}: {row['reason']}: {row['payload']}",
+            f"{row['source']} {row['stream']} record {row['line_number'] or row['record_id']}:"
+            f" {row['reason']}: {row['payload']}",
             highlight=False,
             markup=False,
         )

@@ -120,19 +120,23 @@ def _print_records(console: Console, warehouse: Warehouse) -> None:
     names = ("arrived", "accepted", "duplicate", "quarantined")
     table = _table("Records", "stream", *names)
     for row in warehouse.query(
-        "select * from quality.reconciliation where arrived_count > 0 order by stream"
+        "select * from quality.reconciliation where arrived_count > 0 order by source, stream"
     ).to_dicts():
-        table.add_row(row["stream"], *(f"{row[f'{name}_count']:,}" for name in names))
+        stream = f"{row['source']} {row['stream']}"
+        table.add_row(stream, *(f"{row[f'{name}_count']:,}" for name in names))
         if row["arrived_amount"] is not None:
             table.add_row(
                 "  amount", *(f"{row[f'{name}_amount'] or 0:,.2f}" for name in names), style="dim"
             )
     console.print(table)
     reasons = warehouse.query(
-        "select stream, reason, count(*) as n from quality.quarantine group by all order by n desc"
+        "select source, stream, reason, count(*) as n from quality.quarantine"
+        " group by all order by n desc"
     )
     for row in reasons.to_dicts():
-        console.print(f"  quarantined {row['n']:,} {row['stream']}: {row['reason']}")
+        console.print(
+            f"  quarantined {row['n']:,} {row['source']} {row['stream']}: {row['reason']}"
+        )
 
 
 def _print_customers(console: Console, warehouse: Warehouse) -> None:
