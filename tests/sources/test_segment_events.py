@@ -79,7 +79,7 @@ def test_a_line_that_is_no_call_is_kept(tmp_path: Path) -> None:
     )
     read = pulled(tmp_path, "events")
     assert keys([one for one in read if isinstance(one, dict)]) == {"m1", "m2"}
-    assert [one for one in read if not isinstance(one, dict)] == ['{"type": "track", "mess', [1]]
+    assert [one for one in read if not isinstance(one, dict)] == ['{"type": "track", "mess', 1]
     assert pulled(tmp_path, "identifies") == []
 
 

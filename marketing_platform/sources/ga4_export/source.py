@@ -16,6 +16,7 @@ from pydantic import Field
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.fields import date, ident, microseconds, text
+from marketing_platform.sources.json_lines import lines_of
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
 
@@ -23,7 +24,6 @@ _CHANGING_DAYS = 4
 _NAME = re.compile(
     r"events_(?P<intraday>intraday_)?(?P<day>\d{8})[^/\\]*\.(parquet|(jsonl?|ndjson)(\.gz|\.zst)?)$"
 )
-_LONGEST_LINE_BYTES = 16 * 1024 * 1024
 _VALUES = ("string", "int", "float", "double")
 # Tells two events apart that happened in the same microsecond.
 _IDENTITY = (
@@ -84,22 +84,11 @@ def _files(con: duckdb.DuckDBPyConnection, folder: str) -> list[str]:
 
 def _rows(day: dt.date, path: str) -> str:
     """A row per event: its day and its JSON. A line that is no JSON becomes a JSON text."""
-    quoted = "'" + path.replace("'", "''") + "'"
     if path.endswith(".parquet"):
+        quoted = "'" + path.replace("'", "''") + "'"
         read = f"read_parquet({quoted})"
         return f"select '{day}' as day, to_json(e) as json from {read} as e"  # noqa: S608
-    return f"""
-        select
-            '{day}' as day,
-            case when json_valid(line) then cast(line as json) else to_json(line) end as json
-        from read_csv(
-            {quoted},
-            columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
-            delim = '\x01', quote = '', escape = '', strict_mode = false, null_padding = false,
-            max_line_size = {_LONGEST_LINE_BYTES}
-        )
-        where trim(line) <> ''
-    """  # noqa: S608 - a file's name, quoted
+    return f"select '{day}' as day, line as json from ({lines_of([path])})"  # noqa: S608
 
 
 def _reshaped(rows: str) -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import duckdb
 
-from marketing_platform.errors import SourceError
 from marketing_platform.sources.fields import ident, text, timestamp
+from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
 
-_ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-_LONGEST_LINE_BYTES = 16 * 1024 * 1024
 _MOMENTS = ("$.timestamp", "$.originalTimestamp", "$.receivedAt", "$.sentAt")
 _IS_IDENTIFY = "coalesce(call ->> '$.type', '') = 'identify'"
 
@@ -21,16 +19,6 @@ class SegmentEventsSettings(SystemSettings):
     """A folder in which files of JSON lines lie, at any depth; gzip too."""
 
     folder: Path
-
-
-def _files(settings: SegmentEventsSettings) -> list[Path]:
-    if not settings.folder.is_dir():
-        raise SourceError("no such folder", where=str(settings.folder), mend="Correct folder")
-    return sorted(
-        path
-        for path in settings.folder.rglob("*")
-        if path.name.endswith(_ENDINGS) and not path.name.startswith(".") and path.is_file()
-    )
 
 
 def _events(connection: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window) -> str:
@@ -46,27 +34,12 @@ def _identifies(
 def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
     """The calls of the window. A line that is no call, or has no moment, is in every window."""
     assert isinstance(settings, SegmentEventsSettings)  # noqa: S101 - tells the type checker
-    files = [path for path in _files(settings) if path.stat().st_size]
-    if not files:
-        return "select cast(null as varchar) as payload where false"
-    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    moments = ", ".join(f"try_cast(call ->> '{path}' as timestamptz)" for path in _MOMENTS)
-    # Read as lines of text, not as JSON: a broken line is quarantined, and takes no other with it.
+    moments = ", ".join(f"try_cast(payload ->> '{path}' as timestamptz)" for path in _MOMENTS)
     return f"""
         select payload
         from (
-            select
-                case when json_valid(line) then line else cast(to_json(line) as varchar) end
-                    as payload,
-                cast(payload as json) as call,
-                coalesce({moments}) as moment
-            from read_csv(
-                [{names}],
-                columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false,
-                delim = '\x01', quote = '', escape = '', strict_mode = false,
-                null_padding = false, max_line_size = {_LONGEST_LINE_BYTES}
-            )
-            where trim(line) <> ''
+            select payload, cast(payload as json) as call, coalesce({moments}) as moment
+            from ({json_lines(settings.folder)})
         )
         where {condition}
             and (
@@ -76,11 +49,11 @@ def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
                     and moment < timestamptz '{window.end.isoformat()}'
                 )
             )
-    """  # noqa: S608 - names of files, quoted
+    """  # noqa: S608 - made of names of our own
 
 
 def _probe(client: object, settings: SegmentEventsSettings) -> str:
-    return f"{len(_files(settings))} files in {settings.folder}"
+    return f"{len(json_files(settings.folder))} files in {settings.folder}"
 
 
 _EVENTS = Stream(
