@@ -49,7 +49,7 @@ def staging_tables(settings: Settings) -> dict[str, Staged]:
     """The staging tables of all configured sources by name."""
     found = [
         *_of_files(tuple(settings.platform.sources.files)),
-        *(staged for source in active_sources(settings) for staged in _of_source(source)),
+        *(staged for source in active_sources(settings) for staged in tables_of_source(source)),
     ]
     return {str(staged.table.name): staged for staged in found}
 
@@ -189,7 +189,7 @@ def _of_files(streams: tuple[str, ...]) -> tuple[Staged, ...]:
     return tuple(found)
 
 
-def _of_source(source: ActiveSource) -> list[Staged]:
+def tables_of_source(source: ActiveSource) -> list[Staged]:
     """The staging tables of a system: those whose raw view comes of a stream that is pulled."""
     parents = {
         source.raw_name(items.name): source.raw_name(stream.name)

@@ -17,7 +17,7 @@ from lake_records import LakeRecord, write_records
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.raw_view import create_views
-from marketing_platform.sources.staging import Staged, _of_source
+from marketing_platform.sources.staging import Staged, tables_of_source
 from marketing_platform.sources.system import find_system, system_types
 
 _RECORDS = 10_000
@@ -168,7 +168,7 @@ def test_no_record_stops_a_build_and_each_has_one_outcome(
         view = source.raw_name(stream)
         # Records of other streams may come as versions of this one's.
         assert _count(connection, f"select count(*) from {view}") >= count
-    staging = _of_source(source)
+    staging = tables_of_source(source)
     assert staging
     assert _build(connection, staging) == []
     for staged in staging:

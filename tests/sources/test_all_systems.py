@@ -1,0 +1,66 @@
+"""What holds for every system there is, without a record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import sqlglot
+
+from marketing_platform.settings import Settings
+from marketing_platform.sources.active import ActiveSource
+from marketing_platform.sources.raw_view import create_views
+from marketing_platform.sources.staging import tables_of_source
+from marketing_platform.sources.system import FOLDER, find_system, system_types
+from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse.tables import in_build_order
+
+# The streams of a database are the queries of its settings, and it has a file for each entity.
+SYSTEMS = [name for name in system_types() if name != "database"]
+# Its suppressions and its events exclude each other, by a setting.
+EITHER = {"sendgrid"}
+
+
+def source_of(system_name: str, name: str) -> ActiveSource:
+    system = find_system(system_name)
+    return ActiveSource(name, system, system.settings_model.model_construct(type=system_name))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_staging_file_is_left_out_and_every_stream_is_judged(system: str) -> None:
+    source = source_of(system, system)
+    tables = tables_of_source(source)
+    files = {path.stem for path in (FOLDER / system).glob("*.sql")}
+    built = {staged.table.name.table.removeprefix(f"{system}_") for staged in tables}
+    assert built == files or system in EITHER
+    read = {name for staged in tables for name in staged.table.reads}
+    for stream in source.streams:
+        assert source.raw_name(stream.name) in read
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_staging_table_can_be_carried_to_other_engines(system: str) -> None:
+    for staged in tables_of_source(source_of(system, system)):
+        for dialect in ("spark", "snowflake", "bigquery"):
+            (carried,) = sqlglot.transpile(
+                staged.table.sql,
+                read="duckdb",
+                write=dialect,
+                unsupported_level=sqlglot.ErrorLevel.RAISE,
+            )
+            assert sqlglot.parse_one(carried, read=dialect)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_system_of_another_name_without_a_record_builds_empty_tables(
+    system: str, make_settings: Callable[..., Settings]
+) -> None:
+    source = source_of(system, "my_second")
+    warehouse = Warehouse(":memory:")
+    with warehouse.connect() as connection:
+        create_views(connection, make_settings(), source)
+    tables = {str(staged.table.name): staged.table for staged in tables_of_source(source)}
+    assert tables
+    for name, table in in_build_order(tables).items():
+        assert name.startswith("staging.my_second_")
+        assert warehouse.build(name, table.sql).row_count == 0
