@@ -40,11 +40,13 @@ CORE: tuple[Contract, ...] = (
             "source": key("Where the record comes from."),
             "source_contact_id": key("The source's key."),
             "email": text("E-mail, trimmed and in lower case.", nullable=True),
-            "phone": text("Phone, digits and a leading plus only.", nullable=True),
+            "phone": text(
+                "Phone in E.164; digits only where its country is not known.", nullable=True
+            ),
             "first_name": text("Given name.", nullable=True),
             "last_name": text("Family name.", nullable=True),
-            "country": text("Country as it came.", nullable=True),
-            "language": text("Language as it came.", nullable=True),
+            "country": text("Country, ISO 3166-1 alpha-2.", nullable=True),
+            "language": text("Language, BCP 47.", nullable=True),
             "has_email_consent": flag(
                 "Agreed to marketing by e-mail; null: unknown.", nullable=True
             ),

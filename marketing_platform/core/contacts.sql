@@ -54,14 +54,61 @@ words as (
         )
     group by 1, 2
 ),
+languages as (
+    select distinct
+        language as language_text,
+        regexp_replace(lower(trim(translate(language, '_', '-'))), '[.@].*$', '') as tag
+    from staging.contacts
+    where language is not null
+),
+tags as (
+    select
+        language_text,
+        case when tag like '%-%' then split_part(tag, '-', 1) else tag end as name,
+        regexp_extract(tag, '^[a-z]+-([a-z]{4})(-|$)', 1) as script,
+        upper(regexp_extract(tag, '-([a-z]{2}|[0-9]{3})$', 1)) as region
+    from languages
+),
+-- BCP 47: a language, its script where told, its region where told (`de`, `zh-Hant-TW`).
+known_languages as (
+    select
+        t.language_text,
+        concat(
+            n.language,
+            case
+                when t.script <> ''
+                    then concat('-', upper(substr(t.script, 1, 1)), substr(t.script, 2))
+                else ''
+            end,
+            case when t.region <> '' then concat('-', t.region) else '' end
+        ) as language
+    from tags as t
+    inner join core.language_names as n on t.name = n.name
+),
 keyed as (
     select
-        *,
-        concat(cast(is_listed as varchar), cast(updated_at as varchar)) as standing,
-        nullif(lower(trim(email)), '') as clean_email,
-        regexp_replace(translate(trim(phone), ' ()-./', ''), '^00', '+') as plain_phone
-    from mentions
-    where contact_id is not null
+        m.source,
+        m.contact_id,
+        m.first_name,
+        m.last_name,
+        n.country,
+        l.language,
+        m.has_email_consent,
+        m.has_sms_consent,
+        m.created_at,
+        m.updated_at,
+        m.is_deleted,
+        concat(cast(m.is_listed as varchar), cast(m.updated_at as varchar)) as standing,
+        nullif(lower(trim(m.email)), '') as clean_email,
+        coalesce(
+            p.phone, regexp_replace(translate(trim(m.phone), ' ()-./', ''), '^00', '+')
+        ) as plain_phone
+    from mentions as m
+    left join core.country_names as n on lower(trim(m.country)) = n.name
+    left join known_languages as l on m.language = l.language_text
+    left join core.phones as p
+        on m.phone = p.phone_text and coalesce(m.country, '') = coalesce(p.country_text, '')
+    where m.contact_id is not null
 ),
 merged as (
     select

@@ -9,6 +9,14 @@ came as (
     select phone, country
     from staging.orders
     where phone <> ''
+    union
+    select phone, null
+    from staging.carts
+    where phone <> ''
+    union
+    select phone, null
+    from staging.engagements
+    where phone <> ''
 ),
 plain as (
     select

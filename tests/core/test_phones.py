@@ -37,7 +37,9 @@ def phones(
         connection.register("came", frame.to_arrow())
         connection.execute(
             "create table staging.contacts as select * from came;"
-            " create table staging.orders as from staging.contacts limit 0"
+            " create table staging.orders as from staging.contacts limit 0;"
+            " create table staging.carts as from staging.orders;"
+            " create table staging.engagements as from staging.orders"
         )
     warehouse.build("core.phones", sql_tables()["core.phones"].sql)
     rows = warehouse.read("core.phones").iter_rows()

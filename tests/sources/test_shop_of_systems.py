@@ -86,3 +86,12 @@ def test_who_left_a_list_has_no_consent_any_more(shop: tuple[Warehouse, Facts]) 
     assert not left.is_empty()
     customers = left.join(warehouse.read("identity.customers"), on="customer_id")
     assert customers["has_email_consent"].to_list() == [False] * left.height
+
+
+def test_phones_countries_and_languages_are_in_standard_form(shop: tuple[Warehouse, Facts]) -> None:
+    contacts = shop[0].read("core.contacts")
+    forms = {"phone": r"^\+[1-9][0-9]{6,14}$", "country": r"^[A-Z]{2}$", "language": r"^[a-z]{2}"}
+    for column, form in forms.items():
+        known = contacts[column].drop_nulls()
+        assert known.len() > 0, column
+        assert known.str.contains(form).all(), column
