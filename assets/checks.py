@@ -3,7 +3,12 @@
 import dagster as dg
 
 from assets.names import WAREHOUSE_POOL, asset_key
-from marketing_platform.quality.checks import judged_tables, model_is_promoted, records_add_up
+from marketing_platform.quality.checks import (
+    judged_tables,
+    model_is_promoted,
+    rates_known,
+    records_add_up,
+)
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
@@ -15,8 +20,25 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     judged = judged_tables(settings)
     return [
         *(_adds_up(name, raw_view) for name, raw_view in judged.items()),
+        _rates_known(),
         *map(_promoted, ("purchase", "churn")),
     ]
+
+
+def _rates_known() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("core.orders"),
+        additional_deps=[asset_key("core.exchange_rates")],
+        blocking=True,
+        description="Every order can be converted to the shop's own currency at its day's rate.",
+        pool=WAREHOUSE_POOL,
+    )
+    def rates_are_known(
+        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        return _recorded(platform, rates_known(warehouse.engine))
+
+    return rates_are_known
 
 
 def _adds_up(name: str, raw_view: str) -> dg.AssetChecksDefinition:

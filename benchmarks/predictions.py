@@ -60,7 +60,6 @@ def scratch_warehouse(orders: pl.DataFrame) -> Warehouse:
         money.alias("gross_amount"),
         pl.lit(0).cast(pl.Decimal(18, 2)).alias("refund_amount"),
         money.alias("net_amount"),
-        pl.lit("USD").alias("currency"),
     )
     warehouse.replace("profiles.orders", frame)
     last = orders["order_date"].max()

@@ -36,6 +36,7 @@ AsOf = Annotated[
     str | None,
     typer.Option(help="YYYY-MM-DD: compute everything as of the end of this day."),
 ]
+Currency = Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -60,7 +61,7 @@ def run(
     maps: Maps = None,
     date_format: DateFormat = None,
     as_of: AsOf = None,
-    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")] = None,
+    currency: Currency = None,
 ) -> None:
     """Build everything from the configured systems, or from exports, and activate the segments.
 
@@ -185,12 +186,15 @@ def backtest(
     as_of: AsOf = None,
     maps: Maps = None,
     date_format: DateFormat = None,
+    currency: Currency = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how good the scores would have been on an export, beside simple baselines."""
     from marketing_platform import commands
 
-    result = commands.run_backtest(file, task, horizon_days, _day(as_of), maps or [], date_format)
+    result = commands.run_backtest(
+        file, task, horizon_days, _day(as_of), maps or [], date_format, currency
+    )
     if as_json:
         print(json.dumps(result, indent=2))
     else:

@@ -22,9 +22,10 @@ from marketing_platform import report
 from marketing_platform.activation import activate, failures, plan_all
 from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
 from marketing_platform.pipeline import build_all
+from marketing_platform.quality.checks import rates_known
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.segments.load import load_segments
-from marketing_platform.settings import FileStream, Settings, Sources, load_settings
+from marketing_platform.settings import FileStream, Settings, Shop, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files.fields import STREAMS
@@ -157,6 +158,7 @@ def run_backtest(
     as_of: dt.date | None,
     maps: list[str],
     date_format: str | None,
+    currency: str | None,
 ) -> dict[str, Any]:
     """Backtest a task on an export of orders, in a scratch folder and database."""
     from marketing_platform.predictions.backtest import backtest
@@ -165,10 +167,17 @@ def run_backtest(
     base = load_settings()
     with tempfile.TemporaryDirectory(prefix="backtest-") as scratch:
         sources = Sources(files={"orders": streams["orders"]})
-        platform = base.platform.model_copy(update={"sources": sources, "clock": "newest_record"})
+        shop = base.platform.shop
+        if currency:
+            shop = Shop.model_validate({**shop.model_dump(), "currency": currency})
+        platform = base.platform.model_copy(
+            update={"sources": sources, "clock": "newest_record", "shop": shop}
+        )
         settings = base.model_copy(update={"data_dir": Path(scratch), "platform": platform})
         warehouse = Warehouse(":memory:")
         build_all(warehouse, settings, until=["profiles.orders", "profiles.daily_activity"])
+        if not (rates := rates_known(warehouse)).passed:
+            raise InputError(rates.detail, where=str(file))
         return backtest(
             warehouse, task=task, horizon_days=horizon_days, as_of=as_of, settings=settings
         )

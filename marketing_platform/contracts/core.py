@@ -25,6 +25,13 @@ def _of(entity: str, columns: str) -> Mapping[str, Column]:
     return {name: ENTITIES[entity][name] for name in columns.split()}
 
 
+def _reporting(column: str) -> Column:
+    """An amount of money in the shop's own currency."""
+    return money(
+        f"`{column}` in the shop's currency at the day's rate; null: no rate.", nullable=True, ge=0
+    )
+
+
 CORE: tuple[Contract, ...] = (
     contract(
         "core.clock",
@@ -68,6 +75,7 @@ CORE: tuple[Contract, ...] = (
             "item_count": integer("Lines.", ge=0),
             "quantity": integer("Pieces.", ge=0),
             "gross_amount": money("Sum of the lines before refunds.", ge=0),
+            "gross_reporting_amount": _reporting("gross_amount"),
             **_of("orders", "discount_amount shipping_amount tax_amount total_amount"),
             "currency": text("ISO 4217 code."),
             "country": text("Country as it came.", nullable=True),
@@ -107,6 +115,7 @@ CORE: tuple[Contract, ...] = (
             "product_id": text("The product.", nullable=True),
             "quantity": integer("Pieces given back.", ge=0),
             "refund_amount": money("Money given back.", ge=0),
+            "refund_reporting_amount": _reporting("refund_amount"),
             "currency": text("ISO 4217 code."),
         },
         key=["refund_id"],
@@ -161,6 +170,8 @@ CORE: tuple[Contract, ...] = (
             "cost_amount": money("Money spent.", ge=0),
             "conversions": number("Purchases that the platform claims, shares too.", ge=0),
             "conversion_value_amount": money("Their value.", ge=0),
+            "cost_reporting_amount": _reporting("cost_amount"),
+            "conversion_value_reporting_amount": _reporting("conversion_value_amount"),
             "currency": text("ISO 4217 code."),
         },
         key=["performance_date", "ad_id"],
@@ -276,6 +287,7 @@ CORE: tuple[Contract, ...] = (
                 "payment_kind payment_status paid_at payment_date payment_amount currency "
                 "updated_at",
             ),
+            "payment_reporting_amount": _reporting("payment_amount"),
         },
         key=["payment_id"],
     ),

@@ -65,7 +65,6 @@ PROFILES: tuple[Contract, ...] = (
             "gross_amount": money("Sum of the lines before refunds.", ge=0),
             "refund_amount": money("Refunded until the clock.", ge=0),
             "net_amount": money("Gross less refunds."),
-            "currency": text("ISO 4217 code."),
         },
         key=["order_id"],
     ),

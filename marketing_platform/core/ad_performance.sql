@@ -38,6 +38,12 @@ select
     coalesce(cost_amount, 0) as cost_amount,
     coalesce(conversions, 0) as conversions,
     coalesce(conversion_value_amount, 0) as conversion_value_amount,
-    currency
-from finest
+    -- In the shop's own currency, at the rate of the day; null where none is known.
+    cast(round(cast(coalesce(cost_amount, 0) as double) * r.rate, 2) as decimal(18, 2))
+        as cost_reporting_amount,
+    cast(round(cast(coalesce(conversion_value_amount, 0) as double) * r.rate, 2) as decimal(18, 2))
+        as conversion_value_reporting_amount,
+    f.currency
+from finest as f
+left join core.exchange_rates as r on f.currency = r.currency and f.performance_date = r.rate_date
 where fineness = finest

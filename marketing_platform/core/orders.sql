@@ -21,6 +21,11 @@ select
     coalesce(i.item_count, 0) as item_count,
     coalesce(i.quantity, 0) as quantity,
     cast(coalesce(o.gross_amount, i.line_amount, 0) as decimal(18, 2)) as gross_amount,
+    -- In the shop's own currency, at the rate of the day; null where none is known.
+    cast(
+        round(cast(coalesce(o.gross_amount, i.line_amount, 0) as double) * r.rate, 2)
+        as decimal(18, 2)
+    ) as gross_reporting_amount,
     o.discount_amount,
     o.shipping_amount,
     o.tax_amount,
@@ -31,4 +36,5 @@ select
     o.fulfilment_status
 from staging.orders as o
 left join items as i on o.source = i.source and o.source_order_id = i.source_order_id
+left join core.exchange_rates as r on o.currency = r.currency and o.order_date = r.rate_date
 where o.order_status = 'placed' and o.is_deleted is not true

@@ -99,8 +99,12 @@ select
     r.product_id,
     r.quantity,
     r.refund_amount,
+    -- In the shop's own currency, at the rate of the day; null where none is known.
+    cast(round(cast(r.refund_amount as double) * x.rate, 2) as decimal(18, 2))
+        as refund_reporting_amount,
     r.currency
 from returned as r
+left join core.exchange_rates as x on r.currency = x.currency and r.refund_date = x.rate_date
 left join matched as m
     on
         r.refund_id = m.refund_id

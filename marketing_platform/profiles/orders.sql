@@ -1,8 +1,8 @@
--- One row is a purchase of a known customer up to the clock, with the refunds known by then. An order
--- that cost nothing is no purchase.
+-- One row is a purchase of a known customer up to the clock, with the refunds known by then, in the
+-- shop's own currency. An order that cost nothing is no purchase.
 with
 refunded as (
-    select r.order_id, sum(r.refund_amount) as refund_amount
+    select r.order_id, sum(r.refund_reporting_amount) as refund_amount
     from core.refunds as r
     cross join core.clock as k
     where r.order_id is not null and r.refunded_at <= k.as_of
@@ -13,12 +13,11 @@ select
     m.customer_id,
     o.ordered_at,
     o.order_date,
-    o.gross_amount,
+    o.gross_reporting_amount as gross_amount,
     cast(coalesce(r.refund_amount, 0) as decimal(18, 2)) as refund_amount,
-    cast(o.gross_amount - coalesce(r.refund_amount, 0) as decimal(18, 2)) as net_amount,
-    o.currency
+    cast(o.gross_reporting_amount - coalesce(r.refund_amount, 0) as decimal(18, 2)) as net_amount
 from core.orders as o
 cross join core.clock as k
 inner join identity.contact_customers as m on o.contact_id = m.contact_id
 left join refunded as r on o.order_id = r.order_id
-where o.gross_amount > 0 and o.ordered_at <= k.as_of
+where o.gross_reporting_amount > 0 and o.ordered_at <= k.as_of

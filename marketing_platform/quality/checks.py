@@ -63,8 +63,12 @@ def rates_known(warehouse: Warehouse) -> CheckResult:
         f"no rate of {currency} for {count} orders from {first} to {last}"
         for currency, count, first, last in unknown
     )
-    detail = f"{told}. Set rates.file to a file that has them" if told else "all rates are known"
-    return CheckResult("core.orders", "rates_known", not unknown, detail)
+    detail = (
+        f"{told}. Set rates.file to a file that has them, or shop.currency (--currency)"
+        if told
+        else "all rates are known"
+    )
+    return CheckResult("core.orders", "rates_are_known", not unknown, detail)
 
 
 def newest_record(warehouse: Warehouse, table_name: str) -> dt.datetime | None:

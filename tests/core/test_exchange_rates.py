@@ -142,5 +142,5 @@ def test_orders_in_a_currency_without_a_rate_are_told(
     assert not result.passed
     assert result.detail == (
         "no rate of SEK for 2 orders from 2024-01-06 to 2024-01-07."
-        " Set rates.file to a file that has them"
+        " Set rates.file to a file that has them, or shop.currency (--currency)"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from marketing_platform.pipeline import build_all
+from marketing_platform.quality.checks import rates_known
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
 
@@ -172,3 +173,42 @@ def test_the_id_of_a_customer_does_not_show_an_email(
     (customer,) = warehouse.read("identity.customers")["customer_id"]
     assert customer.startswith("cus_")
     assert "ann" not in customer
+
+
+MIXED = (
+    "Order ID,Customer ID,Order Date,SKU,Quantity,Unit Price,Currency\n"
+    "1,k,2024-01-02,a,1,10.00,EUR\n2,k,2024-01-03,a,2,10.00,USD\nC,k,2024-01-04,a,-1,10.00,USD\n"
+)
+
+
+def test_amounts_of_several_currencies_are_summed_in_the_shops_own(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.csv").write_text(MIXED)
+    (tmp_path / "rates.csv").write_text("Date,USD,\n2024-01-02,1.25,\n2024-01-01,1.00,\n")
+    settings = make_settings(
+        sources={"files": {"orders": {"path": tmp_path / "orders.csv"}}},
+        rates={"file": tmp_path / "rates.csv"},
+    )
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    assert rates_known(warehouse).passed
+    orders = warehouse.read("core.orders").sort("order_id")
+    assert orders["gross_amount"].cast(pl.Float64).to_list() == [10.0, 20.0]
+    assert orders["gross_reporting_amount"].cast(pl.Float64).to_list() == [10.0, 16.0]
+    [value] = warehouse.read("profiles.customers")["lifetime_value_amount"]
+    assert float(value) == 10 + 16 - 8
+
+
+def test_a_currency_without_a_rate_is_told_and_counts_for_nothing(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.csv").write_text(MIXED)
+    settings = make_settings(sources={"files": {"orders": {"path": tmp_path / "orders.csv"}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    result = rates_known(warehouse)
+    assert not result.passed
+    assert result.detail.startswith("no rate of USD for 1 orders from 2024-01-03")
+    [value] = warehouse.read("profiles.customers")["lifetime_value_amount"]
+    assert float(value) == 10

@@ -44,7 +44,6 @@ def order_frame(orders: Iterable[Order]) -> pl.DataFrame:
             "gross_amount": f"{amount:.2f}",
             "refund_amount": "0",
             "net_amount": f"{amount:.2f}",
-            "currency": "EUR",
         }
         for number, (customer, date, amount) in enumerate(orders)
     ]

@@ -36,7 +36,6 @@ def warehouse_of(orders: pl.DataFrame) -> Warehouse:
         money.alias("gross_amount"),
         pl.lit(0).cast(pl.Decimal(18, 2)).alias("refund_amount"),
         money.alias("net_amount"),
-        pl.lit("GBP").alias("currency"),
     )
     warehouse.replace("profiles.orders", frame)
     return warehouse
