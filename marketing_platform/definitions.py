@@ -145,15 +145,19 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )
-    failures = {
-        event.step_key or "": _first_line(event)
-        for event in result.all_events
-        if event.is_step_failure
-    }
     failed_checks = {
         f"{'/'.join(check.asset_key.path)} {check.check_name}": str(check.metadata["found"].value)
         for check in result.get_asset_check_evaluations()
         if not check.passed
+    }
+    # A step of a check says only that it failed; what it found tells how to mend it.
+    found = {
+        name.replace("/", "__").replace(" ", "_"): told for name, told in failed_checks.items()
+    }
+    failures = {
+        event.step_key or "": found.get(event.step_key or "") or _first_line(event)
+        for event in result.all_events
+        if event.is_step_failure
     }
     return JobOutcome(result.run_id, result.success, failures, failed_checks)
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from marketing_platform.commands import read_status, run_configured
+from marketing_platform.commands import read_status, run_configured, run_export
 from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import make_facts
 from marketing_platform.demo.sandbox.server import Sandbox
-from marketing_platform.errors import InputError
+from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.settings import load_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,3 +57,11 @@ def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Pa
     assert first["ledger"]["sent"] > 0
     assert second["ledger"] == first["ledger"]
     assert second["tables"] == first["tables"]
+
+
+def test_an_export_in_a_currency_without_a_rate_is_told_with_what_to_do(config: Path) -> None:
+    config.write_text("")
+    orders = config.parent.parent / "orders.csv"
+    orders.write_text("Order ID,Customer ID,Order Date,Amount,Currency\n1,k,2024-01-02,5,USD\n")
+    with pytest.raises(PlatformError, match=r"no rate of USD .*shop\.currency \(--currency\)"):
+        run_export(Console(file=io.StringIO()), {"orders": orders}, [], None, None, None)
