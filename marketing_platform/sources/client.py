@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,7 +28,7 @@ from tenacity import (
 )
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.json_text import read_json
+from marketing_platform.sources.json_text import is_json_text, read_json
 from marketing_platform.sources.secrets import mask, secrets_of
 
 if TYPE_CHECKING:
@@ -64,12 +65,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer (2xx): `content` as it came, `body` its JSON (None for 204 or another type)."""
+    """A good answer (2xx): `content` as it came."""
 
     status: int
     headers: httpx.Headers
     content: bytes
-    body: Any
+    is_json: bool
+
+    @cached_property
+    def body(self) -> Any:
+        """Its JSON, read when it is asked for; None for 204 or another type."""
+        return read_json(self.content) if self.is_json else None
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,9 @@ class Client(ABC):
     def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in the order of the requests, as many at a time as the API allows."""
         return map(self.send, requests)
+
+    def stop(self) -> None:  # noqa: B027 - not every client waits
+        """End a wait for a better answer at once: nobody will take it."""
 
 
 @contextmanager
@@ -137,7 +146,7 @@ class _HttpClient(Client):
         self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
         self._limiters = [_limiter(rate) for rate in api.rates]
         self._counting = threading.Lock()
-        self._never = threading.Event()
+        self._stopped = threading.Event()
 
     def __enter__(self) -> _HttpClient:
         return self
@@ -148,9 +157,13 @@ class _HttpClient(Client):
         for limiter in self._limiters:
             limiter.close()
 
+    def stop(self) -> None:
+        """End a wait for a better answer at once: nobody will take it."""
+        self._stopped.set()
+
     def send(self, request: Request) -> Answer:
         """The answer to one request."""
-        return self._send(request, self._never)
+        return self._send(request, self._stopped)
 
     def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in the order of the requests, as many at a time as the API allows."""
@@ -242,8 +255,12 @@ class _HttpClient(Client):
     def _judged(self, request: Request, response: httpx.Response) -> Answer:
         status, content = response.status_code, response.content
         kind = response.headers.get("content-type", "").lower()
-        body, is_broken = _body(content, kind, status)
-        answer = Answer(status, response.headers, content, body)
+        claims = _claims_json(kind, status)
+        is_json = (
+            status != 204 and (claims or content[:1] in (b"{", b"[")) and is_json_text(content)
+        )
+        is_broken = claims and not is_json
+        answer = Answer(status, response.headers, content, is_json)
         asked = None if is_broken or request.is_download else self._api.pause(answer)
         is_passing = status in _PASSING or status >= 500
         if asked is None and is_passing:
@@ -319,19 +336,12 @@ def _built(http: httpx.Client, request: Request, url: httpx.URL) -> httpx.Reques
     )
 
 
-def _body(content: bytes, kind: str, status: int) -> tuple[Any, bool]:
-    """The JSON of an answer, and whether it claims to be JSON and is not."""
-    if status == 204:
-        return None, False
-    claims = ("json" in kind or "javascript" in kind) and not any(
-        lines in kind for lines in ("ndjson", "jsonl", "json-seq")
+def _claims_json(kind: str, status: int) -> bool:
+    return (
+        status != 204
+        and ("json" in kind or "javascript" in kind)
+        and not any(lines in kind for lines in ("ndjson", "jsonl", "json-seq"))
     )
-    if not claims and content[:1] not in (b"{", b"["):
-        return None, False
-    try:
-        return read_json(content), False
-    except ValueError:
-        return None, claims
 
 
 def _message(body: Any) -> str:

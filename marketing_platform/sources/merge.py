@@ -13,11 +13,10 @@ from pathlib import Path
 import duckdb
 
 from marketing_platform.lake import Stream as LakeStream
-from marketing_platform.sources.records import key_sql, updated_at_sql
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.values import literal
 
-COLUMNS = "record_key, record_id, record_updated_at, received_at, payload"
+COLUMNS = ("record_key", "record_id", "record_updated_at", "received_at", "payload")
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,11 @@ def merge(
     window: Window,
     received_at: dt.datetime,
 ) -> Merged:
-    """Merge the records in `pulled` (place, payload); a day that does not change is not written."""
-    _key(connection, stream)
+    """Merge the records in `pulled`; a day that does not change is not written.
+
+    Payloads are moved once, when they are written; all before is decided by keys and digests.
+    """
+    _key(connection)
     _load_old(connection, target)
     _place(connection, window, received_at)
     _keep(connection, stream, window)
@@ -50,25 +52,23 @@ def merge(
     return Merged(count, tuple(changed), newest)
 
 
-def _key(connection: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+def _key(connection: duckdb.DuckDBPyConnection) -> None:
     """`keyed`: of each version of a record the copy that came last."""
-    connection.execute(f"""
-        create or replace table keys as
-        select place, record_key, record_updated_at, record_key || case
-            when record_updated_at is null then ''
-            else strftime(record_updated_at, '@%Y-%m-%dT%H:%M:%S.%fZ') end as record_id
-        from (
-            select place, {key_sql(stream)} as record_key,
-                {updated_at_sql(stream.updated_at)} as record_updated_at
-            from pulled
-        )
-    """)
     connection.execute("""
         create or replace table keyed as
-        select record_key, record_id, record_updated_at, payload, md5_number(payload) as digest
-        from keys
-        join pulled using (place)
-        where place in (select max(place) from keys group by record_id)
+        select
+            record_id,
+            max(place) as place,
+            any_value(record_key) as record_key,
+            any_value(record_updated_at) as record_updated_at,
+            arg_max(digest, place) as digest
+        from (
+            select *, record_key || case
+                when record_updated_at is null then ''
+                else strftime(record_updated_at, '@%Y-%m-%dT%H:%M:%S.%fZ') end as record_id
+            from pulled
+        )
+        group by record_id
     """)
 
 
@@ -78,14 +78,14 @@ def _load_old(connection: duckdb.DuckDBPyConnection, target: LakeStream) -> None
         connection.execute(f"""
             create or replace table old as
             select cast(parse_filename(filename, true) as date) as day, record_id,
-                record_updated_at, received_at, md5_number(payload) as digest
+                record_updated_at, received_at, hash(payload) as digest
             from read_parquet({literal(target.pattern)}, filename = true)
         """)
     else:
         connection.execute("""
             create or replace table old
             (day date, record_id varchar, record_updated_at timestamp, received_at timestamp,
-            digest uhugeint)
+            digest ubigint)
         """)
 
 
@@ -99,13 +99,12 @@ def _place(connection: duckdb.DuckDBPyConnection, window: Window, received_at: d
             k.record_key, k.record_id, k.record_updated_at,
             coalesce(o.received_at, $received_at) as received_at,
             o.record_id is not null as is_known,
-            k.digest, k.payload
+            k.digest, k.place
         from keyed as k
         left join old as o on k.record_id = o.record_id and k.digest = o.digest
         """,
         {"last_date": window.last_date, "received_at": received_at},
     )
-    connection.execute("drop table keyed")
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, stream: Stream, window: Window) -> None:
@@ -127,8 +126,9 @@ def _keep(connection: duckdb.DuckDBPyConnection, stream: Stream, window: Window)
 
 
 def _changed_days(connection: duckdb.DuckDBPyConnection) -> list[dt.date]:
-    """The days that gain a record or lose one."""
-    rows = connection.execute("""
+    """The days that gain a record or lose one, also as the table `changed`."""
+    connection.execute("""
+        create or replace table changed as
         select distinct day from (
             select day from received where not is_known
             union all
@@ -140,52 +140,60 @@ def _changed_days(connection: duckdb.DuckDBPyConnection) -> list[dt.date]:
                 where r.record_id = o.record_id and r.day = o.day and r.digest = o.digest
             )
         )
-        order by day
-    """).fetchall()
-    return [day for (day,) in rows]
+    """)
+    return [day for (day,) in connection.execute("from changed order by day").fetchall()]
 
 
 def _write(connection: duckdb.DuckDBPyConnection, target: LakeStream, days: list[dt.date]) -> None:
+    if not days:
+        return
     staging = target.folder / f".staged-{os.getpid()}"
     for left_behind in target.folder.glob(".staged-*"):
         shutil.rmtree(left_behind, ignore_errors=True)
     staging.mkdir(parents=True)
-    connection.execute("create or replace table sorted as select * from received order by day")
-    connection.execute("drop table received; alter table sorted rename to received")
-    there = set(target.days())
     try:
-        staged = {
-            day: path
-            for day in days
-            if (path := _write_day(connection, target, day, staging, day in there))
-        }
+        _write_days(connection, target, days, staging)
+        # A day whose last record is gone has no file.
+        staged = {day: path for day in days if (path := _written(staging, day)).exists()}
         target.publish(staged, [day for day in days if day not in staged])
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _write_day(
+def _write_days(
     connection: duckdb.DuckDBPyConnection,
     target: LakeStream,
-    day: dt.date,
+    days: list[dt.date],
     staging: Path,
-    is_there: bool,
-) -> Path | None:
-    """The day's file; None where no record is left."""
-    name = f"{day.isoformat()}.parquet"
-    before = f"""
+) -> None:
+    """A file for each day: what was received for it, and what is kept of it."""
+    there = set(target.days())
+    old = ", ".join(literal(str(target.folder / f"{day}.parquet")) for day in days if day in there)
+    kept = f"""
         union all
-        select {COLUMNS} from read_parquet({literal(str(target.folder / name))})
-        where record_id in (select record_id from kept where day = date '{day}')
+        select k.day, {", ".join(f"o.{name}" for name in COLUMNS)}
+        from read_parquet([{old}], filename = true) as o
+        join kept as k
+            on o.record_id = k.record_id
+            and parse_filename(o.filename, true) = cast(k.day as varchar)
     """
-    path = staging / name
-    written = connection.execute(f"""
+    # One thread writes one file a day, its records in order.
+    connection.execute("set threads = 1")
+    connection.execute(f"""
         copy (
-            select {COLUMNS} from (
-                select {COLUMNS} from received where day = date '{day}'
-                {before if is_there else ""}
+            select day, {", ".join(COLUMNS)}
+            from (
+                select r.day, {", ".join(f"r.{name}" for name in COLUMNS[:-1])}, p.payload
+                from received as r
+                join pulled as p on r.place = p.place
+                {kept if old else ""}
             )
-            order by record_updated_at nulls last, record_key, record_id
-        ) to {literal(str(path))} (format parquet, compression zstd)
-    """).fetchone()
-    return path if written and written[0] else None
+            where day in (from changed)
+            order by day, record_updated_at nulls last, record_key, record_id
+        ) to {literal(str(staging))} (format parquet, compression zstd, partition_by (day))
+    """)
+    connection.execute("reset threads")
+
+
+def _written(staging: Path, day: dt.date) -> Path:
+    return staging / f"day={day}" / "data_0.parquet"

@@ -24,18 +24,22 @@ _STEP = re.compile(
 )
 
 
+Records = Callable[[], Any]
+"""Gives the list of records on a page; whoever does not ask does not wait for it to be read."""
+
+
 class Paging(Protocol):
     """How the request for the next page follows from the last one and its answer."""
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
-        """The next request; None after the last page. `records` is the list on this page."""
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
+        """The next request; None after the last page."""
 
 
 @dataclass(frozen=True)
 class OnePage:
     """Everything comes in one answer."""
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """Nothing follows."""
         return None
 
@@ -44,7 +48,7 @@ class OnePage:
 class LinkHeader:
     """RFC 8288: `Link: <url>; rel="next"` (WooCommerce, Shopify's old REST)."""
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The URL of `rel="next"`."""
         links = _links(answer)
         return _at(request, links["next"]["url"]) if "next" in links else None
@@ -56,7 +60,7 @@ class NextUrl:
 
     path: str
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The URL in the body."""
         url = find(answer.body, self.path)
         return _at(request, str(url)) if url else None
@@ -73,7 +77,7 @@ class Cursor:
     # Whether the token goes into the JSON body rather than the query: the keys on the way to it.
     body: tuple[str, ...] = ()
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request with the token of the body."""
         token = find(answer.body, self.path)
         if not token or (self.has_more and not find(answer.body, self.has_more)):
@@ -91,11 +95,12 @@ class LastId:
     has_more: str
     key: str = "id"
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request after the last record."""
-        if not records or not find(answer.body, self.has_more):
+        listed = records()
+        if not listed or not find(answer.body, self.has_more):
             return None
-        return _with_params(request, {self.param: records[-1][self.key]})
+        return _with_params(request, {self.param: listed[-1][self.key]})
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class PageNumber:
     # A JSON path in the body or a header with the number of pages.
     total_pages: str = ""
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request for the next number."""
         number = int(request.params.get(self.param, self.first))
         if self.total_pages.startswith("$"):
@@ -118,7 +123,7 @@ class PageNumber:
         if total is not None:
             is_last = number - self.first + 1 >= int(total)
         else:
-            is_last = len(records or ()) < self.size
+            is_last = len(records() or ()) < self.size
         return None if is_last else _with_params(request, {self.param: number + 1})
 
 
@@ -132,9 +137,9 @@ class Offset:
     body: tuple[str, ...] = ()
     as_text: bool = False
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request, further on."""
-        if len(records or ()) < self.size:
+        if len(records() or ()) < self.size:
             return None
         holder = request.json if self.body else request.params
         offset: Any = int(find(holder, "$." + ".".join(self.body or (self.param,))) or 0)
@@ -175,7 +180,7 @@ class Rest:
             following = self.paging.following(request, seen.answer, seen.records)
             if following == request:
                 # Going on would never end; to stop in the middle would lose records silently.
-                if seen.records:
+                if seen.records():
                     raise _endless(request)
                 following = None
             page = Page(seen.answer.content, self.records, extra=self.facts(seen.answer))
@@ -188,7 +193,7 @@ class Rest:
         """The answer, asked for again while it only repeats the page before."""
         for attempt in range(_TRIES):
             answer = client.send(request)
-            seen = _Seen(answer, find(answer.body, self.records), _digest(answer.content))
+            seen = _Seen(answer, self.records, _digest(answer.content))
             if before is None or not seen.repeats(before):
                 return seen
             time.sleep(min(settings.retry_seconds * 2**attempt, settings.max_wait_seconds))
@@ -200,14 +205,20 @@ class _Seen:
     """An answer, its records, and what tells it from another."""
 
     answer: Answer
-    records: Any
+    path: str
     digest: bytes
+
+    def records(self) -> Any:
+        """The list at the path; its answer is read only now."""
+        return find(self.answer.body, self.path)
 
     def repeats(self, before: _Seen) -> bool:
         """Whether it is the page before once more, be it in another envelope."""
         if self.digest == before.digest:
             return True
-        return bool(self.records) and bool(self.records == before.records)
+        if self.path == "$":
+            return False
+        return bool(self.records()) and bool(self.records() == before.records())
 
 
 def _digest(content: bytes) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +18,18 @@ from marketing_platform.errors import SourceError
 from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
-from marketing_platform.sources.client import Traffic, open_client
+from marketing_platform.sources.client import Client, Traffic, open_client
 from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
-from marketing_platform.sources.records import load_pages, load_query
+from marketing_platform.sources.records import Intake
 from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.sources.spool import Spool
-from marketing_platform.sources.stream import Query, Stream, Walk, Window
+from marketing_platform.sources.stream import Checkpoint, Page, Query, Stream, Walk, Window
 from marketing_platform.sources.system import FOLDER
 
 _MEMORY = "512MB"
+_PAGES_AHEAD = 8
+_Walked = tuple[Page, Checkpoint | None]
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Windo
     target = Lake(settings.lake_dir).stream(source.name, stream.name)
     with _scratch(settings.data_dir / "spool" / source.name / stream.name / ".scratch") as scratch:
         traffic, page_count, spool = Traffic(), 0, None
+        intake = Intake(scratch, stream)
         if isinstance(stream.walk, Query):
-            _query(scratch, source, stream.walk, window)
+            _query(scratch, intake, source, stream.walk, window)
         else:
             spool = _open_spool(settings, source, stream, window)
-            traffic = _walk(source, stream.walk, window, spool)
+            traffic = _walk(source, stream.walk, window, spool, intake)
             page_count = spool.page_count
-            load_pages(scratch, spool.pages())
         received_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         merged = merge(scratch, target, stream, window, received_at)
         drift = note_fields(scratch, target.note())
@@ -82,22 +86,47 @@ def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Windo
     return done
 
 
-def _walk(source: ActiveSource, walk: Walk, window: Window, spool: Spool) -> Traffic:
-    """Ask for the pages that are not on disk yet."""
-    if spool.is_complete:
-        return Traffic()
-    with open_client(source) as client:
-        for page, checkpoint in walk.pages(client, source.settings, window, spool.checkpoint):
-            spool.add(page, checkpoint)
-        spool.end()
-        return client.traffic
+def _walk(
+    source: ActiveSource, walk: Walk, window: Window, spool: Spool, intake: Intake
+) -> Traffic:
+    """Ask for the pages that are not on disk yet, and split each while the next ones come."""
+    for kept in spool.pages():
+        intake.add(kept)
+    traffic = Traffic()
+    if not spool.is_complete:
+        with open_client(source) as client:
+            pages = walk.pages(client, source.settings, window, spool.checkpoint)
+            for page, checkpoint in _ahead(pages, client):
+                if added := spool.add(page, checkpoint):
+                    intake.add(added)
+            spool.end()
+            traffic = client.traffic
+    intake.flush()
+    return traffic
+
+
+def _ahead(pages: Iterator[_Walked], client: Client) -> Iterator[_Walked]:
+    """The same pages; the next ones are asked for while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, pages, None) for _ in range(_PAGES_AHEAD))
+        try:
+            while (page := coming.popleft().result()) is not None:
+                coming.append(pool.submit(next, pages, None))
+                yield page
+        finally:
+            client.stop()
+            pool.shutdown(cancel_futures=True)
 
 
 def _query(
-    connection: duckdb.DuckDBPyConnection, source: ActiveSource, query: Query, window: Window
+    connection: duckdb.DuckDBPyConnection,
+    intake: Intake,
+    source: ActiveSource,
+    query: Query,
+    window: Window,
 ) -> None:
     try:
-        load_query(connection, query.select(connection, source.settings, window))
+        intake.insert(query.select(connection, source.settings, window))
     except duckdb.Error as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         told = mask(line, secrets_of(source.settings))

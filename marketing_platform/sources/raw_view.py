@@ -16,7 +16,7 @@ from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.fields import Field
-from marketing_platform.sources.records import key_sql, updated_at_sql
+from marketing_platform.sources.records import key_sql, text_at, updated_at_sql
 from marketing_platform.sources.stream import Items, Stream, Versions
 from marketing_platform.sources.values import (
     TYPES,
@@ -363,8 +363,9 @@ def _version_records(day_files: str, stream: Stream, versions: Versions) -> str:
         from (
             select
                 outer_id, received_date, received_at, inner_payload,
-                {key_sql(stream, "inner_payload")} as record_key,
-                {updated_at_sql(versions.updated_at, "outer_payload")} as record_updated_at
+                {key_sql(stream, "inner_payload", text_at("inner_payload"))} as record_key,
+                {updated_at_sql(versions.updated_at, text_at("outer_payload"))}
+                    as record_updated_at
             from (
                 select record_id as outer_id, received_date, received_at, payload as outer_payload,
                     cast(json_extract(payload, {literal(versions.payload)}) as varchar)

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -20,37 +19,83 @@ from marketing_platform.sources.values import literal, trimmed, typed
 # Moments outside are mistakes, such as 0001-01-01; they must not span partitions of centuries.
 _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
 _LONGEST_LINE_BYTES = 256 * 1024 * 1024
-_LONGEST_PAGE_BATCH_BYTES = 32 * 1024 * 1024
+_LONGEST_PAGE_BATCH_BYTES = 16 * 1024 * 1024
 
 
-def load_pages(connection: duckdb.DuckDBPyConnection, pages: Iterable[Kept]) -> None:
-    """Fill `pulled` (place, payload): every record of the pages, in the order they came."""
-    connection.execute("create or replace table pulled (place bigint, payload varchar)")
-    connection.execute("create or replace sequence places")
-    for (format_, records, extra), alike in groupby(
-        pages, lambda page: (page.format, page.records, page.extra)
-    ):
-        if format_ == "json":
-            for batch in _batches(page.path for page in alike):
-                _load_json(connection, batch, records, extra)
+class Intake:
+    """Fills `pulled` with the records of pages, in the order in which they come.
+
+    `pulled` has place, payload, record_key, record_updated_at, and `digest`, which tells one
+    payload from another. Pages are read some at a time: one may wait on disk until `flush`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, stream: Stream) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._waiting: list[Kept] = []
+        self._size = 0
+        connection.execute("""
+            create or replace table pulled
+            (place bigint, payload varchar, record_key varchar, record_updated_at timestamp,
+            digest ubigint)
+        """)
+        connection.execute("create or replace sequence places")
+
+    def add(self, page: Kept) -> None:
+        """Take a page."""
+        if self._waiting and not page.is_like(self._waiting[0]):
+            self.flush()
+        self._waiting.append(page)
+        self._size += page.path.stat().st_size
+        if self._size >= _LONGEST_PAGE_BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Read the pages that wait."""
+        pages, self._waiting, self._size = self._waiting, [], 0
+        if pages and pages[0].format == "json":
+            self._load_json([page.path for page in pages], pages[0].records, pages[0].extra)
         else:
-            select = _csv_select if format_ == "csv" else _lines_select
-            for page in alike:
-                _insert(connection, select(connection, page.path), extra)
+            for page in pages:
+                select = _csv_select if page.format == "csv" else _lines_select
+                self.insert(select(page.path), page.extra)
+
+    def insert(self, select: str, extra: str = "") -> None:
+        """Take the records of a select with the column `payload`, at once."""
+        paths = list(dict.fromkeys((*self._stream.record_keys, *self._stream.updated_at.paths)))
+
+        def at(path: str) -> str:
+            return f"texts[{paths.index(path) + 1}]"
+
+        listed = ", ".join(map(literal, paths))
+        texts = f"json_extract_string(payload, [{listed}])" if paths else "null"
+        # Each record is parsed once, for all that tells it from others.
+        self._connection.execute(f"""
+            insert into pulled
+            select nextval('places'), payload, {key_sql(self._stream, "payload", at)},
+                {updated_at_sql(self._stream.updated_at, at)}, hash(payload)
+            from (
+                select payload, {texts} as texts
+                from (select {_with_extra(extra)} as payload from ({select}) as one)
+            )
+        """)
+
+    def _load_json(self, paths: list[Path], records: str, extra: str) -> None:
+        select = _json_select(paths, records)
+        try:
+            self.insert(select, extra)
+        except duckdb.Error:
+            for path in paths:
+                _mend(path)
+            self.insert(select, extra)
 
 
-def load_query(connection: duckdb.DuckDBPyConnection, select: str) -> None:
-    """Fill `pulled` from a select with the column `payload`."""
-    connection.execute("create or replace table pulled (place bigint, payload varchar)")
-    connection.execute("create or replace sequence places")
-    _insert(connection, select, "")
+def updated_at_sql(field: Field, at: Callable[[str], str]) -> str:
+    """When a record last changed, as UTC; null where no path has a moment.
 
-
-def updated_at_sql(field: Field, payload: str = "payload") -> str:
-    """When a record last changed, as UTC; null where no path has a moment."""
-    moments = [
-        _moment(field.kind, trimmed(f"({payload} ->> {literal(path)})")) for path in field.paths
-    ]
+    `at` gives the expression of the text at a path.
+    """
+    moments = [_moment(field.kind, trimmed(at(path))) for path in field.paths]
     first = f"coalesce({', '.join(moments)}, null)"
     return (
         f"case when {first} >= timestamp '{_EARLIEST}' and {first} < timestamp '{_LATEST}'"
@@ -58,42 +103,21 @@ def updated_at_sql(field: Field, payload: str = "payload") -> str:
     )
 
 
-def key_sql(stream: Stream, payload: str = "payload") -> str:
+def key_sql(stream: Stream, payload: str, at: Callable[[str], str]) -> str:
     """The vendor's key of a record; without one, a digest of what came."""
-    parts = [f"({payload} ->> {literal(path)})" for path in stream.record_keys]
-    joined = " || '/' || ".join(parts)
-    return f"coalesce({joined}, 'md5:' || md5({payload}))" if parts else f"'md5:' || md5({payload})"
+    joined = " || '/' || ".join(at(path) for path in stream.record_keys)
+    digest = f"'md5:' || md5({payload})"
+    return f"coalesce({joined}, {digest})" if joined else digest
+
+
+def text_at(payload: str) -> Callable[[str], str]:
+    """The expression of the text at a path of a payload."""
+    return lambda path: f"({payload} ->> {literal(path)})"
 
 
 def _moment(kind: Kind, text: str) -> str:
     value = typed(kind, text)
     return f"cast({value} as timestamp)" if kind == "date" else value
-
-
-def _batches(paths: Iterable[Path]) -> Iterable[list[Path]]:
-    """Pages to be read together, so that not all of them lie in memory at once."""
-    batch: list[Path] = []
-    size = 0
-    for path in paths:
-        batch.append(path)
-        size += path.stat().st_size
-        if size >= _LONGEST_PAGE_BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _load_json(
-    connection: duckdb.DuckDBPyConnection, paths: list[Path], records: str, extra: str
-) -> None:
-    select = _json_select(paths, records)
-    try:
-        _insert(connection, select, extra)
-    except duckdb.Error:
-        for path in paths:
-            _mend(path)
-        _insert(connection, select, extra)
 
 
 def _mend(path: Path) -> None:
@@ -119,7 +143,7 @@ def _json_select(paths: list[Path], records: str) -> str:
     """
 
 
-def _lines_select(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+def _lines_select(path: Path) -> str:
     """A record a line. A line that is no JSON becomes a JSON text, and takes no other with it."""
     return f"""
         select case when json_valid(line) then line else cast(to_json(line) as varchar) end
@@ -131,22 +155,20 @@ def _lines_select(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
     """
 
 
-def _csv_select(connection: duckdb.DuckDBPyConnection, path: Path) -> str:
+def _csv_select(path: Path) -> str:
     source = f"read_csv({literal(str(path))}, all_varchar = true, header = true)"
     return f"select cast(to_json(row) as varchar) as payload from {source} as row"
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, select: str, extra: str) -> None:
-    payload = "payload"
-    if extra:
-        added = literal(f'"_page":{extra}}}')
-        payload = f"""
-            case
-                when json_type(payload) <> 'OBJECT' then payload
-                when json_keys(payload) = [] then '{{' || {added}
-                else left(payload, length(payload) - 1) || ',' || {added}
-            end
-        """
-    connection.execute(
-        f"insert into pulled select nextval('places'), {payload} from ({select}) as one"
-    )
+def _with_extra(extra: str) -> str:
+    """The payload with what its page says of it."""
+    if not extra:
+        return "payload"
+    added = literal(f'"_page":{extra}}}')
+    return f"""
+        case
+            when json_type(payload) <> 'OBJECT' then payload
+            when json_keys(payload) = [] then '{{' || {added}
+            else left(payload, length(payload) - 1) || ',' || {added}
+        end
+    """

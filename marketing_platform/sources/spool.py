@@ -30,6 +30,10 @@ class Kept:
     format: str
     extra: str
 
+    def is_like(self, other: Kept) -> bool:
+        """Whether both are read in the same way."""
+        return (self.format, self.records, self.extra) == (other.format, other.records, other.extra)
+
 
 class Spool:
     """The pages of one stream and window, with the checkpoint after the last one.
@@ -66,8 +70,8 @@ class Spool:
         """The pages that are here."""
         return len(self._lines) - 1
 
-    def add(self, page: Page, checkpoint: Checkpoint | None) -> None:
-        """Keep a page; without a checkpoint it is the last one."""
+    def add(self, page: Page, checkpoint: Checkpoint | None) -> Kept | None:
+        """Keep a page; without a checkpoint it is the last one. None if there is nothing in it."""
         content = mask_content(page.content, self._secrets)
         name = f"{self.page_count:06d}.page"
         staged = self.folder / f".{name}"
@@ -84,8 +88,8 @@ class Spool:
         }
         with self._journal.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(line, default=str) + "\n")
-        # The pages' own words are not needed again before the records are split.
         self._lines.append(line)
+        return self._kept(line)
 
     def end(self) -> None:
         """Mark as complete a walk that ended without saying which page was the last."""
@@ -98,9 +102,8 @@ class Spool:
     def pages(self) -> Iterator[Kept]:
         """All pages in the order in which they came."""
         for line in self._lines[1:]:
-            if "file" in line and line["size"]:
-                extra = json.dumps(line["extra"]) if line["extra"] else ""
-                yield Kept(self.folder / line["file"], line["records"], line["format"], extra)
+            if kept := self._kept(line):
+                yield kept
 
     def remove(self) -> None:
         """Forget everything."""
@@ -110,6 +113,12 @@ class Spool:
     def close(self) -> None:
         """Remove it when its records are in the lake."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kept(self, line: dict[str, Any]) -> Kept | None:
+        if not line.get("size"):
+            return None
+        extra = json.dumps(line["extra"]) if line["extra"] else ""
+        return Kept(self.folder / line["file"], line["records"], line["format"], extra)
 
     def _read(self) -> list[dict[str, Any]]:
         if not self._journal.exists():

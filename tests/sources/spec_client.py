@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+from json_answers import json_answer
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
 from shared_folder import find_shared_data
@@ -48,7 +49,7 @@ class SpecClient(Client):
             _check(self._spec, built, params)
         self.asked.append((built.url.path, params))
         body = self._answer(built.url.path, params)
-        return Answer(200, httpx.Headers(), json.dumps(body).encode(), body)
+        return json_answer(body)
 
 
 def pages(

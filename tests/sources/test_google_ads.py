@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-import httpx
 import pytest
+from json_answers import json_answer
 from samples.google_ads import SAMPLES
 from sandbox_pulls import HASTE, Shop, check_ads, days, shop_of
 from staged_samples import stage
@@ -18,7 +18,7 @@ from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
-from marketing_platform.sources.client import Answer, open_client
+from marketing_platform.sources.client import open_client
 from marketing_platform.sources.google_ads.source import SYSTEM
 from marketing_platform.sources.pull import pull
 
@@ -80,9 +80,9 @@ def test_a_used_up_quota_is_waited_for_as_long_as_google_says(
     pause = SYSTEM.api(source.settings).pause
     details = {"quotaErrorDetails": {"retryDelay": "30s"}}
     body = {"error": {"details": [{"errors": [{"details": details}]}]}}
-    assert pause(Answer(429, httpx.Headers(), b"", body)) == 30
-    assert pause(Answer(429, httpx.Headers(), b"", {"error": {"code": 429}})) is None
-    assert pause(Answer(200, httpx.Headers(), b"", {"results": []})) is None
+    assert pause(json_answer(body, 429)) == 30
+    assert pause(json_answer({"error": {"code": 429}}, 429)) is None
+    assert pause(json_answer({"results": []})) is None
 
 
 def test_the_probe_tells_the_account(make_settings: MakeSettings, facts: Facts) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import orjson
 import pytest
+from json_answers import json_answer
 from pydantic import SecretStr
 from samples.hubspot import SAMPLES
 from staged_samples import Rows, stage
@@ -33,7 +33,7 @@ class Crm(Client):
     def send(self, request: Request) -> Answer:
         self.asked.append(request)
         body = self._answer(request)
-        return Answer(200, httpx.Headers(), orjson.dumps(body), body)
+        return json_answer(body)
 
     def _answer(self, request: Request) -> dict[str, Any]:
         if request.path.endswith("/search"):

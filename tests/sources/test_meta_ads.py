@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from json_answers import json_answer
 from samples.meta_ads import SAMPLES
 from sandbox_pulls import HASTE, Shop, check_ads, days, shop_of
 from staged_samples import stage
@@ -66,7 +67,7 @@ def pause(answer: Answer) -> float | None:
 
 def refusal(code: int, usage: str = "", status: int = 400, **more: Any) -> Answer:
     headers = httpx.Headers({"X-Business-Use-Case-Usage": usage} if usage else {})
-    return Answer(status, headers, b"", {"error": {"code": code, **more}})
+    return json_answer({"error": {"code": code, **more}}, status, headers)
 
 
 def test_a_limit_told_with_status_400_is_waited_for() -> None:
@@ -81,7 +82,7 @@ def test_other_refusals_are_final_and_passing_ones_are_not() -> None:
     assert pause(refusal(100, is_transient=False)) is None
     assert pause(refusal(2, is_transient=True)) == 5
     assert pause(refusal(2, status=500, is_transient=True)) is None
-    assert pause(Answer(200, httpx.Headers(), b"", {"data": []})) is None
+    assert pause(json_answer({"data": []})) is None
 
 
 def test_with_the_apps_secret_requests_are_signed() -> None:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-import httpx
 import pytest
+from json_answers import json_answer
 from samples.microsoft_ads import SAMPLES
 from sandbox_pulls import HASTE, Shop, check_ads, days, shop_of
 from staged_samples import stage
@@ -17,7 +17,7 @@ from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.settings import Settings
-from marketing_platform.sources.client import Answer, open_client
+from marketing_platform.sources.client import open_client
 from marketing_platform.sources.microsoft_ads.source import SYSTEM
 from marketing_platform.sources.pull import pull
 
@@ -78,9 +78,9 @@ def test_too_many_calls_are_told_by_a_code(make_settings: MakeSettings) -> None:
     assert SYSTEM.api
     pause = SYSTEM.api(source.settings).pause
     for list_ in ("Errors", "OperationErrors"):
-        assert pause(Answer(400, httpx.Headers(), b"", {list_: [{"Code": 117}]})) == 60
-    assert pause(Answer(400, httpx.Headers(), b"", {"Errors": [{"Code": 105}]})) is None
-    assert pause(Answer(200, httpx.Headers(), b"", {"ReportRequestId": "1"})) is None
+        assert pause(json_answer({list_: [{"Code": 117}]}, 400)) == 60
+    assert pause(json_answer({"Errors": [{"Code": 105}]}, 400)) is None
+    assert pause(json_answer({"ReportRequestId": "1"})) is None
 
 
 def test_days_without_a_figure_are_an_empty_report(

@@ -16,6 +16,7 @@ from lake_records import LakeRecord, write_records
 
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
+from marketing_platform.sources.database.source import EntityQuery
 from marketing_platform.sources.raw_view import create_views
 from marketing_platform.sources.staging import Staged, tables_of_source
 from marketing_platform.sources.system import find_system, system_types
@@ -24,6 +25,15 @@ _RECORDS = 10_000
 _SEED = 20260131
 _SAMPLES = Path(__file__).parent / "samples"
 _SYSTEMS = tuple(name for name in system_types() if (_SAMPLES / f"{name}.py").exists())
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "database": {
+        "queries": {
+            entity: EntityQuery(sql="", record_id=("id",), updated_at="updated_at")
+            for entity in ("contacts", "orders", "deals")
+        }
+    }
+}
 
 _ODD_VALUES: tuple[Any, ...] = (
     None,
@@ -120,12 +130,11 @@ def _mutated(sample: dict[str, Any], rng: random.Random) -> str:
 
 def _source(system_name: str) -> ActiveSource:
     system = find_system(system_name)
-    if system.streams_of is not None:
-        pytest.skip(f"{system_name}: its streams are those of its settings")
-    # What the settings say (secrets, addresses) is of no matter here.
-    return ActiveSource(
-        system_name, system, system.settings_model.model_construct(type=system_name)
+    # What else the settings say (secrets, addresses) is of no matter here.
+    settings = system.settings_model.model_construct(
+        type=system_name, **_SETTINGS.get(system_name, {})
     )
+    return ActiveSource(system_name, system, settings)
 
 
 def _fill_lake(settings: Settings, source: ActiveSource) -> dict[str, int]:

@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
+from json_answers import json_answer
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
@@ -29,7 +29,7 @@ class Vendor(Client):
         body: Any = {"key": f"r{len(self.asked)}"}
         if request.path == "/status":
             body = {"status": self.statuses.pop(0) if self.statuses else "ready"}
-        return Answer(200, httpx.Headers(), b"", body)
+        return json_answer(body)
 
 
 class Steps:

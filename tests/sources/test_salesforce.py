@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from json_answers import json_answer
 from pydantic import SecretStr
 from samples.salesforce import SAMPLES
 from staged_samples import Rows, stage
@@ -47,9 +48,9 @@ class Org(Client):
         self.asked.append(request)
         if request.path.endswith("/results"):
             content, locator = CSV[request.params.get("locator", "")]
-            return Answer(200, httpx.Headers({"Sforce-Locator": locator}), content, None)
+            return Answer(200, httpx.Headers({"Sforce-Locator": locator}), content, False)
         body = self._answer(request)
-        return Answer(200, httpx.Headers(), orjson.dumps(body), body)
+        return json_answer(body)
 
     def _answer(self, request: Request) -> dict[str, Any]:
         if request.method == "POST":
@@ -129,7 +130,7 @@ def test_the_limit_of_requests_is_waited_for_and_other_refusals_are_not() -> Non
     api: Api = SYSTEM.api(SETTINGS)
     for code, is_waited_for in (("REQUEST_LIMIT_EXCEEDED", True), ("INVALID_FIELD", False)):
         body = [{"errorCode": code, "message": "no"}]
-        answer = Answer(403, httpx.Headers(), orjson.dumps(body), body)
+        answer = json_answer(body, 403)
         assert (api.pause(answer) is not None) is is_waited_for
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from graphql import build_client_schema, parse, validate
+from json_answers import json_answer
 from samples.shopify import SAMPLES, gid, line
 
 from marketing_platform.errors import SourceError
@@ -31,7 +31,7 @@ def settings(**more: Any) -> ShopifySettings:
 
 
 def answer(body: Any) -> Answer:
-    return Answer(200, httpx.Headers(), json.dumps(body).encode(), body)
+    return json_answer(body)
 
 
 def connection(nodes: list[Any], variables: Variables, size: int) -> dict[str, Any]:

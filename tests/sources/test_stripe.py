@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from json_answers import json_answer
 from pydantic import SecretStr
 from samples.stripe import SAMPLES
 from staged_samples import Rows, stage
@@ -38,7 +39,7 @@ class Charges(Client):
         left = keys[keys.index(after) + 1 :] if after else keys
         size = int(request.params["limit"])
         body = {"data": [{"id": key} for key in left[:size]], "has_more": len(left) > size}
-        return Answer(200, httpx.Headers(), orjson.dumps(body), body)
+        return json_answer(body)
 
 
 def keys(page: Page) -> list[str]:

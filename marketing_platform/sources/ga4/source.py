@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, integer, number, text
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
-from marketing_platform.sources.paging import Rest, find
+from marketing_platform.sources.paging import Records, Rest, find
 from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
@@ -117,7 +117,7 @@ def _first(settings: Ga4Settings, window: Window) -> Request:
 class _RowCount:
     """Pages are counted by rows, until all that the answer speaks of are read."""
 
-    def following(self, request: Request, answer: Answer, records: Any) -> Request | None:
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request, further on."""
         offset = int(request.json["offset"]) + int(request.json["limit"])
         if offset >= int(find(answer.body, "$.rowCount") or 0):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -79,8 +80,8 @@ def _metrics(client: Client) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     while request:
         answer: Answer = client.send(request)
-        listed = find(answer.body, "$.data") or []
-        found += [(str(one["id"]), str(find(one, "$.attributes.name"))) for one in listed]
+        listed = partial(find, answer.body, "$.data")
+        found += [(str(one["id"]), str(find(one, "$.attributes.name"))) for one in listed() or []]
         request = paging.following(request, answer, listed)
     return found
 
