@@ -16,8 +16,6 @@ import pytest
 
 from marketing_platform.warehouse import Warehouse
 
-# One run of the platform serves all tests of this file, so they share a worker.
-pytestmark = pytest.mark.xdist_group("online_retail")
 ROOT = Path(__file__).parent.parent.parent
 
 
