@@ -11,6 +11,8 @@ from marketing_platform.names import TableName
 # One writer at a time may open the warehouse, across runs.
 WAREHOUSE_POOL = "warehouse"
 OWNER = "team:data"
+# On the runs of the daily and hourly loads; a backfill, which reads all that it names, has it not.
+LOAD_TAG = "marketing_platform/load"
 
 # Single-run backfills are marked beta; the pinned version and a test hold them.
 warnings.filterwarnings(

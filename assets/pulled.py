@@ -5,11 +5,13 @@ import datetime as dt
 import dagster as dg
 
 from assets.automation import DAILY
-from assets.names import OWNER, asset_key
+from assets.names import LOAD_TAG, OWNER, asset_key
 from assets.tables import held_while_broken, part_of
+from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
 from marketing_platform.sources.active import ActiveSource, active_sources
+from marketing_platform.sources.coverage import covered, left_to_read
 from marketing_platform.sources.pull import Pulled, pull
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.state import open_state
@@ -59,8 +61,12 @@ def _stream_asset(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Settings]
     ) -> dg.MaterializeResult:
         state = open_state(platform.state_url.get_secret_value())
+        window = window_of(part_of(context))
+        if LOAD_TAG in context.run.tags:
+            note = Lake(platform.lake_dir).stream(source.name, stream.name).note()
+            window = left_to_read(window, stream, covered(note))
         with held_while_broken(state, name):
-            done = pull(platform, source, stream, window_of(part_of(context)))
+            done = pull(platform, source, stream, window)
         return dg.MaterializeResult(metadata=_metadata(done))
 
     return _raw
@@ -91,6 +97,7 @@ def _static_metadata(source: ActiveSource, name: str) -> dict[str, object]:
 def _metadata(done: Pulled) -> dict[str, dg.MetadataValue]:
     newest = done.newest_record.isoformat() if done.newest_record else "none"
     return {
+        "read_from": dg.MetadataValue.text(done.window.first.isoformat()),
         "records": dg.MetadataValue.int(done.record_count),
         "pages": dg.MetadataValue.int(done.page_count),
         "written_days": dg.MetadataValue.int(len(done.written_days)),

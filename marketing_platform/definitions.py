@@ -19,9 +19,11 @@ from assets.checks import table_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
 from marketing_platform.lake import Lake, write_atomically
+from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.active import ActiveSource, active_sources
+from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.dead_runs import end_dead_runs, process_tags
 from resources.event_storage import PooledSqliteEventLogStorage
@@ -34,8 +36,8 @@ from sensors.schedules import (
     daily_ingest,
     days_to_load,
     hourly_pull,
+    load_tags,
     look_back_days,
-    range_tags,
 )
 
 _DEFAULT_HISTORY_DAYS = 365
@@ -81,19 +83,19 @@ def partition_bounds(settings: Settings) -> tuple[dt.date, dt.date | None]:
 def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
     """The day on which the partitions begin, and the newest day up to which all was loaded.
 
-    Days that earlier exports brought stay, also where the latest export begins after them. A system
+    Days that earlier exports brought stay, also where the latest export begins after them. A stream
     that was never pulled is to be read from its beginning, so there is no newest day then.
     """
     today = dt.datetime.now(dt.UTC).date()
     usual_start = today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS)
     exports = _export_days(settings)
     begins, newest = list(exports), [max(exports)] if exports else []
-    sources = active_sources(settings)
-    for source in sources:
-        days = _days_of(settings, source)
-        begins += [source.settings.history_start or usual_start, *days]
-        newest += [max(days)] if days else []
-    is_complete = len(newest) == len(sources) + bool(exports)
+    is_complete = True
+    for source in active_sources(settings):
+        begins += [source.settings.history_start or usual_start, *_days_of(settings, source)]
+        read = [covered(stream.note()) for stream in _streams_of(settings, source)]
+        newest += [window.last_date for window in read if window]
+        is_complete = is_complete and all(read)
     return min(begins, default=usual_start), min(newest) if newest and is_complete else None
 
 
@@ -110,9 +112,12 @@ def _pulled_days(settings: Settings) -> list[dt.date]:
 
 
 def _days_of(settings: Settings, source: ActiveSource) -> list[dt.date]:
+    return [day for stream in _streams_of(settings, source) for day in stream.days()]
+
+
+def _streams_of(settings: Settings, source: ActiveSource) -> list[LakeStream]:
     lake = Lake(settings.lake_dir)
-    streams = [lake.stream(source.name, stream.name) for stream in source.streams]
-    return [day for stream in streams for day in stream.days()]
+    return [lake.stream(source.name, stream.name) for stream in source.streams]
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     if not settings.platform.sources.files:
         start, last = days_to_load(last, *loaded_days(settings), look_back_days(settings))
     job = build_definitions(settings).resolve_job_def(name)
-    tags = process_tags() | (range_tags(start, last) if job.partitions_def else {})
+    tags = process_tags() | (load_tags(start, last) if job.partitions_def else {})
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
         result = job.execute_in_process(

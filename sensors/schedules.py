@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from assets.names import LOAD_TAG
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
 from sensors.jobs import ingest_job
@@ -18,6 +19,11 @@ RANGE_END = "dagster/asset_partition_range_end"
 def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """Tags of a run that covers the daily partitions from `first` to `last`."""
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
+def load_tags(first: dt.date, last: dt.date) -> dict[str, str]:
+    """Tags of a load: as `range_tags`, and each stream reads only what it has not read yet."""
+    return range_tags(first, last) | {LOAD_TAG: "true"}
 
 
 def days_to_load(
@@ -64,7 +70,7 @@ def hourly_pull(
         moment = context.scheduled_execution_time.astimezone(dt.UTC)
         first, last = days_to_load(moment.date(), *loaded(settings), 1)
         return dg.RunRequest(
-            run_key=moment.isoformat(), asset_selection=hourly, tags=range_tags(first, last)
+            run_key=moment.isoformat(), asset_selection=hourly, tags=load_tags(first, last)
         )
 
     return _hourly_pull
@@ -95,7 +101,7 @@ def daily_ingest(
     def _daily_ingest(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         today = context.scheduled_execution_time.astimezone(dt.UTC).date()
         first, last = days_to_load(today, *loaded(settings), look_back_days(settings))
-        return dg.RunRequest(run_key=today.isoformat(), tags=range_tags(first, last))
+        return dg.RunRequest(run_key=today.isoformat(), tags=load_tags(first, last))
 
     return _daily_ingest
 

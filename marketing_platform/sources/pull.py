@@ -19,6 +19,7 @@ from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.client import Client, Traffic, open_client
+from marketing_platform.sources.coverage import covered, joined
 from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
 from marketing_platform.sources.records import Intake
@@ -80,7 +81,8 @@ def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Windo
         traffic=traffic,
         drift=drift,
     )
-    target.write_note({**target.note(), **_noted(done, merged), **drift.noted})
+    read = joined(covered(target.note()), window)
+    target.write_note({**target.note(), **_noted(done, merged, read), **drift.noted})
     if spool:
         spool.close()
     return done
@@ -161,8 +163,9 @@ def _scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _noted(done: Pulled, merged: Merged) -> dict[str, object]:
+def _noted(done: Pulled, merged: Merged, read: Window) -> dict[str, object]:
     return {
+        "covered": [read.first.isoformat(), read.end.isoformat()],
         "pulled_at": dt.datetime.now(dt.UTC).isoformat(),
         "first": done.window.first.isoformat(),
         "end": done.window.end.isoformat(),

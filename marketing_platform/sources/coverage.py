@@ -1,0 +1,39 @@
+"""Of which time a stream was read, and what of a daily load is left to read.
+
+A daily load covers the days of the stream that restates its figures longest. Every other stream
+reads of these days only what it has not read yet, and those it looks back on itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from marketing_platform.sources.stream import Stream, Window
+
+
+def covered(note: Mapping[str, Any]) -> Window | None:
+    """The time without a gap that was read; None where nothing was."""
+    told = note.get("covered")
+    return Window(*map(dt.datetime.fromisoformat, told)) if told else None
+
+
+def joined(before: Window | None, read: Window) -> Window:
+    """What is covered after a read: a day far from the rest leaves a gap and does not count."""
+    if before is None:
+        return read
+    if read.first > before.end or read.end < before.first:
+        return before
+    return Window(min(before.first, read.first), max(before.end, read.end))
+
+
+def left_to_read(window: Window, stream: Stream, before: Window | None) -> Window:
+    """The part of a daily load's window that this stream has to read."""
+    if before is None or before.first > window.first:
+        return window
+    day = min(before.end, window.end) - dt.timedelta(microseconds=1)
+    midnight = dt.datetime.combine(day.date(), dt.time(), dt.UTC)
+    return Window(
+        max(window.first, midnight - dt.timedelta(days=stream.look_back_days)), window.end
+    )

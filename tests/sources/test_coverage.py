@@ -1,0 +1,58 @@
+"""What of a daily load each stream has to read, so that nothing is left out and little is twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+from hypothesis import given
+from hypothesis import strategies as st
+from paged_shop import window
+
+from marketing_platform.sources.coverage import joined, left_to_read
+from marketing_platform.sources.stream import Window
+from marketing_platform.sources.system import find_system
+
+ORDERS = find_system("shopify").stream("orders")
+LOAD = window("2026-01-01", "2026-02-01")
+DAY = dt.timedelta(days=1)
+
+
+def test_a_stream_that_was_never_read_reads_all_of_a_load() -> None:
+    assert left_to_read(LOAD, ORDERS, None) == LOAD
+
+
+def test_a_stream_reads_its_own_days_again_and_not_those_of_another() -> None:
+    read_until_today = window("2025-01-01", "2026-02-01")
+    assert left_to_read(LOAD, ORDERS, read_until_today) == window("2026-01-30", "2026-02-01")
+    restated = dataclasses.replace(ORDERS, look_back_days=28)
+    assert left_to_read(LOAD, restated, read_until_today) == window("2026-01-03", "2026-02-01")
+
+
+def test_days_on_which_nothing_ran_are_read_afterwards() -> None:
+    read_until = window("2025-01-01", "2026-01-11")
+    assert left_to_read(LOAD, ORDERS, read_until) == window("2026-01-09", "2026-02-01")
+
+
+def test_a_backfill_of_a_day_beyond_leaves_the_gap_to_be_read() -> None:
+    read_until = joined(window("2025-01-01", "2026-01-11"), window("2026-01-20", "2026-01-21"))
+    assert left_to_read(LOAD, ORDERS, read_until) == window("2026-01-09", "2026-02-01")
+
+
+def test_a_load_that_begins_before_what_was_read_is_read_whole() -> None:
+    assert left_to_read(LOAD, ORDERS, window("2026-01-20", "2026-01-21")) == LOAD
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10)), min_size=1, max_size=8))
+def test_what_counts_as_covered_was_read_without_a_gap(reads: list[tuple[int, int]]) -> None:
+    windows = [
+        Window(LOAD.first + first * DAY, LOAD.first + (first + length) * DAY)
+        for first, length in reads
+    ]
+    covered = windows[0]
+    for one in windows[1:]:
+        covered = joined(covered, one)
+    day = covered.first
+    while day < covered.end:
+        assert any(one.first <= day < one.end for one in windows)
+        day += DAY
