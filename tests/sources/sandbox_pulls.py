@@ -83,10 +83,20 @@ class Shop:
         """The rows of a staging table; all of them must be accepted where it is clean."""
         with duckdb.connect() as connection:
             create_views(connection, self.settings, self.source)
+            connection.execute("create schema staging")
             name = f"staging.{self.source.name}_{table}"
-            rows = pl.DataFrame(connection.sql(self._tables[name].table.sql).to_arrow_table())
+            self._build(connection, name)
+            rows = pl.DataFrame(connection.sql(f"from {name}").to_arrow_table())
         assert not is_clean or set(rows["outcome"]) <= {"accepted"}
         return rows
+
+    def _build(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Create a staging table, and before it those that it reads."""
+        table = self._tables[name].table
+        for read in table.reads:
+            if read.startswith("staging."):
+                self._build(connection, read)
+        connection.execute(f"create or replace table {name} as {table.sql}")
 
 
 def shop_of(settings: Settings) -> Shop:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.sources.client import Client, Request
+from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import flag, ident, integer, number, text, timestamp
 from marketing_platform.sources.paging import LinkHeader, Rest
 from marketing_platform.sources.stream import Items, Stream, Window
@@ -59,7 +59,12 @@ def _before_second(window: Window) -> str:
 
 
 def _walk(path: str, after: str = "", before: str = "", **params: str) -> Rest:
-    return Rest(_first(path, after, before, **params), "$", LinkHeader())
+    return Rest(_first(path, after, before, **params), "$", LinkHeader(), total=_total)
+
+
+def _total(answer: Answer) -> int | None:
+    told = answer.headers.get("X-WP-Total", "")
+    return int(told) if told.isdigit() else None
 
 
 _UPDATED = timestamp("updated_at", "$.date_modified_gmt", "$.date_created_gmt")
