@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource, active_sources
@@ -27,6 +28,10 @@ HASTE = {
     "retry_seconds": 0.01,
     "max_wait_seconds": 1,
 }
+# A page that is served once more at the beginning of another list cannot be told from its own.
+FAULTS = Faults(
+    share=0.2, kinds=("rate_limit", "server_error", "broken_json", "truncated", "reset")
+)
 LEVELS = {
     "ad_performance": ("campaign_id", "ad_group_id", "ad_id"),
     "ad_performance__{groups}": ("campaign_id", "ad_group_id"),

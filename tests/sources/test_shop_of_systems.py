@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pydantic import SecretStr
+from sandbox_pulls import FAULTS
 
 from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
@@ -21,10 +22,6 @@ from marketing_platform.warehouse import Warehouse
 
 END = dt.date(2026, 6, 30)
 SYSTEMS = ("shopify", "stripe", "klaviyo", "google_ads")
-# A repeated first page cannot be told from the right one.
-FAULTS = Faults(
-    share=0.2, kinds=("rate_limit", "server_error", "broken_json", "truncated", "reset")
-)
 
 
 @cache

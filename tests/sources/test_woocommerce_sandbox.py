@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from json_answers import json_answer
-from sandbox_pulls import HASTE, Shop, shop_of
+from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
@@ -23,10 +23,6 @@ from marketing_platform.sources.stream import Window
 
 MakeSettings = Callable[..., Settings]
 FIRST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-# A page that is served once more at the beginning of another list cannot be told from its own.
-FAULTS = Faults(
-    share=0.2, kinds=("rate_limit", "server_error", "broken_json", "truncated", "reset")
-)
 
 
 @cache
