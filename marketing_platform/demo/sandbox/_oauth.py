@@ -15,7 +15,7 @@ TOKEN_PATH = "/token"  # noqa: S105
 CREDENTIALS = ("client_id", "client_secret", "refresh_token")
 
 
-def token_route(shop: Shop) -> Route:
+def token_route(shop: Shop, path: str = TOKEN_PATH) -> Route:
     """Gives the access token for the refresh token and the client's secret."""
 
     async def give(request: Request) -> Response:
@@ -27,7 +27,7 @@ def token_route(shop: Shop) -> Route:
         token = {"access_token": _access_token(shop), "token_type": "Bearer"}
         return JSONResponse({**token, "expires_in": 3599})
 
-    return Route(TOKEN_PATH, give, methods=["POST"])
+    return Route(path, give, methods=["POST"])
 
 
 def has_token(shop: Shop, request: Request) -> bool:
