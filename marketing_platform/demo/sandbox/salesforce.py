@@ -190,7 +190,10 @@ class _Org:
         offset = int(request.query_params.get("locator", 0))
         rows, total = self._records(self._asked[name], offset, size)
         following = offset + size
-        headers = {"Sforce-Locator": str(following) if following < total else "null"}
+        headers = {
+            "Sforce-Locator": str(following) if following < total else "null",
+            "Sforce-NumberOfRecords": str(len(rows)),
+        }
         content = _csv(self._asked[name].columns, rows)
         return Response(content, media_type="text/csv", headers=headers)
 

@@ -350,7 +350,8 @@ def _spoiled(kind: str | None, answer: Response, previous: Response) -> Response
         return _Truncated(bytes(answer.body), answer.status_code, media_type=answer.media_type)
     if kind == "broken_json":
         half = bytes(answer.body[: len(answer.body) // 2])
-        return Response(half, answer.status_code, media_type=answer.media_type)
+        headers = {name: told for name, told in answer.headers.items() if name != "content-length"}
+        return Response(half, answer.status_code, headers)
     return answer
 
 

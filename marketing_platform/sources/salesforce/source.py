@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, SecretStr
 
+from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import Field as Column
 from marketing_platform.sources.fields import date, flag, ident, number, text, timestamp
@@ -19,6 +22,8 @@ from marketing_platform.sources.stream import Checkpoint, Page, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
 _LIMIT_PAUSE_SECONDS = 60.0
+# How often a part of a job's results that is cut off is asked for.
+_TRIES = 5
 
 
 class SalesforceSettings(PreparedSettings):
@@ -160,11 +165,25 @@ class _Job:
             request = Request(
                 f"{_data(settings)}/jobs/query/{key}/results", asked, headers={"Accept": "text/csv"}
             )
-            answer = client.send(request)
+            answer = _whole(client, request)
             locator = answer.headers.get("Sforce-Locator", "null")
             is_last = locator in ("", "null")
             page = Page(answer.content, "$", "csv", self.query.facts(settings))
             yield page, {} if is_last else {"locator": locator}
+
+
+def _whole(client: Client, request: Request) -> Answer:
+    """An answer with as many rows as it says: a CSV that is cut off looks like a shorter one."""
+    for _ in range(_TRIES):
+        answer = client.send(request)
+        told = answer.headers.get("Sforce-NumberOfRecords", "")
+        rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig", errors="replace")))
+        if not told.isdigit() or sum(1 for _ in rows) == int(told) + 1:
+            return answer
+    raise SourceError(
+        f"Salesforce gives fewer than the {told} rows that it speaks of",
+        mend="Run again; it goes on where it stopped",
+    )
 
 
 def _written(moment: dt.datetime) -> str:
