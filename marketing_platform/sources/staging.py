@@ -199,7 +199,7 @@ def tables_of_source(source: ActiveSource) -> list[Staged]:
     pulled = {source.raw_name(stream.name) for stream in source.streams} | set(parents)
     files = {
         path.stem: _renamed(path.read_text(encoding="utf-8"), source)
-        for path in sorted((FOLDER / source.system.name).glob("*.sql"))
+        for path in sorted((FOLDER / _staging_folder(source)).glob("*.sql"))
     }
     judges = {stem: _first_read(text) for stem, text in files.items()}
     found = []
@@ -231,9 +231,13 @@ def _shaped(sql: str, name: TableName) -> str:
     return f"select {columns} from (\n{sql}\n) as shaped"
 
 
+def _staging_folder(source: ActiveSource) -> str:
+    return source.system.staging or source.system.name
+
+
 def _renamed(text: str, source: ActiveSource) -> str:
     """The SQL of a system with the names of a source that is called otherwise."""
-    folder = source.system.name
+    folder = _staging_folder(source)
     if source.name == folder:
         return text
     for schema in ("raw", "staging"):

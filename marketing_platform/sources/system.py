@@ -88,7 +88,8 @@ class System:
     `api` is None for systems that are not asked over HTTP. `probe` makes the cheapest call that
     proves the credentials and returns a few words on what it found (the shop's name, the scopes);
     it raises a `SourceError` that says what is missing. `streams_of` tells the streams where the
-    settings declare them (a database's queries); `streams` is empty then.
+    settings declare them (a database's queries); `streams` is empty then. `staging` is the system
+    whose staging files this one shares, where it has none of its own.
     """
 
     name: str
@@ -98,6 +99,7 @@ class System:
     api: Callable[..., Api] | None = None
     probe: Callable[..., str] | None = None
     streams_of: Callable[..., tuple[Stream, ...]] | None = None
+    staging: str = ""
 
     def all_streams(self, settings: SystemSettings) -> tuple[Stream, ...]:
         """All streams that there are with these settings."""

@@ -7,16 +7,19 @@ from collections.abc import Callable
 import pytest
 import sqlglot
 
+from marketing_platform.contracts.entities import ENTITIES
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
+from marketing_platform.sources.database.source import DatabaseSettings, EntityQuery
 from marketing_platform.sources.raw_view import create_views
 from marketing_platform.sources.staging import tables_of_source
 from marketing_platform.sources.system import FOLDER, find_system, system_types
 from marketing_platform.warehouse import Warehouse
 from marketing_platform.warehouse.tables import in_build_order
 
-# The streams of a database are the queries of its settings, and it has a file for each entity.
-SYSTEMS = [name for name in system_types() if name != "database"]
+# The streams of these are those of their settings; they share a staging file for each entity.
+BY_SETTINGS = ("database", "landed")
+SYSTEMS = [name for name in system_types() if name not in BY_SETTINGS]
 # Its suppressions and its events exclude each other, by a setting.
 EITHER = {"sendgrid"}
 
@@ -55,10 +58,25 @@ def test_every_staging_table_can_be_carried_to_other_engines(system: str) -> Non
 def test_a_system_of_another_name_without_a_record_builds_empty_tables(
     system: str, make_settings: Callable[..., Settings]
 ) -> None:
-    source = source_of(system, "my_second")
+    builds_empty(source_of(system, "my_second"), make_settings())
+
+
+def test_every_entity_of_a_database_builds_an_empty_table(
+    make_settings: Callable[..., Settings],
+) -> None:
+    query = EntityQuery(sql="select 1", record_id=("id",))
+    settings = DatabaseSettings.model_construct(
+        type="database", queries=dict.fromkeys(ENTITIES, query)
+    )
+    source = ActiveSource("my_second", find_system("database"), settings)
+    assert len(tables_of_source(source)) == len(ENTITIES)
+    builds_empty(source, make_settings())
+
+
+def builds_empty(source: ActiveSource, settings: Settings) -> None:
     warehouse = Warehouse(":memory:")
     with warehouse.connect() as connection:
-        create_views(connection, make_settings(), source)
+        create_views(connection, settings, source)
     tables = {str(staged.table.name): staged.table for staged in tables_of_source(source)}
     assert tables
     for name, table in in_build_order(tables).items():

@@ -28,7 +28,7 @@ select
     cast(
         case when abs(cost_amount) < 100000000000000 then cost_amount end as decimal(18, 2)
     ) as cost_amount,
-    cast(conversion_count as double) as conversion_count,
+    cast(conversions as double) as conversions,
     cast(
         case when abs(conversion_value_amount) < 100000000000000 then conversion_value_amount end as decimal(18, 2)
     ) as conversion_value_amount,

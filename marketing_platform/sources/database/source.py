@@ -131,13 +131,14 @@ def _stream(entity: str, query: EntityQuery) -> Stream:
         name=entity,
         walk=Query(select),
         updated_at=timestamp("row_updated_at", *changed),
-        fields=_fields(entity, query),
+        fields=entity_fields(entity, query),
         record_keys=tuple(_path(column) for column in query.record_id),
         reads="changes" if _parameters(query.sql) else "listing",
     )
 
 
-def _fields(entity: str, query: EntityQuery) -> tuple[Field, ...]:
+def entity_fields(entity: str, query: EntityQuery) -> tuple[Field, ...]:
+    """The fields of an entity in the rows of a query."""
     moment, day = _LOCAL_DATES.get(entity, ("", ""))
     is_told = day in query.columns
     return tuple(

@@ -19,7 +19,7 @@ select
     utm_campaign,
     session_count,
     visitor_count,
-    cast(conversion_count as double) as conversion_count,
+    cast(conversions as double) as conversions,
     cast(
         case when abs(revenue_amount) < 100000000000000 then revenue_amount end as decimal(18, 2)
     ) as revenue_amount,

@@ -1,0 +1,13 @@
+-- A contact.
+select
+    id as source_contact_id,
+    property_email as email,
+    coalesce(property_phone, property_mobilephone) as phone,
+    property_firstname as first_name,
+    property_lastname as last_name,
+    property_country as country,
+    case when cast(property_hs_email_optout as boolean) then false end as has_email_consent,
+    property_createdate as created_at,
+    coalesce(property_lastmodifieddate, _fivetran_synced) as updated_at,
+    coalesce(cast(_fivetran_deleted as boolean), false) as is_deleted
+from contact

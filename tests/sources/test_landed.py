@@ -1,0 +1,149 @@
+"""Tables as Fivetran really lands them, read from Parquet and from a DuckDB file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from sandbox_pulls import Shop, shop_of
+
+from marketing_platform.errors import SourceError
+from marketing_platform.settings import Settings
+from marketing_platform.sources.doctor import examine_sources
+from marketing_platform.sources.landed.source import columns_read
+from marketing_platform.sources.stream import Window
+
+MakeSettings = Callable[..., Settings]
+SharedData = Callable[[str], Path]
+YEARS = Window(dt.datetime(2015, 1, 1, tzinfo=dt.UTC), dt.datetime(2027, 1, 1, tzinfo=dt.UTC))
+# The folder, and what stands before and after the name of a table in the name of its file.
+LANDED = {
+    "google_ads": ("fivetran_ad_reporting", "google_ads_"),
+    "meta_ads": ("fivetran_ad_reporting", "facebook_ads_"),
+    "microsoft_ads": ("fivetran_ad_reporting", "microsoft_ads_"),
+    "hubspot": ("fivetran_hubspot", ""),
+    "salesforce": ("fivetran_salesforce", "sf_"),
+}
+
+
+def files(shared_data: SharedData, system: str) -> dict[str, Path]:
+    """The file of each table that lies there."""
+    folder, prefix = LANDED[system]
+    return {
+        path.stem.removeprefix(prefix).removesuffix("_data"): path
+        for path in shared_data(f"vendors/{folder}").glob(f"{prefix}*_data.csv")
+    }
+
+
+def as_parquet(tables: dict[str, Path], folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name, path in tables.items():
+        duckdb.sql(f"copy (from read_csv('{path}')) to '{folder / name}.parquet'")
+    return folder
+
+
+def as_database(tables: dict[str, Path], file: Path) -> Path:
+    with duckdb.connect(str(file)) as database:
+        database.execute("create schema raw_data")
+        for name, path in tables.items():
+            database.execute(f"create table raw_data.fv_{name} as from read_csv('{path}')")
+    return file
+
+
+def landed(make_settings: MakeSettings, system: str, path: Path, **more: Any) -> Shop:
+    given = {"type": "landed", "tool": "fivetran", "system": system, "path": str(path), **more}
+    shop = shop_of(make_settings(sources={"shop": given}))
+    shop.pull(YEARS)
+    return shop
+
+
+SPENT = {
+    # An account's costs are those of its campaigns, whether their ads have figures or not.
+    "google_ads": """
+        select sum(impressions), sum(clicks), sum(cost_micros) / 1e6 from '{ad_stats}'
+    """,
+    "meta_ads": "select sum(impressions), sum(inline_link_clicks), sum(spend) from '{basic_ad}'",
+    "microsoft_ads": """
+        select sum(impressions), sum(clicks), sum(spend) from '{ad_performance_daily_report}'
+    """,
+}
+
+
+@pytest.mark.parametrize("system", list(SPENT))
+def test_what_ads_cost_is_what_the_landed_reports_say(
+    system: str, make_settings: MakeSettings, shared_data: SharedData, tmp_path: Path
+) -> None:
+    tables = files(shared_data, system)
+    shop = landed(make_settings, system, as_parquet(tables, tmp_path / "landed"))
+    ads = shop.staged("ad_performance", is_clean=False)
+    assert set(ads["outcome"]) == {"accepted"}, ads["quarantine_reason"].unique().to_list()
+    asked = SPENT[system].format(**{name: str(path) for name, path in tables.items()})
+    impressions, clicks, cost = duckdb.sql(asked).fetchall()[0]
+    found = ads.filter(ads["source_ad_id"].is_not_null())
+    assert found["impression_count"].sum() == impressions
+    assert found["click_count"].sum() == clicks
+    assert float(found["cost_amount"].sum()) == pytest.approx(float(cost), abs=0.01 * found.height)
+    assert found.height > 0
+    assert set(ads["platform"]) == {system}
+    keys = ["performance_date", "source_campaign_id", "source_ad_group_id", "source_ad_id"]
+    assert not ads.select(keys).is_duplicated().any()
+
+
+@pytest.mark.parametrize(
+    ("system", "counts"),
+    [
+        ("hubspot", {"contacts": "contact", "deals": "deal", "owners": "owner"}),
+        ("salesforce", {"accounts": "account", "deals": "opportunity"}),
+    ],
+)
+def test_each_record_of_a_crm_that_was_landed_is_accounted_for(
+    system: str,
+    counts: dict[str, str],
+    make_settings: MakeSettings,
+    shared_data: SharedData,
+    tmp_path: Path,
+) -> None:
+    tables = files(shared_data, system)
+    path = as_database(tables, tmp_path / "landed.duckdb")
+    shop = landed(make_settings, system, path, schema="raw_data", prefix="fv_")
+    for entity, table in counts.items():
+        ids = "deal_id" if table == "deal" else "owner_id" if table == "owner" else "id"
+        (expected,) = duckdb.sql(f"select count(distinct {ids}) from '{tables[table]}'").fetchall()
+        rows = shop.staged(entity, is_clean=False)
+        assert rows.height == expected[0] > 0, entity
+        assert set(rows["outcome"]) <= {"accepted"}, rows["quarantine_reason"].to_list()
+    (finding,) = examine_sources(shop.settings)
+    assert f"tables of {system}, landed by fivetran" in finding.found
+
+
+def test_a_second_pull_changes_no_file_and_what_is_gone_there_is_gone_here(
+    make_settings: MakeSettings, shared_data: SharedData, tmp_path: Path
+) -> None:
+    tables = files(shared_data, "hubspot")
+    folder = as_parquet(tables, tmp_path / "landed")
+    shop = landed(make_settings, "hubspot", folder)
+    lake = shop.settings.lake_dir
+    before = {path: path.stat().st_mtime_ns for path in lake.rglob("*.parquet")}
+    shop.pull(YEARS)
+    assert {path: path.stat().st_mtime_ns for path in lake.rglob("*.parquet")} == before
+    (folder / "owner.parquet").unlink()
+    count = shop.staged("owners").height
+    shop.pull(YEARS)
+    assert shop.staged("owners").height == 0 < count
+    assert shop.staged("contacts").height > 0
+
+
+def test_a_folder_without_one_of_the_tables_is_told(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match="no table that fivetran lands for hubspot, such as"):
+        landed(make_settings, "hubspot", tmp_path)
+
+
+def test_what_a_query_reads_is_read_from_its_sql() -> None:
+    sql = "with a as (select id, max(b) as c from t group by id) select a.c, u.d from a, u"
+    assert columns_read(sql) == {"t": {"id", "b"}, "u": {"d"}}
