@@ -10,7 +10,6 @@ import msgspec
 import orjson
 
 _SKIPS = msgspec.json.Decoder(msgspec.Raw)
-_LISTS = msgspec.json.Decoder(list[msgspec.Raw])
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -38,15 +37,6 @@ def is_json_text(content: bytes) -> bool:
         except ValueError:
             return False
     return True
-
-
-def count_elements(content: bytes) -> int:
-    """How many elements a JSON list has; 0 for anything else."""
-    try:
-        return len(_LISTS.decode(content))
-    except (msgspec.DecodeError, ValueError):
-        value = read_json(content)
-        return len(value) if isinstance(value, list) else 0
 
 
 def _mended(value: Any) -> Any:

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
-from marketing_platform.sources.json_text import count_elements
 from marketing_platform.sources.stream import Checkpoint, Page, Window
 from marketing_platform.sources.system import SystemSettings
 
@@ -156,9 +155,8 @@ class Rest:
     """The walk of most streams: a first request, and pages from there.
 
     `first` makes the request from the settings and the window; `records` is the JSON path of the
-    list of records in an answer; `facts` what is put into each record under `_page`. Where the
-    vendor says how many records there are in all, `total` reads it: a walk that brought fewer is
-    walked once more, for pages may have shifted under it.
+    list of records in an answer; `facts` what is put into each record under `_page`. `total`
+    reads how many records there are in all, where the vendor says so.
     """
 
     first: Callable[[Any, Window], Request]
@@ -179,25 +177,22 @@ class Rest:
             Request(**checkpoint["request"]) if checkpoint else self.first(settings, window)
         )
         before: _Seen | None = None
-        count, passes = (checkpoint or {}).get("count", 0), 1
         while request:
             seen = self._fresh(client, settings, request, before)
             following = self.paging.following(request, seen.answer, seen.records)
-            total = self.total(seen.answer)
-            count += seen.count() if total is not None else 0
             if following == request:
                 # Going on would never end; to stop in the middle would lose records silently.
                 if seen.records():
                     raise _endless(request)
                 following = None
-            is_short = not following and total is not None and count < total
-            if is_short:
-                if passes == _TRIES:
-                    raise _short(request, count, total or 0)
-                following, count, passes = self.first(settings, window), 0, passes + 1
-            page = Page(seen.answer.content, self.records, extra=self.facts(seen.answer))
-            yield page, _checkpoint(following, count)
-            before, request = None if is_short else seen, following
+            page = Page(
+                seen.answer.content,
+                self.records,
+                extra=self.facts(seen.answer),
+                total=self.total(seen.answer),
+            )
+            yield page, {"request": dataclasses.asdict(following)} if following else None
+            before, request = seen, following
 
     def _fresh(
         self, client: Client, settings: SystemSettings, request: Request, before: _Seen | None
@@ -224,12 +219,6 @@ class _Seen:
         """The list at the path; its answer is read only now."""
         return find(self.answer.body, self.path)
 
-    def count(self) -> int:
-        """How many records there are; those of a bare list are counted without being read."""
-        if self.path == "$":
-            return count_elements(self.answer.content)
-        return len(self.records() or ())
-
     def repeats(self, before: _Seen) -> bool:
         """Whether it is the page before once more, be it in another envelope."""
         if self.digest == before.digest:
@@ -241,21 +230,6 @@ class _Seen:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _checkpoint(following: Request | None, count: int) -> Checkpoint | None:
-    if following is None:
-        return None
-    counted = {"count": count} if count else {}
-    return {"request": dataclasses.asdict(following), **counted}
-
-
-def _short(request: Request, count: int, total: int) -> SourceError:
-    path = request.path.partition("?")[0]
-    return SourceError(
-        f"{path} gives {count:,} of the {total:,} records that it speaks of",
-        mend="Run again; where it stays so, something at the vendor hides records from lists",
-    )
 
 
 def _endless(request: Request) -> SourceError:

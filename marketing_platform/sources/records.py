@@ -60,6 +60,11 @@ class Intake:
                 select = _csv_select if page.format == "csv" else _lines_select
                 self.insert(select(page.path), page.extra)
 
+    def count_keys(self) -> int:
+        """How many different records there are."""
+        row = self._connection.execute("select count(distinct record_key) from pulled").fetchone()
+        return int(row[0]) if row else 0
+
     def insert(self, select: str, extra: str = "") -> None:
         """Take the records of a select with the column `payload`, at once."""
         paths = list(dict.fromkeys((*self._stream.record_keys, *self._stream.updated_at.paths)))

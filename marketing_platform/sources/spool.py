@@ -70,6 +70,12 @@ class Spool:
         """The pages that are here."""
         return len(self._lines) - 1
 
+    @property
+    def total(self) -> int:
+        """How many records the vendor last said there are; 0 where it says nothing."""
+        told = [line["total"] for line in self._lines[1:] if line.get("total") is not None]
+        return int(told[-1]) if told else 0
+
     def add(self, page: Page, checkpoint: Checkpoint | None) -> Kept | None:
         """Keep a page; without a checkpoint it is the last one. None if there is nothing in it."""
         content = mask_content(page.content, self._secrets)
@@ -85,6 +91,7 @@ class Spool:
             "extra": without_secrets(dict(page.extra), self._secrets),
             "checkpoint": without_secrets(checkpoint, self._secrets),
             "is_last": checkpoint is None,
+            "total": page.total,
         }
         with self._journal.open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(line, default=str) + "\n")

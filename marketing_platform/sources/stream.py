@@ -49,13 +49,16 @@ class Page:
     `records` is the JSON path of the list in it (`$.data`, `$` for a bare list, `$.edges[*].node`
     for a GraphQL connection). `format` is `json`, `ndjson` (a record a line) or `csv` (a record a
     row, read as an object of texts). `extra` is put into every record under the key `_page`:
-    things that the answer says once for all of them, or that only the request knew.
+    things that the answer says once for all of them, or that only the request knew. `total` is how
+    many records the whole list has, where the vendor says so: a pull that brought fewer is walked
+    once more.
     """
 
     content: bytes
     records: str = "$"
     format: Literal["json", "ndjson", "csv"] = "json"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    total: int | None = None
 
 
 class Walk(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from functools import cache
@@ -9,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from json_answers import json_answer
 from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
@@ -17,8 +17,8 @@ from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import Settings
-from marketing_platform.sources.client import Answer, Client, Request
-from marketing_platform.sources.paging import PageNumber, Rest
+from marketing_platform.sources.paging import Rest
+from marketing_platform.sources.pull import pull
 from marketing_platform.sources.stream import Window
 
 MakeSettings = Callable[..., Settings]
@@ -87,41 +87,24 @@ def test_interrupted_resumed_and_pulled_again_staging_is_the_truth(
     assert sum(sandbox.faults_happened.values()) > 5 or not faults.share
 
 
-class Shifting(Client):
-    """Three records on two pages; once, one of them slips between the pages."""
-
-    def __init__(self, slips: int) -> None:
-        self.slips, self.asked = slips, 0
-
-    def send(self, request: Request) -> Answer:
-        self.asked += 1
-        page = int(request.params.get("page", 1))
-        records = [[{"id": 1}, {"id": 2}], [{"id": 3}]][page - 1]
-        if page == 2 and self.slips:
-            self.slips -= 1
-            records = []
-        answer = json_answer(records)
-        answer.headers["X-WP-Total"] = "3"
-        return answer
+def test_a_page_that_was_skipped_is_noticed_by_the_number_of_records(
+    make_settings: MakeSettings,
+) -> None:
+    faults = Faults(share=0.2, kinds=("skip_page",), in_a_row=1)
+    with Sandbox(facts(), vendors=["woocommerce"], faults=faults) as sandbox:
+        shop = woocommerce(make_settings, sandbox)
+        shop.pull(Window(FIRST, facts().end))
+        check(shop, sandbox)
+    assert sandbox.faults_happened["skip_page"] > 0
 
 
-def walked(client: Client) -> list[int]:
-    walk = Rest(
-        lambda *_: Request("items"),
-        "$",
-        PageNumber(2),
-        total=lambda answer: int(answer.headers["X-WP-Total"]),
-    )
-    window = Window(FIRST, FIRST + dt.timedelta(days=1))
-    return [len(page.content) for page, _ in walk.pages(client, None, window, None)]  # type: ignore[arg-type]
-
-
-def test_a_list_that_lost_a_record_on_the_way_is_walked_once_more() -> None:
-    client = Shifting(slips=1)
-    walked(client)
-    assert client.asked == 4
-
-
-def test_a_list_that_stays_short_fails_and_says_by_how_much() -> None:
-    with pytest.raises(SourceError, match="items gives 2 of the 3 records"):
-        walked(Shifting(slips=99))
+def test_a_list_that_stays_short_fails_and_says_by_how_much(make_settings: MakeSettings) -> None:
+    with Sandbox(facts(), vendors=["woocommerce"]) as sandbox:
+        shop = woocommerce(make_settings, sandbox)
+        whole = shop.source.system.stream("customers")
+        assert isinstance(whole.walk, Rest)
+        hiding = dataclasses.replace(whole.walk, total=lambda answer: 1000)
+        stream = dataclasses.replace(whole, walk=hiding)
+        with pytest.raises(SourceError, match=r"customers: \d+ of the 1,000 records"):
+            pull(shop.settings, shop.source, stream, Window(FIRST, facts().end))
+    assert not (shop.settings.lake_dir / "woocommerce" / "customers").exists()

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 Kind = Literal[
-    "rate_limit", "server_error", "slow", "broken_json", "truncated", "repeat_page", "reset"
+    "rate_limit",
+    "server_error",
+    "slow",
+    "broken_json",
+    "truncated",
+    "repeat_page",
+    "skip_page",
+    "reset",
 ]
 
 
@@ -22,6 +29,8 @@ class Faults:
     - `truncated`: the connection closes before the promised end of the body.
     - `repeat_page`: the page before of the same list, once more. Nobody notices where pages are
       asked for by number and nothing in them says which one it is.
+    - `skip_page`: the page after it in its place. Only a vendor that says how many records there
+      are lets that be noticed.
     - `reset`: the connection is cut without an answer.
 
     The same request does not go wrong more than `in_a_row` times in a row.

@@ -77,7 +77,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from marketing_platform.demo.sandbox.facts import Facts
 from marketing_platform.demo.sandbox.faults import FaultDraw, Faults
-from marketing_platform.demo.sandbox.shelf import Shelf
+from marketing_platform.demo.sandbox.shelf import Shelf, skips_page
 
 _HOST = "127.0.0.1"
 # How vendors call the place from which a list goes on.
@@ -289,7 +289,11 @@ class _Door:
             refused = self._vendor.authorised(self._shop, request)
             if refused is not None:
                 return refused
-            answer = await endpoint(request)
+            skipping = skips_page.set(kind == "skip_page")
+            try:
+                answer = await endpoint(request)
+            finally:
+                skips_page.reset(skipping)
             listing = request.scope.get("listing", path)
             previous = self._previous.get(listing, answer)
             self._previous[listing] = answer

@@ -13,6 +13,7 @@ At each moment the newest version of a key that is not after the clock is there,
 from __future__ import annotations
 
 import datetime as dt
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+# Whether the page after the one that is asked for is given.
+skips_page: ContextVar[bool] = ContextVar("skips_page", default=False)
 Ints = npt.NDArray[np.int64]
 Order = Literal["updated_at", "key", "created_at"]
 Key = int | str
@@ -97,6 +100,9 @@ class Shelf:
         """
         places, moments = self._placed(order, descending, first, end, by, where)
         start = self._after(places, moments, after, descending) + offset
+        # A page of nothing would be the end of the list, not a place in it.
+        if skips_page.get() and start + limit < len(places):
+            start += limit
         chosen = places[start : start + limit]
         values = moments[start : start + limit]
         rows = self._texts[chosen]
