@@ -108,3 +108,23 @@ def test_a_list_that_stays_short_fails_and_says_by_how_much(make_settings: MakeS
         with pytest.raises(SourceError, match=r"customers: \d+ of the 1,000 records"):
             pull(shop.settings, shop.source, stream, Window(FIRST, facts().end))
     assert not (shop.settings.lake_dir / "woocommerce" / "customers").exists()
+
+
+def test_fields_of_another_type_are_held_back_and_right_again_when_they_are_pulled_again(
+    make_settings: MakeSettings,
+) -> None:
+    everything = Window(FIRST, facts().end)
+    faults = Faults(share=0.9, kinds=("wrong_type",), in_a_row=1)
+    with Sandbox(facts(), vendors=["woocommerce"], faults=faults) as sandbox:
+        shop = woocommerce(make_settings, sandbox)
+        shop.pull(everything)
+    assert sandbox.faults_happened["wrong_type"] > 0
+    outcomes = shop.staged("orders", is_clean=False)["outcome"]
+    assert outcomes.is_in(["accepted", "duplicate", "quarantined"]).all()
+    assert "quarantined" in outcomes
+    with Sandbox(facts(), vendors=["woocommerce"]) as sandbox:
+        given = {**HASTE, **sandbox.settings("woocommerce"), **sandbox.credentials("woocommerce")}
+        again = shop_of(make_settings(sources={"woocommerce": given}))
+        again.pull(everything)
+        check(again, sandbox)
+    assert set(again.staged("orders", is_clean=False)["outcome"]) == {"accepted"}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import orjson
 
 Kind = Literal[
     "rate_limit",
@@ -15,8 +18,12 @@ Kind = Literal[
     "truncated",
     "repeat_page",
     "skip_page",
+    "wrong_type",
     "reset",
 ]
+
+USUAL: tuple[Kind, ...] = tuple(k for k in get_args(Kind) if k not in ("skip_page", "wrong_type"))
+"""Those that happen unless others are named: after them, the records are those of the vendor."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +38,15 @@ class Faults:
       asked for by number and nothing in them says which one it is.
     - `skip_page`: the page after it in its place. Only a vendor that says how many records there
       are lets that be noticed.
+    - `wrong_type`: in some of its records a field that is no key has another type. Such a record
+      is held back until it is asked for again.
     - `reset`: the connection is cut without an answer.
 
     The same request does not go wrong more than `in_a_row` times in a row.
     """
 
     share: float = 0.0
-    kinds: tuple[Kind, ...] = get_args(Kind)
+    kinds: tuple[Kind, ...] = USUAL
     seed: int = 7
     in_a_row: int = 3
     slow_seconds: float = 0.05
@@ -69,3 +78,38 @@ class FaultDraw:
         kind = faults.kinds[int.from_bytes(drawn[8:]) % len(faults.kinds)]
         self.happened[kind] += 1
         return kind
+
+
+def mistyped(content: bytes, share: float = 0.3) -> bytes:
+    """A JSON answer in some of whose records one text or number has become an object.
+
+    Keys, times and what paging needs stay: they tell the records apart.
+    """
+    try:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return content
+    for number, record in enumerate(_records(body)):
+        drawn = hashlib.blake2b(content + number.to_bytes(4), digest_size=16).digest()
+        names = [name for name, value in record.items() if _may_change(name, value)]
+        if names and int.from_bytes(drawn[:8]) / 2**64 < share:
+            name = names[int.from_bytes(drawn[8:]) % len(names)]
+            record[name] = {"unexpected": record[name]}
+    return orjson.dumps(body)
+
+
+def _records(body: Any) -> list[dict[str, Any]]:
+    """The first list of objects in an answer, the outer ones first."""
+    waiting = [body]
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            return value
+        if isinstance(value, dict):
+            waiting += value.values()
+    return []
+
+
+def _may_change(name: str, value: Any) -> bool:
+    is_key = re.search(r"id$|key|cursor|date|time|created|updated|modified|object|^_", name.lower())
+    return not is_key and isinstance(value, (str, int, float)) and not isinstance(value, bool)

@@ -76,7 +76,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from marketing_platform.demo.sandbox.facts import Facts
-from marketing_platform.demo.sandbox.faults import FaultDraw, Faults
+from marketing_platform.demo.sandbox.faults import FaultDraw, Faults, mistyped
 from marketing_platform.demo.sandbox.shelf import Shelf, skips_page
 
 _HOST = "127.0.0.1"
@@ -350,13 +350,18 @@ def _walk(request: Request, body: bytes) -> tuple[str, bool]:
 def _spoiled(kind: str | None, answer: Response, previous: Response) -> Response:
     if kind == "repeat_page":
         return previous
+    if kind == "wrong_type":
+        return _with_body(answer, mistyped(bytes(answer.body)))
     if kind == "truncated":
         return _Truncated(bytes(answer.body), answer.status_code, media_type=answer.media_type)
     if kind == "broken_json":
-        half = bytes(answer.body[: len(answer.body) // 2])
-        headers = {name: told for name, told in answer.headers.items() if name != "content-length"}
-        return Response(half, answer.status_code, headers)
+        return _with_body(answer, bytes(answer.body[: len(answer.body) // 2]))
     return answer
+
+
+def _with_body(answer: Response, body: bytes) -> Response:
+    headers = {name: told for name, told in answer.headers.items() if name != "content-length"}
+    return Response(body, answer.status_code, headers)
 
 
 def _with_transport(app: ASGIApp) -> ASGIApp:
