@@ -28,6 +28,7 @@ from marketing_platform.sources.values import literal
 
 _FOLDER = Path(__file__).parent
 _FORMS = ("{table}.parquet", "{table}/*.parquet", "{table}.csv")
+_MOMENTS = ("$.updated_at", "$.performance_date", "$.occurred_at", "$.refunded_at", "$.order_date")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("source_account_id",),
     "ad_performance": (
@@ -36,9 +37,16 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
         "source_ad_group_id",
         "source_ad_id",
     ),
+    "carts": ("source_cart_id",),
     "contacts": ("source_contact_id",),
     "deals": ("source_deal_id",),
+    "engagements": ("source_engagement_id",),
+    "order_items": ("source_order_item_id",),
+    "orders": ("source_order_id",),
     "owners": ("source_owner_id",),
+    "products": ("source_product_id",),
+    "refunds": ("source_refund_id",),
+    "variants": ("source_variant_id",),
 }
 
 
@@ -50,7 +58,15 @@ class LandedSettings(SystemSettings):
     """
 
     tool: Literal["fivetran"]
-    system: Literal["google_ads", "hubspot", "meta_ads", "microsoft_ads", "salesforce"]
+    system: Literal[
+        "google_ads",
+        "hubspot",
+        "klaviyo",
+        "meta_ads",
+        "microsoft_ads",
+        "salesforce",
+        "shopify",
+    ]
     path: Path
     schema_: str = Field(default="main", alias="schema", pattern=r"^\w+$")
     # Before the names of the tables, as in `sf_contact`.
@@ -81,7 +97,7 @@ def _stream(entity: str) -> Stream:
     return Stream(
         name=entity,
         walk=Query(select),
-        updated_at=timestamp("row_updated_at", "$.updated_at", "$.performance_date"),
+        updated_at=timestamp("row_updated_at", *_MOMENTS),
         fields=entity_fields(entity, EntityQuery(sql="", record_id=("_key",))),
         record_keys=("$._key",),
         reads="listing",
@@ -93,9 +109,8 @@ def _select(connection: duckdb.DuckDBPyConnection, settings: LandedSettings, ent
     sql = _queries(settings.tool, settings.system)[entity]
     there = _tables(connection, settings)
     for table, columns in columns_read(sql).items():
-        connection.execute(
-            f"create or replace view {table} as {_view(connection, there, table, columns)}"
-        )
+        select = _view(connection, there, table, columns)
+        connection.execute(f'create or replace view "{table}" as {select}')
     key = ", ".join(f"cast({column} as varchar)" for column in _KEYS[entity])
     return f"""
         select cast(to_json(row) as varchar) as payload

@@ -34,8 +34,12 @@ select
   ) as refund_amount,
   upper(coalesce(i.currency, i.order_currency)) as currency
 from raw.shopify_refund_items as i
-left join raw.shopify_refunds as r
-  on r.parent_record_id = i.parent_record_id and r.refund_id = i.refund_id
+-- A refund that stands twice in its order must not double its lines.
+left join (
+  select parent_record_id, refund_id, max(amount) as amount
+  from raw.shopify_refunds
+  group by parent_record_id, refund_id
+) as r on r.parent_record_id = i.parent_record_id and r.refund_id = i.refund_id
 left join (
   select
     parent_record_id, refund_id,
