@@ -23,6 +23,7 @@ from marketing_platform.demo.sandbox.shelf import Shelf, Slice, encode
 _STORE = "/stores/demo"
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 _RFC = "%a, %d %b %Y %H:%M:%S +0000"
+_RESET = "X-Rate-Limit-Time-Reset-Ms"
 _MOST = 250
 
 
@@ -258,7 +259,7 @@ def _authorised(shop: Shop, request: Request) -> Response | None:
 
 
 def _error(status: int) -> Response:
-    headers = {"X-Rate-Limit-Time-Reset-Ms": "500"} if status == 429 else {}
+    headers = {_RESET: "500"} if status == 429 else {}
     return JSONResponse({"status": status, "title": f"Status {status}"}, status, headers)
 
 
@@ -269,5 +270,6 @@ VENDOR = Vendor(
     _error,
     rate=(150, 30.0),
     credentials=("access_token",),
+    reset_header=_RESET,
     settings={"store_hash": "demo"},
 )

@@ -119,7 +119,8 @@ class Vendor:
 
     `authorised` answers what the vendor answers to somebody it does not know, None where it does.
     `error` makes the vendor's answer of a status (429, 500, 503). `rate` is how many requests it
-    takes in how many seconds. `credentials` names the secrets it needs; they are drawn at random.
+    takes in how many seconds, `reset_header` the header that says in how many milliseconds there is
+    room again. `credentials` names the secrets it needs; they are drawn at random.
     They are called as in the settings of the source that reads this vendor; `settings` are its
     other ones, besides `base_url`, in which `{url}` stands for where the vendor is served.
     """
@@ -130,6 +131,7 @@ class Vendor:
     error: Callable[[int], Response]
     rate: tuple[int, float] | None = None
     credentials: tuple[str, ...] = ("token",)
+    reset_header: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -275,8 +277,11 @@ class _Door:
         async def handle(request: Request) -> Response:
             path = request.url.path
             self._sandbox.requests[f"{request.method} {path}"] += 1
-            if self._is_busy():
-                return self._vendor.error(429)
+            if wait := self._busy_seconds():
+                refusal = self._vendor.error(429)
+                if self._vendor.reset_header:
+                    refusal.headers[self._vendor.reset_header] = str(int(wait * 1000) + 1)
+                return refusal
             query = request.url.query.encode()
             identity = b"%s %s?%s " % (request.method.encode(), path.encode(), query)
             kind = self._sandbox._draw.draw(identity + await request.body())
@@ -301,17 +306,18 @@ class _Door:
 
         return handle
 
-    def _is_busy(self) -> bool:
+    def _busy_seconds(self) -> float:
+        """In how many seconds there is room for a request; 0 where there is."""
         if self._vendor.rate is None or not self._shop.has_limits:
-            return False
+            return 0
         count, seconds = self._vendor.rate
         now = time.monotonic()
         while self._recent and self._recent[0] <= now - seconds:
             self._recent.popleft()
         if len(self._recent) >= count:
-            return True
+            return self._recent[0] + seconds - now
         self._recent.append(now)
-        return False
+        return 0
 
 
 class _Reset(Response):
