@@ -97,16 +97,19 @@ def table_asset(
         part = part_of(context) if is_partitioned else None
         state = open_state(platform.state_url.get_secret_value())
         try:
-            with held_while_broken(state, name):
-                built = build_table(warehouse.engine, platform, name, part)
+            with _opened_once(warehouse, table):
+                with held_while_broken(state, name):
+                    built = build_table(warehouse.engine, platform, name, part)
+                newest = newest_record(warehouse.engine, name)
+                materialized = _materialized(table, built, warehouse, platform)
         except ContractError as error:
             record_check(state, CheckResult(name, CONTRACT_CHECK, False, error.what))
             yield _check_result(key, False, error.what)
             raise dg.Failure(str(error), allow_retries=False) from error
         record_check(state, CheckResult(name, CONTRACT_CHECK, True, f"{built.row_count} rows"))
-        record_build(state, name, built.row_count, newest_record(warehouse.engine, name))
+        record_build(state, name, built.row_count, newest)
         yield _check_result(key, True, f"{built.row_count} rows keep the contract")
-        yield _materialized(table, built, warehouse, platform)
+        yield materialized
 
     return _build
 
@@ -124,6 +127,19 @@ def part_of(context: dg.AssetExecutionContext) -> Part:
     """The days that a run of a partitioned asset covers."""
     window = context.partition_time_window
     return Part(window.start.date(), window.end.date() - timedelta(days=1))
+
+
+@contextmanager
+def _opened_once(warehouse: WarehouseResource, table: Table) -> Iterator[None]:
+    """Keep the file open through the short statements of a step: opening takes longer than they do.
+
+    A table that Python computes takes its time, and leaves the file to others meanwhile.
+    """
+    if isinstance(table, SqlTable):
+        with warehouse.get_connection():
+            yield
+    else:
+        yield
 
 
 @contextmanager

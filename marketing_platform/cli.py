@@ -132,8 +132,12 @@ def up(
                 "something answers on it already", where=f"port {port}", mend="Take another: --port"
             )
     from marketing_platform.definitions import ROOT, prepare_instance
+    from marketing_platform.demo import stand
 
     settings = load_settings()
+    if stand.is_planned(settings.data_dir):
+        stand.start_beside(settings.data_dir)
+        settings = load_settings()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
     os.environ[CONFIG_DIR_VARIABLE] = str(settings.config_dir)

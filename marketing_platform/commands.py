@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import secrets
 import tempfile
 import time
 from collections.abc import Mapping
@@ -83,25 +82,23 @@ def run_configured(console: Console, as_of: dt.date | None) -> None:
 
 
 def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None) -> None:
-    """Make the demo shop, run everything on it, and send to a receiver on the loopback."""
-    from marketing_platform.demo.receiver import Receiver
-    from marketing_platform.demo.shop import make_shop
+    """Serve the demo shop's systems and a receiver on the loopback, and run everything on them."""
+    from marketing_platform.demo.stand import Stand, plan
 
     folder = claim_folder("demo")
     end = as_of or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    plan(folder, customers=customers, seed=seed, end=end, days=_DEMO_DAYS)
     with console.status("Making the shop"):
-        shop = make_shop(
-            folder / "exports", customers=customers, seed=seed, end=end, days=_DEMO_DAYS
-        )
-    token = _receiver_token(folder / "receiver.token")
-    with Receiver(log=folder / "received.jsonl", token=token) as receiver:
-        remember_input(folder, _demo_overlay(shop, receiver.url, folder))
+        stand = Stand(folder).__enter__()
+    with stand:
+        stand.remember(path.stem for path in sorted(load_settings().segments_dir.glob("*.yaml")))
         console.print(
-            f"A shop of {shop.person_count:,} people until {end}; a receiver at {receiver.url}",
+            f"A shop of {stand.person_count:,} people until {end}; its systems are served at"
+            f" {stand.sandbox.address}, a receiver at {stand.receiver.url}",
             highlight=False,
         )
         _run_everything(console, load_settings(data_dir=folder))
-        counts = receiver.received.summary()
+        counts = stand.receiver.received.summary()
     console.print(
         f"The receiver took {counts['rows_accepted']:,} rows in {counts['requests']:,} requests;"
         f" they lie in {_shown(folder / 'received.jsonl')}",
@@ -121,7 +118,7 @@ def serve_sandbox(
     """Serve the simulated shop until Ctrl-C, and say how to make it the sources of a shop."""
     import yaml
 
-    from marketing_platform.demo.sandbox.config import demo_sources
+    from marketing_platform.demo.sandbox.config import demo_sources, event_files
     from marketing_platform.demo.sandbox.facts import make_facts
     from marketing_platform.demo.sandbox.faults import Faults
     from marketing_platform.demo.sandbox.server import Sandbox, vendor_names
@@ -139,6 +136,8 @@ def serve_sandbox(
     secrets_folder = load_settings().data_dir / "sandbox"
     with sandbox:
         sources = demo_sources(sandbox, secrets_folder)
+        if not vendors:
+            sources |= event_files(sandbox, secrets_folder / "site")
         console.print(f"The shop until {end}; put this into config/platform.yaml:\n")
         # Plain, so that it can be copied: no wrapping, no markup.
         print(yaml.safe_dump({"sources": sources}, sort_keys=False, width=1000), flush=True)
@@ -362,36 +361,6 @@ def _streams(
 
 def _mapping_of(configured: Mapping[Any, FileStream], stream: str) -> dict[str, str]:
     return configured[stream].mapping if stream in configured else {}
-
-
-def _demo_overlay(shop: Any, url: str, folder: Path) -> dict[str, Any]:
-    segments = sorted(path.stem for path in load_settings().segments_dir.glob("*.yaml"))
-    return {
-        "shop": {"name": "Demo shop", "currency": "EUR"},
-        "clock": "newest_record",
-        "sources": {"files": {stream: {"path": str(getattr(shop, stream))} for stream in STREAMS}},
-        "destinations": {
-            "receiver": {
-                "type": "webhook",
-                "url": url,
-                "token": f"${{file:{folder / 'receiver.token'}}}",
-                "requires": ["email"],
-                "consent": "email",
-            }
-        },
-        "activations": [
-            {"segment": segment, "destination": destination}
-            for segment in segments
-            for destination in ("receiver", "feeds")
-        ],
-    }
-
-
-def _receiver_token(path: Path) -> str:
-    token = secrets.token_urlsafe(24)
-    path.touch(mode=0o600)
-    path.write_text(token, encoding="utf-8")
-    return token
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

@@ -257,6 +257,7 @@ def load_settings(
 
     `platform.yaml` in the config folder is the base; `shop.json` in the data folder, written by
     `marketing-platform run` and `demo`, is laid over it, so that the UI opens on the same input.
+    What it names under `replaces` it replaces whole.
     """
     env = os.environ if environ is None else environ
     config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
@@ -265,7 +266,10 @@ def load_settings(
     content = _read_yaml(path)
     overlay_path = data / "shop.json"
     if overlay_path.exists():
-        content = _merge(content, json.loads(overlay_path.read_text(encoding="utf-8")))
+        overlay = json.loads(overlay_path.read_text(encoding="utf-8"))
+        replaced = overlay.pop("replaces", [])
+        kept = {key: value for key, value in content.items() if key not in replaced}
+        content = _merge(kept, overlay)
     platform = parse_platform(content, where=path, environ=env)
     state_url = env.get(STATE_URL_VARIABLE) or f"sqlite:///{data / 'state.db'}"
     try:

@@ -26,11 +26,20 @@ def column_lineage(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
         tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, identify=False
     )
     scope = build_scope(qualified)
-    found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for column in contract_of(str(table.name)).columns:
-        root = lineage(column, qualified, schema=schema, scope=scope, dialect="duckdb", copy=False)
-        found[column] = tuple(sorted(_sources(root)))
-    return found
+    # Trimming each select to one column is for drawings of the tree, and takes most of the time.
+    roots = lineage(
+        None,
+        qualified,
+        schema=schema,
+        scope=scope,
+        dialect="duckdb",
+        copy=False,
+        trim_selects=False,
+    )
+    return {
+        column: tuple(sorted(_sources(roots[column])))
+        for column in contract_of(str(table.name)).columns
+    }
 
 
 def _schema_of(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,7 @@ import yaml
 from rich.console import Console
 
 from marketing_platform.commands import read_status, run_configured, run_export
-from marketing_platform.demo.sandbox.config import demo_sources
-from marketing_platform.demo.sandbox.facts import make_facts
-from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.demo.stand import Stand, plan
 from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.settings import load_settings
 
@@ -37,26 +36,26 @@ def test_a_shop_without_a_source_is_told_where_to_name_one(config: Path) -> None
 
 def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Path) -> None:
     today = dt.datetime.now(dt.UTC).date()
-    facts = make_facts(customers=60, seed=5, end=today - dt.timedelta(days=1), days=70)
-    with Sandbox(facts, vendors=["shopify"]) as sandbox:
-        sources = demo_sources(sandbox, config.parent / "secrets")
-        sources["shopify"]["history_start"] = (today - dt.timedelta(days=80)).isoformat()
-        content = {
-            "clock": "newest_record",
-            "sources": sources,
-            "destinations": {"feeds": {"type": "files"}},
-            "activations": [{"segment": "new_customers", "destination": "feeds"}],
-        }
-        config.write_text(yaml.safe_dump(content))
+    folder = config.parent.parent / "stand"
+    plan(folder, customers=60, seed=5, end=today - dt.timedelta(days=1), days=70)
+    with Stand(folder) as stand:
+        stand.remember(["new_customers"])
+        shop = json.loads((folder / "shop.json").read_text())
+        config.write_text(yaml.safe_dump({k: shop[k] for k in shop if k != "replaces"}))
         printed = Console(file=io.StringIO(), width=120)
         run_configured(printed, None)
         first = read_status(load_settings())
         run_configured(printed, None)
         second = read_status(load_settings())
-    assert "Shopify: customers, orders" in printed.file.getvalue()  # type: ignore[attr-defined]
+        truth = stand.sandbox
+    shown = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "Shopify: customers, orders" in shown
+    assert "Segment events: events, identifies" in shown
     assert first["ledger"]["sent"] > 0
     assert second["ledger"] == first["ledger"]
     assert second["tables"] == first["tables"]
+    assert first["tables"]["core.events"] == truth.truth("events").height
+    assert first["tables"]["core.payments"] >= truth.truth("charges").height
 
 
 def test_an_export_in_a_currency_without_a_rate_is_told_with_what_to_do(config: Path) -> None:

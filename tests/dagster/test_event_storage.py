@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +17,7 @@ DAYS = dg.DailyPartitionsDefinition("2024-03-01", end_date="2024-03-11")
 
 @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
 def daily() -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"rows": 3})
+    return dg.MaterializeResult(metadata={"rows": 3}, tags={"kind": "told"})
 
 
 @dg.asset_check(asset=daily)
@@ -51,9 +52,27 @@ def test_both_storages_hold_the_same_events_and_the_same_partitions(tmp_path: Pa
             assert type(instance.event_log_storage) is storage
             events = run(instance)
             partitions = instance.get_materialized_partitions(daily.key)
-            found.append((events, sorted(partitions)))
+            (record,) = instance.get_asset_records([daily.key])
+            entry = record.asset_entry
+            newest = entry.last_materialization
+            assert newest is not None
+            told = instance.fetch_materializations(daily.key, limit=20).records
+            found.append(
+                {
+                    "events": Counter(events),
+                    "partitions": sorted(partitions),
+                    "days": [row.partition_key for row in told],
+                    "tags": [row.asset_materialization.tags["kind"] for row in told],
+                    "newest": newest.asset_materialization.partition,
+                    "is of the last run": entry.last_run_id == newest.run_id,
+                    "ids": [row.storage_id for row in told],
+                    "checks": instance.event_log_storage.get_asset_check_summary_records(
+                        [sound.check_key]
+                    )[sound.check_key].last_check_execution_record.status,
+                }
+            )
     assert found[0] == found[1]
-    assert len(found[0][1]) == 10
+    assert len(found[0]["partitions"]) == 10
 
 
 def test_what_the_pooled_storage_wrote_the_stock_one_reads(tmp_path: Path) -> None:

@@ -152,7 +152,8 @@ class Sandbox:
     """Serves the vendors from `with` to the end of it, each at `url(name)`.
 
     `vendors` are names or `Vendor`s, by default all there are. Without `has_limits` no vendor is
-    ever busy. `clock` is where time stands, by default at the end of the facts.
+    ever busy. `clock` is where time stands, by default at the end of the facts. `credentials` are
+    those of an earlier start, by vendor; others are drawn.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class Sandbox:
         vendors: Iterable[str | Vendor] | None = None,
         has_limits: bool = True,
         port: int = 0,
+        credentials: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.facts = facts
         self.requests: Counter[str] = Counter()
@@ -175,7 +177,12 @@ class Sandbox:
         ]
         self._vendors = {vendor.name: vendor for vendor in chosen}
         self._shops = {
-            name: Shop(facts, _drawn_credentials(vendor), self.clock, has_limits)
+            name: Shop(
+                facts,
+                _drawn_credentials(vendor) | dict((credentials or {}).get(name, {})),
+                self.clock,
+                has_limits,
+            )
             for name, vendor in self._vendors.items()
         }
         self._port = port
@@ -226,9 +233,19 @@ class Sandbox:
         """How often the sandbox misbehaved, by kind."""
         return self._draw.happened
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://{_HOST}:{self._port}"
+
     def url(self, vendor: str) -> str:
         """Where a vendor is served; takes the place of its own base URL."""
-        return f"http://{_HOST}:{self._port}/{vendor}"
+        return f"{self.address}/{vendor}"
 
     def credentials(self, vendor: str) -> dict[str, str]:
         """The secrets that the vendor accepts."""
@@ -380,5 +397,5 @@ def _with_transport(app: ASGIApp) -> ASGIApp:
     return outer
 
 
-def _drawn_credentials(vendor: Vendor) -> dict[str, Any]:
+def _drawn_credentials(vendor: Vendor) -> dict[str, str]:
     return {name: secrets.token_urlsafe(24) for name in vendor.credentials}

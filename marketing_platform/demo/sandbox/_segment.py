@@ -1,0 +1,76 @@
+"""What the web site hands to Segment: calls (track, identify) as JSON lines, a file a month."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from marketing_platform.demo.sandbox.facts import Facts
+
+NAME = "segment_events"
+_ISO = "%Y-%m-%dT%H:%M:%S%.3fZ"
+
+
+def write_calls(facts: Facts, folder: Path) -> int:
+    """Write all calls of the shop into the folder, and say how many there are.
+
+    A visitor without an account is known by the anonymous id of the device alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    calls = pl.concat([_tracks(facts), _identifies(facts)]).sort("at", "line")
+    for (month,), rows in calls.group_by(pl.col("at").dt.strftime("%Y-%m"), maintain_order=True):
+        text = "\n".join(rows["line"]) + "\n"
+        (folder / f"{month}.jsonl").write_text(text, encoding="utf-8", newline="\n")
+    return calls.height
+
+
+def _tracks(facts: Facts) -> pl.DataFrame:
+    campaign = pl.struct(source="utm_source", medium="utm_medium", name="utm_campaign")
+    call = pl.struct(
+        messageId="event_id",
+        type=pl.lit("track"),
+        event="event",
+        timestamp=_iso("occurred_at"),
+        userId=pl.col("account_id").cast(pl.String),
+        anonymousId="anonymous_id",
+        context=pl.struct(
+            page=pl.struct(url="page_url"),
+            campaign=pl.when(pl.col("utm_source").is_not_null()).then(campaign),
+        ),
+        properties=pl.struct(
+            product_id=pl.col("product_id").cast(pl.String),
+            sku="sku",
+            order_id=pl.col("order_id").cast(pl.String),
+            email="email",
+        ),
+    )
+    return facts.events.select(at=_at("occurred_at"), line=call.struct.json_encode())
+
+
+def _identifies(facts: Facts) -> pl.DataFrame:
+    """Each version of an account, told when it began."""
+    call = pl.struct(
+        messageId=pl.concat_str(
+            pl.lit("idn-"), "account_id", pl.lit("-"), pl.col("updated_at").dt.epoch("us")
+        ),
+        type=pl.lit("identify"),
+        timestamp=_iso("updated_at"),
+        userId=pl.col("account_id").cast(pl.String),
+        traits=pl.struct(
+            email="email",
+            firstName="first_name",
+            lastName="last_name",
+            createdAt=_iso("created_at"),
+            address=pl.struct(country="country"),
+        ),
+    )
+    return facts.accounts.select(at=_at("updated_at"), line=call.struct.json_encode())
+
+
+def _iso(column: str) -> pl.Expr:
+    return pl.col(column).dt.to_string(_ISO)
+
+
+def _at(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Datetime("us", "UTC"))

@@ -1,0 +1,203 @@
+"""The other side of the demo: the shop's systems and a receiver, on the loopback.
+
+    plan(folder, customers=3000, seed=7, end=yesterday, days=540)
+    with Stand(folder) as stand:
+        stand.remember(["vip"])          # they become the sources and the receiver of the shop
+
+    python -m marketing_platform.demo.stand FOLDER   # until the process that started it ends
+
+What was simulated, the ports and the secrets lie in the folder, so that the demo's shop finds its
+systems again at the next start.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.demo.sandbox.config import demo_sources, event_files, kept_credentials
+from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.lake import write_atomically
+from marketing_platform.shop import remember_input
+
+VENDORS = ("shopify", "stripe", "hubspot", "klaviyo", "google_ads", "meta_ads", "ga4")
+"""The systems of the demo's shop, besides the events of its site."""
+
+_PLAN = "stand.json"
+_READY = "ready"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is simulated: so many customers for so many days, of which `end` is the last (UTC)."""
+
+    customers: int
+    seed: int
+    end: str
+    days: int
+    sandbox_port: int = 0
+    receiver_port: int = 0
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last day of the simulation."""
+        return dt.date.fromisoformat(self.end)
+
+
+def is_planned(folder: Path) -> bool:
+    """Whether a demo's other side belongs to this data folder."""
+    return (folder / _PLAN).exists()
+
+
+def plan(folder: Path, *, customers: int, seed: int, end: dt.date, days: int) -> None:
+    """Say what the stand of this folder simulates."""
+    wanted = Plan(customers, seed, end.isoformat(), days)
+    if is_planned(folder):
+        known = _read(folder)
+        wanted = replace(wanted, sandbox_port=known.sandbox_port, receiver_port=known.receiver_port)
+    _write(folder, wanted)
+
+
+class Stand:
+    """Serves from `with` to the end of it what the plan in the folder says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._secrets = folder / "secrets"
+        self._plan = _read(folder)
+        self._opened = ExitStack()
+
+    def __enter__(self) -> Stand:
+        plan, folder = self._plan, self._folder
+        facts = make_facts(
+            customers=plan.customers, seed=plan.seed, end=plan.last_day, days=plan.days
+        )
+        self.person_count = facts.people.height
+        self.receiver = self._opened.enter_context(
+            Receiver(
+                port=_free(plan.receiver_port),
+                log=folder / "received.jsonl",
+                token=_kept_token(self._secrets / "receiver.token"),
+            )
+        )
+        self.sandbox = self._opened.enter_context(
+            Sandbox(
+                facts,
+                vendors=VENDORS,
+                port=_free(plan.sandbox_port),
+                credentials=kept_credentials(VENDORS, self._secrets),
+            )
+        )
+        self._sources = demo_sources(self.sandbox, self._secrets)
+        self._sources |= event_files(self.sandbox, folder / "site")
+        for system in self._sources.values():
+            system["history_start"] = facts.start.date().isoformat()
+        # Klaviyo tells of the messages; whoever sends with HubSpot too would hear of both.
+        self._sources["hubspot"]["streams"] = ["contacts", "deals", "tickets", "owners"]
+        ports = {"sandbox_port": self.sandbox.port, "receiver_port": self.receiver.port}
+        _write(folder, replace(plan, **ports))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.close()
+
+    def remember(self, segments: Iterable[str]) -> None:
+        """Make these systems the sources of the folder's shop, and all segments go out."""
+        receiver = {
+            "type": "webhook",
+            "url": self.receiver.url,
+            "token": f"${{file:{(self._secrets / 'receiver.token').resolve()}}}",
+            "requires": ["email"],
+            "consent": "email",
+        }
+        overlay = {
+            # A demo never talks to the systems that somebody may have configured.
+            "replaces": ["sources", "destinations", "activations"],
+            "shop": {"name": "Demo shop", "currency": "EUR"},
+            "clock": self._plan.end,
+            "sources": self._sources,
+            "destinations": {"receiver": receiver, "feeds": {"type": "files", "format": "csv"}},
+            "activations": [
+                {"segment": segment, "destination": destination}
+                for segment in segments
+                for destination in ("receiver", "feeds")
+            ],
+        }
+        remember_input(self._folder, overlay)
+
+
+def start_beside(folder: Path) -> None:
+    """Serve the folder's stand from a process beside this one; it ends with this one."""
+    command = [sys.executable, "-m", "marketing_platform.demo.stand", str(folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    assert child.stdout is not None  # noqa: S101 - tells the type checker
+    # A sandbox that did not start tells why on the terminal.
+    child.stdout.readline()
+
+
+def _serve(folder: Path, parent: int) -> None:
+    with Stand(folder) as stand:
+        shop = json.loads((folder / "shop.json").read_text(encoding="utf-8"))
+        stand.remember(dict.fromkeys(row["segment"] for row in shop["activations"]))
+        print(_READY, flush=True)
+        while os.getppid() == parent:
+            time.sleep(0.5)
+
+
+def _read(folder: Path) -> Plan:
+    return Plan(**json.loads((folder / _PLAN).read_text(encoding="utf-8")))
+
+
+def _write(folder: Path, plan: Plan) -> None:
+    write_atomically(folder / _PLAN, json.dumps(asdict(plan), indent=2))
+
+
+def _free(port: int) -> int:
+    """This port, or 0 (any) where something else has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
+
+
+def _kept_token(path: Path) -> str:
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    token = secrets.token_urlsafe(24)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(token, encoding="utf-8")
+    return token
+
+
+def _main(arguments: list[str]) -> None:
+    parent = os.getppid()
+    try:
+        _serve(Path(arguments[0]), parent)
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
