@@ -107,8 +107,8 @@ class Stand:
             system["history_start"] = facts.start.date().isoformat()
         # Klaviyo tells of the messages; whoever sends with HubSpot too would hear of both.
         self._sources["hubspot"]["streams"] = ["contacts", "deals", "tickets", "owners"]
-        ports = {"sandbox_port": self.sandbox.port, "receiver_port": self.receiver.port}
-        _write(folder, replace(plan, **ports))
+        kept = replace(plan, sandbox_port=self.sandbox.port, receiver_port=self.receiver.port)
+        _write(folder, kept)
         return self
 
     def __exit__(
