@@ -131,12 +131,13 @@ def up(
             raise InputError(
                 "something answers on it already", where=f"port {port}", mend="Take another: --port"
             )
+    from marketing_platform import commands
     from marketing_platform.definitions import ROOT, prepare_instance
-    from marketing_platform.demo import stand
+    from marketing_platform.demo.stand import is_planned
 
     settings = load_settings()
-    if stand.is_planned(settings.data_dir):
-        stand.start_beside(settings.data_dir)
+    if is_planned(settings.data_dir):
+        commands.start_stand(settings.data_dir)
         settings = load_settings()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
@@ -144,6 +145,14 @@ def up(
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = ["dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     os.execv(dagster, [dagster, *arguments])  # noqa: S606 - hands over to the UI
+
+
+@app.command(hidden=True)
+def stand(folder: Annotated[Path, typer.Argument(help="The data folder of a demo.")]) -> None:
+    """Serve a demo's systems and receiver as long as the process that started this one lives."""
+    from marketing_platform import commands
+
+    commands.serve_stand(folder, os.getppid())
 
 
 @app.command()

@@ -8,6 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -91,7 +94,7 @@ def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None)
     with console.status("Making the shop"):
         stand = Stand(folder).__enter__()
     with stand:
-        stand.remember(path.stem for path in sorted(load_settings().segments_dir.glob("*.yaml")))
+        remember_input(folder, stand.settings(_segment_names()))
         console.print(
             f"A shop of {stand.person_count:,} people until {end}; its systems are served at"
             f" {stand.sandbox.address}, a receiver at {stand.receiver.url}",
@@ -104,6 +107,26 @@ def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None)
         f" they lie in {_shown(folder / 'received.jsonl')}",
         highlight=False,
     )
+
+
+def serve_stand(folder: Path, parent: int) -> None:
+    """Serve a demo's systems and receiver until the process `parent` is no more."""
+    from marketing_platform.demo.stand import Stand
+
+    with Stand(folder) as stand:
+        remember_input(folder, stand.settings(_segment_names()))
+        print("ready", flush=True)
+        while os.getppid() == parent:
+            time.sleep(0.5)
+
+
+def start_stand(folder: Path) -> None:
+    """Serve a demo's systems and receiver from a process beside this one; it ends with this one."""
+    command = [sys.executable, "-m", "marketing_platform.cli", "stand", str(folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    assert child.stdout is not None  # noqa: S101 - tells the type checker
+    # It is ready, or it has told on the terminal why it is not.
+    child.stdout.readline()
 
 
 def serve_sandbox(
@@ -361,6 +384,10 @@ def _streams(
 
 def _mapping_of(configured: Mapping[Any, FileStream], stream: str) -> dict[str, str]:
     return configured[stream].mapping if stream in configured else {}
+
+
+def _segment_names() -> list[str]:
+    return sorted(path.stem for path in load_settings().segments_dir.glob("*.yaml"))
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

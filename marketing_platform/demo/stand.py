@@ -2,9 +2,7 @@
 
     plan(folder, customers=3000, seed=7, end=yesterday, days=540)
     with Stand(folder) as stand:
-        stand.remember(["vip"])          # they become the sources and the receiver of the shop
-
-    python -m marketing_platform.demo.stand FOLDER   # until the process that started it ends
+        stand.settings(["vip"])          # what makes them the sources and the receiver of a shop
 
 What was simulated, the ports and the secrets lie in the folder, so that the demo's shop finds its
 systems again at the next start.
@@ -14,12 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import secrets
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -30,14 +24,11 @@ from marketing_platform.demo.receiver import Receiver
 from marketing_platform.demo.sandbox.config import demo_sources, event_files, kept_credentials
 from marketing_platform.demo.sandbox.facts import make_facts
 from marketing_platform.demo.sandbox.server import Sandbox
-from marketing_platform.lake import write_atomically
-from marketing_platform.shop import remember_input
 
 VENDORS = ("shopify", "stripe", "hubspot", "klaviyo", "google_ads", "meta_ads", "ga4")
 """The systems of the demo's shop, besides the events of its site."""
 
 _PLAN = "stand.json"
-_READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -119,8 +110,8 @@ class Stand:
     ) -> None:
         self._opened.close()
 
-    def remember(self, segments: Iterable[str]) -> None:
-        """Make these systems the sources of the folder's shop, and all segments go out."""
+    def settings(self, segments: Iterable[str]) -> dict[str, Any]:
+        """The settings of a shop that these systems are the sources of; all segments go out."""
         receiver = {
             "type": "webhook",
             "url": self.receiver.url,
@@ -128,7 +119,7 @@ class Stand:
             "requires": ["email"],
             "consent": "email",
         }
-        overlay = {
+        return {
             # A demo never talks to the systems that somebody may have configured.
             "replaces": ["sources", "destinations", "activations"],
             "shop": {"name": "Demo shop", "currency": "EUR"},
@@ -141,25 +132,6 @@ class Stand:
                 for destination in ("receiver", "feeds")
             ],
         }
-        remember_input(self._folder, overlay)
-
-
-def start_beside(folder: Path) -> None:
-    """Serve the folder's stand from a process beside this one; it ends with this one."""
-    command = [sys.executable, "-m", "marketing_platform.demo.stand", str(folder)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    assert child.stdout is not None  # noqa: S101 - tells the type checker
-    # A sandbox that did not start tells why on the terminal.
-    child.stdout.readline()
-
-
-def _serve(folder: Path, parent: int) -> None:
-    with Stand(folder) as stand:
-        shop = json.loads((folder / "shop.json").read_text(encoding="utf-8"))
-        stand.remember(dict.fromkeys(row["segment"] for row in shop["activations"]))
-        print(_READY, flush=True)
-        while os.getppid() == parent:
-            time.sleep(0.5)
 
 
 def _read(folder: Path) -> Plan:
@@ -167,7 +139,8 @@ def _read(folder: Path) -> Plan:
 
 
 def _write(folder: Path, plan: Plan) -> None:
-    write_atomically(folder / _PLAN, json.dumps(asdict(plan), indent=2))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PLAN).write_text(json.dumps(asdict(plan), indent=2), encoding="utf-8")
 
 
 def _free(port: int) -> int:
@@ -189,15 +162,3 @@ def _kept_token(path: Path) -> str:
     path.touch(mode=0o600)
     path.write_text(token, encoding="utf-8")
     return token
-
-
-def _main(arguments: list[str]) -> None:
-    parent = os.getppid()
-    try:
-        _serve(Path(arguments[0]), parent)
-    except KeyboardInterrupt:
-        return
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import json
 import shutil
 from pathlib import Path
 
@@ -39,8 +38,7 @@ def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Pa
     folder = config.parent.parent / "stand"
     plan(folder, customers=60, seed=5, end=today - dt.timedelta(days=1), days=70)
     with Stand(folder) as stand:
-        stand.remember(["new_customers"])
-        shop = json.loads((folder / "shop.json").read_text())
+        shop = stand.settings(["new_customers"])
         config.write_text(yaml.safe_dump({k: shop[k] for k in shop if k != "replaces"}))
         printed = Console(file=io.StringIO(), width=120)
         run_configured(printed, None)

@@ -15,6 +15,7 @@ import pytest
 
 from marketing_platform.demo.stand import Stand, is_planned, plan
 from marketing_platform.settings import load_settings
+from marketing_platform.shop import remember_input
 from marketing_platform.sources.active import active_sources
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,10 +44,9 @@ def test_a_stand_that_starts_again_is_found_at_the_same_place_with_the_same_secr
     found = []
     for _ in range(2):
         with Stand(folder) as stand:
-            stand.remember(["vip"])
+            shop = stand.settings(["vip"])
             settings = stand.sandbox.settings("stripe")
             assert answers(settings, folder / "secrets" / "stripe.api_key") == 200
-            shop = (folder / "shop.json").read_text()
             found.append((stand.sandbox.port, stand.receiver.url, shop))
     assert found[0] == found[1]
 
@@ -63,7 +63,7 @@ def test_a_demo_leaves_the_systems_alone_that_somebody_has_configured(
         "activations: [{segment: vip, destination: crm}]\n"
     )
     with Stand(folder) as stand:
-        stand.remember(["vip"])
+        remember_input(folder, stand.settings(["vip"]))
         settings = load_settings(config_dir=config, data_dir=folder, environ={})
     names = {source.name for source in active_sources(settings)}
     assert "woocommerce" not in names
@@ -73,15 +73,14 @@ def test_a_demo_leaves_the_systems_alone_that_somebody_has_configured(
 
 def test_a_stand_beside_a_process_ends_with_it(folder: Path) -> None:
     with Stand(folder) as stand:
-        stand.remember(["vip"])
         url = stand.sandbox.address
     program = (
-        "import sys, pathlib; from marketing_platform.demo.stand import start_beside\n"
-        "start_beside(pathlib.Path(sys.argv[1])); print('there', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from marketing_platform.commands import start_stand\n"
+        "start_stand(pathlib.Path(sys.argv[1])); print('there', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "there\n"
