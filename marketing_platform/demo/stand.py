@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.demo.sandbox.config import demo_sources, event_files, kept_credentials

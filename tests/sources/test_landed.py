@@ -90,7 +90,7 @@ def test_what_ads_cost_is_what_the_landed_reports_say(
     assert found["click_count"].sum() == clicks
     assert float(found["cost_amount"].sum()) == pytest.approx(float(cost), abs=0.01 * found.height)
     assert found.height > 0
-    assert set(ads["platform"]) == {system}
+    assert set(ads["platform"]) == {system.replace("_ads", " ads").title()}
     keys = ["performance_date", "source_campaign_id", "source_ad_group_id", "source_ad_id"]
     assert not ads.select(keys).is_duplicated().any()
 

@@ -98,11 +98,7 @@ class DatabaseSettings(SystemSettings):
     @field_validator("url")
     @classmethod
     def _database_url(cls, url: SecretStr) -> SecretStr:
-        try:
-            sa.make_url(url.get_secret_value())
-        except ArgumentError:
-            raise ValueError("not a database URL such as postgresql+psycopg://...") from None
-        return url
+        return database_url(url)
 
     @field_validator("queries")
     @classmethod
@@ -113,6 +109,15 @@ class DatabaseSettings(SystemSettings):
             if unknown := set(query.columns) - set(ENTITIES[entity]):
                 raise ValueError(f"{entity} have no field {sorted(unknown)[0]!r}")
         return queries
+
+
+def database_url(url: SecretStr) -> SecretStr:
+    """The URL, if it is one that SQLAlchemy reads. Raises ValueError otherwise."""
+    try:
+        sa.make_url(url.get_secret_value())
+    except ArgumentError:
+        raise ValueError("not a database URL such as postgresql+psycopg://...") from None
+    return url
 
 
 def _streams(settings: DatabaseSettings) -> tuple[Stream, ...]:
@@ -167,19 +172,40 @@ def _select(
     connection: duckdb.DuckDBPyConnection, settings: DatabaseSettings, window: Window, entity: str
 ) -> str:
     """Run the query at the database; its rows flow into DuckDB as they are read."""
-    rows = _rows(settings, settings.queries[entity].sql, window, entity)
-    # The query runs now, so that a mistake in it is told as one, not as DuckDB's.
-    next(rows)
-    name = f"database_{entity}"
-    connection.register(name, pa.RecordBatchReader.from_batches(_PAYLOADS, rows))
+    name, sql = f"database_{entity}", settings.queries[entity].sql
+    register_rows(
+        connection,
+        name,
+        settings.url.get_secret_value(),
+        sql,
+        window,
+        where=f"query of {entity}",
+    )
     return f"select payload from {name}"  # noqa: S608 - the name of an entity
 
 
-def _rows(
-    settings: DatabaseSettings, sql: str, window: Window, entity: str
-) -> Iterator[pa.RecordBatch]:
+def register_rows(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    url: str,
+    sql: str,
+    window: Window | None = None,
+    *,
+    where: str,
+) -> None:
+    """Let DuckDB read the answer of a database as `name`: a column `payload`, a row as JSON.
+
+    It can be read once. Raises SourceError, in the words of the database, naming `where`.
+    """
+    rows = _rows(url, sql, window, where)
+    # The query runs now, so that a mistake in it is told as one, not as DuckDB's.
+    next(rows)
+    connection.register(name, pa.RecordBatchReader.from_batches(_PAYLOADS, rows))
+
+
+def _rows(url: str, sql: str, window: Window | None, where: str) -> Iterator[pa.RecordBatch]:
     """An empty batch once the query runs, then its rows as JSON."""
-    engine = sa.create_engine(settings.url.get_secret_value(), poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     try:
         with engine.connect() as database:
             _prepare(database)
@@ -190,7 +216,7 @@ def _rows(
             for rows in answer.mappings().partitions(_BATCH_ROWS):
                 yield _batch([_payload(dict(row)) for row in rows])
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise _told(error, where=f"query of {entity}") from None
+        raise told(error, where=where) from None
     finally:
         engine.dispose()
 
@@ -200,7 +226,9 @@ def _prepare(database: sa.Connection) -> None:
         database.exec_driver_sql(statement)
 
 
-def _values(sql: str, window: Window, dialect: str) -> dict[str, Any]:
+def _values(sql: str, window: Window | None, dialect: str) -> dict[str, Any]:
+    if window is None:
+        return {}
     moments = {"first": window.first, "end": window.end}
     return {name: _moment(moments[name], dialect) for name in _parameters(sql)}
 
@@ -232,7 +260,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
 
 
-def _told(error: Exception, *, where: str) -> SourceError:
+def told(error: Exception, *, where: str) -> SourceError:
     """What the database said, in one line, without the query's values or the URL."""
     said = str(getattr(error, "orig", None) or error).strip().splitlines()
     return SourceError(
@@ -250,7 +278,7 @@ def _probe(client: object, settings: DatabaseSettings) -> str:
             database.execute(sa.select(1))
             return f"{engine.dialect.name}, {len(settings.queries)} queries"
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise _told(error, where="database") from None
+        raise told(error, where="database") from None
     finally:
         engine.dispose()
 

@@ -1,9 +1,9 @@
-"""Tables that Fivetran has landed: in a DuckDB file, or in a folder of Parquet or CSV.
+"""Tables that Fivetran, Airbyte or Stitch has landed: in files, in DuckDB, or in a database.
 
 A query per entity, `<tool>/<system>.<entity>.sql`, makes the rows of the entity out of the landed
-tables. Which tables and columns it reads is read from its SQL; what was not synced is null there,
-for a connector may be set up to sync some tables only. Everything is read each time, as it lies on
-this machine; what is gone there is gone here.
+tables; `shared/` has those of tools that land a record as the system tells it. Which tables and
+columns it reads is read from its SQL; what was not synced is null there, for a connector may be set
+up to sync some tables only. Everything is read each time; what is gone there is gone here.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from typing import Any, Literal
 
 import duckdb
 import sqlglot
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.database.source import EntityQuery, entity_fields
+from marketing_platform.sources.database.source import (
+    EntityQuery,
+    database_url,
+    entity_fields,
+)
 from marketing_platform.sources.fields import timestamp
+from marketing_platform.sources.landed.places import Place, make_view, place_of
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
-from marketing_platform.sources.values import literal
 
 _FOLDER = Path(__file__).parent
-_FORMS = ("{table}.parquet", "{table}/*.parquet", "{table}.csv")
 _MOMENTS = ("$.updated_at", "$.performance_date", "$.occurred_at", "$.refunded_at", "$.order_date")
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("source_account_id",),
@@ -46,6 +49,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "owners": ("source_owner_id",),
     "products": ("source_product_id",),
     "refunds": ("source_refund_id",),
+    "tickets": ("source_ticket_id",),
     "variants": ("source_variant_id",),
 }
 
@@ -53,11 +57,12 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 class LandedSettings(SystemSettings):
     """The tool that landed the tables, the system they are of, and where they lie.
 
-    `path` is a DuckDB file, with the `schema` that the tables are in, or a folder with a file
-    `<table>.parquet` or `.csv` (or a folder of Parquet files) per table.
+    `path` is a DuckDB file, or a folder with a file `<table>.parquet` or `.csv` (or a folder of
+    Parquet files) per table; `url` is the SQLAlchemy URL of a database. The `schema` is that of
+    the tables in the file or the database.
     """
 
-    tool: Literal["fivetran"]
+    tool: Literal["fivetran", "airbyte", "stitch"]
     system: Literal[
         "google_ads",
         "hubspot",
@@ -67,10 +72,28 @@ class LandedSettings(SystemSettings):
         "salesforce",
         "shopify",
     ]
-    path: Path
-    schema_: str = Field(default="main", alias="schema", pattern=r"^\w+$")
+    path: Path | None = None
+    url: SecretStr | None = None
+    schema_: str | None = Field(default=None, alias="schema", pattern=r"^\w+$")
     # Before the names of the tables, as in `sf_contact`.
     prefix: str = Field(default="", pattern=r"^\w*$")
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, url: SecretStr | None) -> SecretStr | None:
+        return url and database_url(url)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> LandedSettings:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("name either path or url")
+        return self
+
+    @property
+    def place(self) -> Place:
+        """Where the tables lie."""
+        url = self.url.get_secret_value() if self.url else None
+        return place_of(self.path, url, self.schema_, self.prefix)
 
 
 def _streams(settings: LandedSettings) -> tuple[Stream, ...]:
@@ -81,9 +104,11 @@ def _streams(settings: LandedSettings) -> tuple[Stream, ...]:
 @cache
 def _queries(tool: str, system: str) -> Mapping[str, str]:
     """The query of each entity."""
+    folders = ("fivetran",) if tool == "fivetran" else ("shared", tool)
     return {
         path.stem.partition(".")[2]: path.read_text(encoding="utf-8")
-        for path in (_FOLDER / tool).glob(f"{system}.*.sql")
+        for folder in folders
+        for path in (_FOLDER / folder).glob(f"{system}.*.sql")
     }
 
 
@@ -107,10 +132,10 @@ def _stream(entity: str) -> Stream:
 def _select(connection: duckdb.DuckDBPyConnection, settings: LandedSettings, entity: str) -> str:
     """The rows of an entity as JSON, each with its key."""
     sql = _queries(settings.tool, settings.system)[entity]
+    place = settings.place
     there = _tables(connection, settings)
     for table, columns in columns_read(sql).items():
-        select = _view(connection, there, table, columns)
-        connection.execute(f'create or replace view "{table}" as {select}')
+        make_view(connection, place, there, table, columns, as_text=settings.tool != "fivetran")
     key = ", ".join(f"cast({column} as varchar)" for column in _KEYS[entity])
     return f"""
         select cast(to_json(row) as varchar) as payload
@@ -130,75 +155,22 @@ def columns_read(sql: str) -> dict[str, set[str]]:
     return found
 
 
-def _view(
-    connection: duckdb.DuckDBPyConnection,
-    there: Mapping[str, str],
-    table: str,
-    columns: set[str],
-) -> str:
-    """The columns of a landed table; null where it, or the column, is not there."""
-    if table not in there:
-        nulls = ", ".join(f'null as "{column}"' for column in sorted(columns))
-        return f"select {nulls} where false"
-    described = connection.execute(f"describe from {there[table]}").fetchall()
-    names = {str(row[0]).lower(): str(row[0]) for row in described}
-    listed = ", ".join(
-        f'"{names[column]}" as "{column}"' if column in names else f'null as "{column}"'
-        for column in sorted(columns)
-    )
-    return f"select {listed} from {there[table]}"  # noqa: S608 - names that are there
-
-
 def _tables(connection: duckdb.DuckDBPyConnection, settings: LandedSettings) -> dict[str, str]:
-    """Where each table is that a query of the system reads, as DuckDB reads it."""
+    """Each table that a query of the system reads and that is there."""
     wanted = {
         table
         for sql in _queries(settings.tool, settings.system).values()
         for table in columns_read(sql)
     }
-    find = _in_folder if settings.path.is_dir() else _in_file
-    found = find(connection, settings, wanted)
+    found = settings.place.find(connection, wanted)
     if not found:
         example = settings.prefix + sorted(wanted)[0]
         raise SourceError(
             f"no table that {settings.tool} lands for {settings.system}, such as {example}",
-            where=str(settings.path),
-            mend="Correct path, schema or prefix",
+            where=str(settings.path or "landed"),
+            mend="Correct path or url, schema or prefix",
         )
     return found
-
-
-def _in_folder(
-    connection: duckdb.DuckDBPyConnection, settings: LandedSettings, wanted: set[str]
-) -> dict[str, str]:
-    found = {}
-    for table in wanted:
-        for form in _FORMS:
-            pattern = form.format(table=settings.prefix + table)
-            if any(settings.path.glob(pattern)):
-                reader = "read_csv" if pattern.endswith(".csv") else "read_parquet"
-                found[table] = f"{reader}({literal(str(settings.path / pattern))})"
-                break
-    return found
-
-
-def _in_file(
-    connection: duckdb.DuckDBPyConnection, settings: LandedSettings, wanted: set[str]
-) -> dict[str, str]:
-    if not settings.path.is_file():
-        raise SourceError("no such file or folder", where=str(settings.path), mend="Correct path")
-    connection.execute(f"attach if not exists {literal(str(settings.path))} as landed (read_only)")
-    rows = connection.execute(
-        "select table_name from information_schema.tables"
-        " where table_catalog = 'landed' and table_schema = $schema",
-        {"schema": settings.schema_},
-    ).fetchall()
-    there = {str(name) for (name,) in rows}
-    return {
-        table: f'landed."{settings.schema_}"."{settings.prefix}{table}"'
-        for table in wanted
-        if settings.prefix + table in there
-    }
 
 
 def _plain(sql: str) -> str:

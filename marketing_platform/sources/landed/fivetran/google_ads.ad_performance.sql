@@ -27,7 +27,7 @@ figures as (
 )
 select
     cast(f.day as date) as performance_date,
-    'google_ads' as platform,
+    'Google Ads' as platform,
     f.campaign_id as source_campaign_id,
     any_value(c.name) as campaign_name,
     f.ad_group_id as source_ad_group_id,

@@ -6,7 +6,11 @@ select
     property_firstname as first_name,
     property_lastname as last_name,
     property_country as country,
-    case when cast(property_hs_email_optout as boolean) then false end as has_email_consent,
+    case
+        when cast(property_hs_email_optout as boolean) then false
+        -- Who did not opt out has not thereby agreed: consent needs its legal basis.
+        when lower(cast(property_hs_legal_basis as varchar)) like '%consent%' then true
+    end as has_email_consent,
     property_createdate as created_at,
     coalesce(property_lastmodifieddate, _fivetran_synced) as updated_at,
     coalesce(cast(_fivetran_deleted as boolean), false) as is_deleted

@@ -47,7 +47,7 @@ bought as (
 )
 select
     cast(f."date" as date) as performance_date,
-    'meta_ads' as platform,
+    'Meta Ads' as platform,
     a.campaign_id as source_campaign_id,
     c.name as campaign_name,
     a.ad_set_id as source_ad_group_id,

@@ -24,7 +24,7 @@ figures as (
 )
 select
     cast(f.day as date) as performance_date,
-    'microsoft_ads' as platform,
+    'Microsoft Ads' as platform,
     f.campaign_id as source_campaign_id,
     any_value(c.name) as campaign_name,
     f.ad_group_id as source_ad_group_id,

@@ -1,0 +1,24 @@
+-- A profile.
+select
+    id as source_contact_id,
+    attributes ->> '$.email' as email,
+    attributes ->> '$.phone_number' as phone,
+    attributes ->> '$.first_name' as first_name,
+    attributes ->> '$.last_name' as last_name,
+    attributes ->> '$.location.country' as country,
+    -- Who is suppressed keeps the consent once given, and may not be written to.
+    upper(attributes ->> '$.subscriptions.email.marketing.consent') = 'SUBSCRIBED'
+    and coalesce(
+        try_cast(
+            attributes ->> '$.subscriptions.email.marketing.can_receive_email_marketing' as boolean
+        ), true
+    ) as has_email_consent,
+    upper(attributes ->> '$.subscriptions.sms.marketing.consent') = 'SUBSCRIBED'
+    and coalesce(
+        try_cast(
+            attributes ->> '$.subscriptions.sms.marketing.can_receive_sms_marketing' as boolean
+        ), true
+    ) as has_sms_consent,
+    attributes ->> '$.created' as created_at,
+    coalesce(updated, attributes ->> '$.updated') as updated_at
+from profiles

@@ -1,0 +1,36 @@
+-- A contact.
+select
+    coalesce(canonical_vid, vid) as source_contact_id,
+    coalesce(
+        properties__email__value, property_email__value, properties ->> '$.email.value'
+    ) as email,
+    coalesce(
+        properties__phone__value, property_phone__value, properties ->> '$.phone.value'
+    ) as phone,
+    coalesce(
+        properties__firstname__value, property_firstname__value, properties ->> '$.firstname.value'
+    ) as first_name,
+    coalesce(
+        properties__lastname__value, property_lastname__value, properties ->> '$.lastname.value'
+    ) as last_name,
+    coalesce(
+        properties__country__value, property_country__value, properties ->> '$.country.value'
+    ) as country,
+    case
+        when try_cast(
+            coalesce(properties__hs_email_optout__value, property_hs_email_optout__value)
+            as boolean
+        ) then false
+        -- Who did not opt out has not thereby agreed: consent needs its legal basis.
+        when
+            lower(
+                coalesce(properties__hs_legal_basis__value, property_hs_legal_basis__value)
+            ) like '%consent%'
+            then true
+    end as has_email_consent,
+    coalesce(properties__createdate__value, property_createdate__value) as created_at,
+    coalesce(
+        properties__lastmodifieddate__value, property_lastmodifieddate__value, versiontime,
+        _sdc_received_at
+    ) as updated_at
+from contacts
