@@ -1,33 +1,27 @@
-"""JSON lines in the files of a folder, as payloads."""
+"""JSON lines in files, as payloads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from marketing_platform.errors import SourceError
+from collections.abc import Iterable, Sequence
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
-def json_files(folder: Path) -> list[Path]:
-    """The files of JSON lines in a folder, at any depth."""
-    if not folder.is_dir():
-        raise SourceError("no such folder", where=str(folder), mend="Correct the folder")
-    return sorted(
+def json_files(files: Iterable[str]) -> list[str]:
+    """Those of the files that have JSON lines in them, by their names."""
+    return [
         path
-        for path in folder.rglob("*")
-        if path.name.endswith(_ENDINGS) and not path.name.startswith(".") and path.is_file()
-    )
+        for path in files
+        if path.endswith(_ENDINGS) and not path.rpartition("/")[2].startswith(".")
+    ]
 
 
-def json_lines(folder: Path) -> str:
+def json_lines(paths: Sequence[str]) -> str:
     """A select with the column `payload`: each line, or each element of a line that is a list.
 
     A line that is no JSON becomes a JSON text.
     """
-    paths = [str(path) for path in json_files(folder) if path.stat().st_size]
     if not paths:
         return "select cast(null as varchar) as payload where false"
     return f"""

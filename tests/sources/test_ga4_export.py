@@ -157,6 +157,7 @@ def test_events_of_the_same_moment_are_told_apart(
 
 
 def test_a_folder_without_an_export_is_told(tmp_path: Path, make_settings: MakeSettings) -> None:
+    (tmp_path / "none").mkdir()
     with pytest.raises(SourceError, match="no file events_YYYYMMDD"):
         shop(make_settings, tmp_path / "none").pull(days("2026-01-05", "2026-01-06"))
 

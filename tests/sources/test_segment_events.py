@@ -22,7 +22,9 @@ JANUARY = Window(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 2, 1,
 def pulled(folder: Path, stream: str, window: Window = JANUARY) -> list[Any]:
     walk = SYSTEM.stream(stream).walk
     assert isinstance(walk, Query)
-    settings = SYSTEM.settings_model.model_validate({"type": "segment_events", "folder": folder})
+    settings = SYSTEM.settings_model.model_validate(
+        {"type": "segment_events", "folder": str(folder)}
+    )
     with duckdb.connect() as connection:
         select = walk.select(connection, settings, window)
         return [json.loads(row[0]) for row in connection.execute(select).fetchall()]

@@ -12,10 +12,10 @@ from collections import defaultdict
 from typing import Any
 
 import duckdb
-from pydantic import Field
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.fields import date, ident, microseconds, text
+from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import lines_of
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
@@ -40,10 +40,8 @@ _IDENTITY = (
 )
 
 
-class Ga4ExportSettings(SystemSettings):
-    """`folder` holds the files, also in folders of its own: a path, or a URL that DuckDB reads."""
-
-    folder: str = Field(min_length=1)
+class Ga4ExportSettings(FolderSettings):
+    """The folder or the bucket that BigQuery exports to."""
 
 
 def _select(con: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window) -> str:
@@ -51,35 +49,30 @@ def _select(con: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Wi
     assert isinstance(settings, Ga4ExportSettings)  # noqa: S101 - tells the type checker
     rows = [
         _rows(day, path)
-        for day, paths in sorted(_files_by_day(con, settings.folder).items())
+        for day, paths in sorted(_files_by_day(con, settings).items())
         if window.first_date <= day <= window.last_date
         for path in paths
     ]
     return _reshaped(" union all ".join(rows)) if rows else "select '' as payload where false"
 
 
-def _files_by_day(con: duckdb.DuckDBPyConnection, folder: str) -> dict[dt.date, list[str]]:
+def _files_by_day(
+    con: duckdb.DuckDBPyConnection, settings: Ga4ExportSettings
+) -> dict[dt.date, list[str]]:
     """The files of each day: those of the whole day, else those of the day as far as it got."""
     whole: dict[dt.date, list[str]] = defaultdict(list)
     begun: dict[dt.date, list[str]] = defaultdict(list)
-    for path in _files(con, folder):
+    for path in settings.files(con):
         if name := _NAME.search(path):
             day = dt.datetime.strptime(name["day"], "%Y%m%d").replace(tzinfo=dt.UTC).date()
             (begun if name["intraday"] else whole)[day].append(path)
     if not whole and not begun:
         raise SourceError(
-            "no file events_YYYYMMDD* of a GA4 export", where=folder, mend="Correct the folder"
+            "no file events_YYYYMMDD* of a GA4 export",
+            where=settings.folder,
+            mend="Correct the folder",
         )
     return {**begun, **whole}
-
-
-def _files(con: duckdb.DuckDBPyConnection, folder: str) -> list[str]:
-    try:
-        found = con.execute("select file from glob(?) order by file", [f"{folder.rstrip('/')}/**"])
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(reason, where=folder, mend="Correct the folder") from None
-    return [path for (path,) in found.fetchall()]
 
 
 def _rows(day: dt.date, path: str) -> str:
@@ -147,7 +140,7 @@ def _reshaped(rows: str) -> str:
 
 def _probe(client: Any, settings: Ga4ExportSettings) -> str:
     with duckdb.connect() as con:
-        days = _files_by_day(con, settings.folder)
+        days = _files_by_day(con, settings)
     return f"{len(days)} days, the newest {max(days)}"
 
 

@@ -1,12 +1,11 @@
-"""Events in the Segment spec (track, page, screen, identify), as JSON lines in a folder."""
+"""Events in the Segment spec (track, page, screen, identify), as JSON lines in a folder or a bucket."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import duckdb
 
 from marketing_platform.sources.fields import ident, text, timestamp
+from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
@@ -15,23 +14,26 @@ _MOMENTS = ("$.timestamp", "$.originalTimestamp", "$.receivedAt", "$.sentAt")
 _IS_IDENTIFY = "coalesce(call ->> '$.type', '') = 'identify'"
 
 
-class SegmentEventsSettings(SystemSettings):
+class SegmentEventsSettings(FolderSettings):
     """A folder in which files of JSON lines lie, at any depth; gzip too."""
-
-    folder: Path
 
 
 def _events(connection: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window) -> str:
-    return _calls(settings, window, f"not {_IS_IDENTIFY}")
+    return _calls(connection, settings, window, f"not {_IS_IDENTIFY}")
 
 
 def _identifies(
     connection: duckdb.DuckDBPyConnection, settings: SystemSettings, window: Window
 ) -> str:
-    return _calls(settings, window, _IS_IDENTIFY)
+    return _calls(connection, settings, window, _IS_IDENTIFY)
 
 
-def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
+def _calls(
+    connection: duckdb.DuckDBPyConnection,
+    settings: SystemSettings,
+    window: Window,
+    condition: str,
+) -> str:
     """The calls of the window. A line that is no call, or has no moment, is in every window."""
     assert isinstance(settings, SegmentEventsSettings)  # noqa: S101 - tells the type checker
     moments = ", ".join(f"try_cast(payload ->> '{path}' as timestamptz)" for path in _MOMENTS)
@@ -39,7 +41,7 @@ def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
         select payload
         from (
             select payload, cast(payload as json) as call, coalesce({moments}) as moment
-            from ({json_lines(settings.folder)})
+            from ({json_lines(json_files(settings.files(connection)))})
         )
         where {condition}
             and (
@@ -53,7 +55,9 @@ def _calls(settings: SystemSettings, window: Window, condition: str) -> str:
 
 
 def _probe(client: object, settings: SegmentEventsSettings) -> str:
-    return f"{len(json_files(settings.folder))} files in {settings.folder}"
+    with duckdb.connect() as connection:
+        found = json_files(settings.files(connection))
+    return f"{len(found)} files in {settings.folder}"
 
 
 _EVENTS = Stream(
