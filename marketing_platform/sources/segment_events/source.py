@@ -1,4 +1,4 @@
-"""Events in the Segment spec (track, page, screen, identify), as JSON lines in a folder or a bucket."""
+"""Events in the Segment spec (track, page, screen, identify): JSON lines in a folder or bucket."""
 
 from __future__ import annotations
 
