@@ -25,10 +25,10 @@ def _of(entity: str, columns: str) -> Mapping[str, Column]:
     return {name: ENTITIES[entity][name] for name in columns.split()}
 
 
-def _reporting(column: str) -> Column:
-    """An amount of money in the shop's own currency."""
+def _reporting(column: str, ge: int | None = 0) -> Column:
+    """An amount of money in the shop's own currency, at least `ge`."""
     return money(
-        f"`{column}` in the shop's currency at the day's rate; null: no rate.", nullable=True, ge=0
+        f"`{column}` in the shop's currency at the day's rate; null: no rate.", nullable=True, ge=ge
     )
 
 
@@ -95,6 +95,7 @@ CORE: tuple[Contract, ...] = (
             "quantity": integer("Pieces.", ge=0),
             "unit_price_amount": money("Price of a piece.", ge=0, scale=4),
             "line_amount": money("Quantity times price.", ge=0),
+            "line_reporting_amount": _reporting("line_amount"),
             "currency": text("ISO 4217 code."),
         },
         key=["order_item_id"],
@@ -198,6 +199,7 @@ CORE: tuple[Contract, ...] = (
                 "created_at cart_date updated_at completed_at cart_amount currency item_count "
                 "recovery_url",
             ),
+            "cart_reporting_amount": _reporting("cart_amount", None),
         },
         key=["cart_id"],
     ),
@@ -228,6 +230,7 @@ CORE: tuple[Contract, ...] = (
                 "title stage deal_amount currency is_closed is_won close_date created_at "
                 "updated_at",
             ),
+            "deal_reporting_amount": _reporting("deal_amount", None),
         },
         key=["deal_id"],
     ),
@@ -271,6 +274,7 @@ CORE: tuple[Contract, ...] = (
                 "status started_at current_period_end_at cancelled_at ended_at period_amount "
                 "billing_period currency updated_at",
             ),
+            "period_reporting_amount": _reporting("period_amount", None),
         },
         key=["subscription_id"],
     ),
@@ -302,6 +306,8 @@ CORE: tuple[Contract, ...] = (
                 "invoices",
                 "status invoiced_at due_at paid_at due_amount paid_amount currency updated_at",
             ),
+            "due_reporting_amount": _reporting("due_amount", None),
+            "paid_reporting_amount": _reporting("paid_amount", None),
         },
         key=["invoice_id"],
     ),
@@ -315,6 +321,7 @@ CORE: tuple[Contract, ...] = (
             "utm_medium": text("By what means; empty: unknown."),
             "utm_campaign": text("Through which campaign; empty: unknown."),
             **_of("traffic", "session_count visitor_count conversions revenue_amount currency"),
+            "revenue_reporting_amount": _reporting("revenue_amount", None),
         },
         key=["source", "traffic_date", "channel_group", "utm_source", "utm_medium", "utm_campaign"],
     ),

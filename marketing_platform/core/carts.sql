@@ -8,8 +8,11 @@ select
     updated_at,
     completed_at,
     cart_amount,
-    currency,
+    cast(round(cast(cart_amount as double) * r.rate, 2) as decimal(18, 2))
+        as cart_reporting_amount,
+    c.currency,
     item_count,
     recovery_url
-from staging.carts
+from staging.carts as c
+left join core.exchange_rates as r on c.currency = r.currency and c.cart_date = r.rate_date
 where is_deleted is not true

@@ -8,11 +8,16 @@ select
     title,
     stage,
     deal_amount,
-    currency,
+    -- At the rate of the day on which it was made.
+    cast(round(cast(deal_amount as double) * r.rate, 2) as decimal(18, 2))
+        as deal_reporting_amount,
+    d.currency,
     is_closed,
     is_won,
     close_date,
     created_at,
     updated_at
-from staging.deals
+from staging.deals as d
+left join core.exchange_rates as r
+    on d.currency = r.currency and cast(d.created_at as date) = r.rate_date
 where is_deleted is not true

@@ -10,5 +10,8 @@ select
     visitor_count,
     conversions,
     revenue_amount,
-    currency
-from staging.traffic
+    cast(round(cast(revenue_amount as double) * r.rate, 2) as decimal(18, 2))
+        as revenue_reporting_amount,
+    t.currency
+from staging.traffic as t
+left join core.exchange_rates as r on t.currency = r.currency and t.traffic_date = r.rate_date

@@ -65,7 +65,7 @@ def event(key: str, moment: Any, kind: str = "delivered") -> dict[str, Any]:
 
 
 def pulled(folder: Path) -> list[Any]:
-    settings = SendGridSettings(type="sendgrid", events_folder=folder)
+    settings = SendGridSettings(type="sendgrid", events_folder=str(folder))
     walk = SYSTEM.stream("events").walk
     assert isinstance(walk, Query)
     with duckdb.connect() as connection:
@@ -107,7 +107,7 @@ def test_an_empty_folder_has_no_events_and_a_missing_one_is_told(tmp_path: Path)
 
 
 def test_the_same_bounce_is_not_read_from_both_the_lists_and_the_webhook(tmp_path: Path) -> None:
-    both = SendGridSettings(type="sendgrid", api_key=SecretStr("SG.x"), events_folder=tmp_path)
+    both = SendGridSettings(type="sendgrid", api_key=SecretStr("SG.x"), events_folder=str(tmp_path))
     assert [stream.name for stream in SYSTEM.all_streams(both)] == ["events"]
     assert [stream.name for stream in SYSTEM.all_streams(SETTINGS)] == ["suppressions"]
     with pytest.raises(ValidationError, match="needs api_key or events_folder"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -10,6 +9,7 @@ from pydantic import SecretStr, model_validator
 
 from marketing_platform.sources.client import Client, Request
 from marketing_platform.sources.fields import ident, seconds, text
+from marketing_platform.sources.folders import Folder, StoreSettings
 from marketing_platform.sources.in_turn import InTurn, Part
 from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.paging import Offset
@@ -20,7 +20,7 @@ _LISTS = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
 _PAGE_SIZE = 500
 
 
-class SendGridSettings(SystemSettings):
+class SendGridSettings(StoreSettings):
     """An account: `api_key` reads its suppression lists.
 
     With `events_folder`, the events of the webhook that lie there are read instead: they tell of
@@ -28,7 +28,7 @@ class SendGridSettings(SystemSettings):
     """
 
     api_key: SecretStr | None = None
-    events_folder: Path | None = None
+    events_folder: Folder | None = None
 
     @model_validator(mode="after")
     def _has_either(self) -> SendGridSettings:
@@ -47,7 +47,9 @@ def _api(settings: SendGridSettings) -> Api:
 
 def _probe(client: Client, settings: SendGridSettings) -> str:
     if settings.events_folder:
-        return f"{len(json_files(settings.events_folder))} files in {settings.events_folder}"
+        with duckdb.connect() as connection:
+            found = json_files(settings.files_in(connection, settings.events_folder))
+        return f"{len(found)} files in {settings.events_folder}"
     for name in _LISTS:
         client.send(Request(f"v3/suppression/{name}", params={"limit": 1}))
     return "all suppression lists can be read"
@@ -74,9 +76,10 @@ def _event_payloads(
     """
     assert isinstance(settings, SendGridSettings)  # noqa: S101 - tells the type checker
     assert settings.events_folder  # noqa: S101 - tells the type checker
+    found = json_files(settings.files_in(connection, settings.events_folder))
     return f"""
         select payload
-        from ({json_lines(settings.events_folder)})
+        from ({json_lines(found)})
         where coalesce(payload ->> '$.event', '') <> 'deferred'
             and coalesce(
                 try_cast(payload ->> '$.timestamp' as bigint)
