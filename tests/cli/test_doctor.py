@@ -14,6 +14,7 @@ from rich.console import Console
 from marketing_platform.commands import examine
 from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import load_settings
@@ -45,3 +46,17 @@ def test_each_system_has_a_line_and_a_refused_one_fails_without_its_secret(tmp_p
         assert ("clock good" in line) != is_wrong
         assert "nothing pulled yet" in line
     assert "shpat_of_somebody_else" not in printed.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_clock_that_is_off_is_told(tmp_path: Path) -> None:
+    facts = make_facts(customers=50, end=dt.date(2026, 6, 30), days=70)
+    faults = Faults(share=1.0, kinds=("clock_off",), in_a_row=1_000)
+    with Sandbox(facts, vendors=["stripe"], faults=faults) as sandbox:
+        sources = demo_sources(sandbox, tmp_path / "secrets")
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
+        settings = load_settings(config_dir=tmp_path / "config", data_dir=tmp_path / "data")
+        printed = Console(file=io.StringIO(), width=400)
+        with pytest.raises(SourceError, match="cannot be used: stripe"):
+            examine(printed, settings)
+    assert "clocks differ by +18" in printed.file.getvalue()  # type: ignore[attr-defined]

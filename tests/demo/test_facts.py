@@ -98,3 +98,20 @@ def test_addresses_differ_between_the_shop_and_the_crm(facts: Facts) -> None:
     same = both.filter(pl.col("email") == pl.col("email_shop")).height
     assert 0 < same < both.height
     assert facts.latest("orders")["account_id"].null_count() > 0
+
+
+def test_messages_are_taken_as_each_person_takes_them(facts: Facts) -> None:
+    sent = facts.messages.filter(pl.col("delivered_at").is_not_null(), pl.col("channel") == "email")
+    seen = sent.join(facts.responses, on="person")
+    often = pl.col("email_open_probability") > 0.6
+    seldom = pl.col("email_open_probability") < 0.2
+    shares = [
+        seen.filter(who).select(pl.col("opened_at").is_not_null().mean()).item()
+        for who in (often, seldom)
+    ]
+    assert shares[0] > 0.6
+    assert shares[1] < 0.2
+    evening = seen.filter(pl.col("preferred_hour").is_between(19, 21))["opened_at"].drop_nulls()
+    assert evening.dt.hour().is_between(18, 21).mean() > 0.4
+    moved = facts.responses.select(pl.col("email_uplift_14d").gt(0).mean()).item()
+    assert 0.8 < moved < 1, "most are moved to buy, some are put off"

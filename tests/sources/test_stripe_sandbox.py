@@ -130,7 +130,12 @@ def _moments(row: dict[str, Any], *names: str) -> Iterator[dt.datetime]:
 
 @pytest.mark.parametrize(
     "faults",
-    [Faults(), Faults(share=0.2, kinds=("rate_limit", "server_error", "broken_json", "reset"))],
+    [
+        Faults(),
+        Faults(
+            share=0.2, kinds=("rate_limit", "server_error", "broken_json", "clock_off", "reset")
+        ),
+    ],
     ids=["well", "faulty"],
 )
 def test_after_two_pulls_staging_is_the_truth(shop: Shop, faults: Faults) -> None:

@@ -19,7 +19,11 @@ _KNOWN_AT_FIRST = 0.75
 _RESTATED_DAYS = 4
 # Days of the week on which it is sent (Monday is 0), and what becomes of a message.
 _EMAIL_DAY, _SMS_DAY = 3, 6
-_EMAIL = {"opened": 0.38, "clicked": 0.12, "unsubscribed": 0.004, "complained": 0.0006}
+# Given that it was opened.
+_CLICKED, _UNSUBSCRIBED, _COMPLAINED = 0.12, 0.0105, 0.0016
+# Who opens at once, and not when it suits best.
+_AT_ONCE_SHARE = 0.4
+_SENDING_HOUR = 9
 _BOUNCED, _HARD = 0.015, 0.3
 _STOPPED = 0.01
 
@@ -74,8 +78,13 @@ def _shared_money(texts: pl.Series) -> pl.Series:
     return amounts("", _shared(cents).to_numpy() / 100)
 
 
-def draw_messages(rng: np.random.Generator, world: World, accounts: pl.DataFrame) -> pl.DataFrame:
-    """A newsletter a week and a text message a month to those who agreed, while events are kept."""
+def draw_messages(
+    rng: np.random.Generator, world: World, accounts: pl.DataFrame, responses: pl.DataFrame
+) -> pl.DataFrame:
+    """A newsletter a week and a text message a month to those who agreed, while events are kept.
+
+    What becomes of one follows the person's `responses`.
+    """
     window = world.window
     days = np.arange(window.history, window.days)
     weekday = (window.dates(days).astype(np.int64) + 3) % 7
@@ -84,7 +93,7 @@ def draw_messages(rng: np.random.Generator, world: World, accounts: pl.DataFrame
     known = accounts.unique("account_id", keep="last", maintain_order=True).sort("account_id")
     kinds = (("email", email_days, "has_email_consent"), ("sms", sms_days, "has_sms_consent"))
     parts = [
-        _campaign(rng, world, known, channel, int(day), consent)
+        _campaign(rng, world, known, responses, channel, int(day), consent)
         for channel, sending, consent in kinds
         for day in sending
     ]
@@ -99,13 +108,14 @@ def _campaign(
     rng: np.random.Generator,
     world: World,
     known: pl.DataFrame,
+    responses: pl.DataFrame,
     channel: str,
     day: int,
     consent: str,
 ) -> pl.DataFrame:
     """One sending: who got it, and what they did with it."""
     window = world.window
-    sending = day * DAY_SECONDS + 9 * 3600
+    sending = day * DAY_SECONDS + _SENDING_HOUR * 3600
     address = "email" if channel == "email" else "phone"
     there = world.records.account_at[known["person"].to_numpy()] < sending
     to = known.filter(pl.Series(there) & pl.col(consent).fill_null(False))
@@ -114,13 +124,18 @@ def _campaign(
     sent = sending + rng.integers(0, 1800, size)
     is_bounced = rng.random(size) < _BOUNCED
     is_email = channel == "email"
-    opened = ~is_bounced & (rng.random(size) < _EMAIL["opened"]) & is_email
-    clicked = rng.random(size) < _EMAIL["clicked"]
-    clicked &= opened if is_email else ~is_bounced
-    left = opened & (rng.random(size) < _EMAIL["unsubscribed"] / _EMAIL["opened"])
-    complained = opened & (rng.random(size) < _EMAIL["complained"] / _EMAIL["opened"])
+    takes = responses[to["person"].to_numpy()]
+    opened = ~is_bounced & (rng.random(size) < takes["email_open_probability"].to_numpy())
+    opened &= is_email
+    follows = ~is_bounced & (rng.random(size) < takes["sms_follow_probability"].to_numpy())
+    clicked = opened & (rng.random(size) < _CLICKED) if is_email else follows
+    left = opened & (rng.random(size) < _UNSUBSCRIBED)
+    complained = opened & (rng.random(size) < _COMPLAINED)
     stopped = ~is_bounced & (rng.random(size) < _STOPPED) & (not is_email)
-    delay = 60 + rng.exponential(4 * 3600, size).astype(np.int64)
+    at_once = 60 + rng.exponential(2 * 3600, size)
+    hours = (takes["preferred_hour"].to_numpy() - _SENDING_HOUR + rng.normal(0, 0.7, size)) % 24
+    delay = np.where(rng.random(size) < _AT_ONCE_SHARE, at_once, 1860 + hours * 3600)
+    delay = delay.astype(np.int64)
 
     def at(name: str, happens: np.typing.NDArray[np.bool_], after: Ints) -> pl.Series:
         moment = np.minimum(sent + after, window.stop - 1)

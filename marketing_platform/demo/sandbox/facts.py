@@ -6,6 +6,7 @@ Tables with "(versions)" have a row for each state a record was in; `updated_at`
 began. All other tables have one row per key. `Facts.latest` gives the newest rows as of a moment.
 
 - people: person, first_name, last_name, email, alternative_email, phone, country, language
+- responses: person, and how that person takes messages (see `drawing.responses`); nobody is told
 - accounts (versions): account_id, person, email, phone, first_name, last_name, country, language,
   has_email_consent, has_sms_consent (null: never asked), created_at, updated_at
 - crm_contacts (versions): crm_id, person, email (same, typed differently, another or null), phone,
@@ -63,6 +64,7 @@ import polars as pl
 from marketing_platform.demo.drawing.advertising import draw_ad_days, draw_messages
 from marketing_platform.demo.drawing.contacts import draw_crm, draw_people_tables, draw_service
 from marketing_platform.demo.drawing.payments import draw_payments, draw_subscriptions
+from marketing_platform.demo.drawing.responses import draw_responses
 from marketing_platform.demo.drawing.trade import draw_products, draw_trade
 from marketing_platform.demo.drawing.web import draw_web
 from marketing_platform.demo.shop import simulate
@@ -70,6 +72,7 @@ from marketing_platform.demo.window import Window
 
 KEYS: dict[str, tuple[str, ...]] = {
     "people": ("person",),
+    "responses": ("person",),
     "accounts": ("account_id",),
     "crm_contacts": ("crm_id",),
     "leads": ("lead_id",),
@@ -103,6 +106,7 @@ class Facts:
     start: dt.datetime
     end: dt.datetime
     people: pl.DataFrame
+    responses: pl.DataFrame
     accounts: pl.DataFrame
     crm_contacts: pl.DataFrame
     leads: pl.DataFrame
@@ -142,7 +146,7 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
     worlds, _, tables = root.spawn(3)
     window = Window(end, days)
     world = simulate(worlds, window, customers)
-    parts = iter(tables.spawn(8))
+    parts = iter(tables.spawn(9))
     people, accounts = draw_people_tables(next(parts), world)
     products, variants = draw_products(next(parts), world)
     trade = draw_trade(next(parts), world)
@@ -153,10 +157,12 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
     last = dt.datetime.combine(end, dt.time(), dt.UTC) + dt.timedelta(days=1)
     charges, charge_refunds = draw_payments(trade)
     service = draw_service(next(parts), world, crm["crm_contacts"])
+    responses = draw_responses(next(parts), people.height)
     return Facts(
         start=last - dt.timedelta(days=days),
         end=last,
         people=people,
+        responses=responses,
         accounts=accounts,
         products=products,
         variants=variants,
@@ -165,7 +171,7 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
         charges=charges,
         charge_refunds=charge_refunds,
         ad_days=draw_ad_days(campaigns, world),
-        messages=draw_messages(campaigns, world, accounts),
+        messages=draw_messages(campaigns, world, accounts, responses),
         **crm,
         **trade,
         **web,

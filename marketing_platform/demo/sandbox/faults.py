@@ -19,10 +19,12 @@ Kind = Literal[
     "repeat_page",
     "skip_page",
     "wrong_type",
+    "clock_off",
     "reset",
 ]
 
-USUAL: tuple[Kind, ...] = tuple(k for k in get_args(Kind) if k not in ("skip_page", "wrong_type"))
+_UNUSUAL = ("skip_page", "wrong_type", "clock_off")
+USUAL: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind not in _UNUSUAL)
 """Those that happen unless others are named: after them, the records are those of the vendor."""
 
 
@@ -40,6 +42,7 @@ class Faults:
       are lets that be noticed.
     - `wrong_type`: in some of its records a field that is no key has another type. Such a record
       is held back until it is asked for again.
+    - `clock_off`: the vendor's clock, by which it dates the answer, is hours ahead.
     - `reset`: the connection is cut without an answer.
 
     The same request does not go wrong more than `in_a_row` times in a row.

@@ -62,6 +62,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -80,6 +81,7 @@ from marketing_platform.demo.sandbox.faults import FaultDraw, Faults, mistyped
 from marketing_platform.demo.sandbox.shelf import Shelf, skips_page
 
 _HOST = "127.0.0.1"
+_CLOCK_OFF_SECONDS = 5 * 3600
 # How vendors call the place from which a list goes on.
 _PLACES = {
     *("after", "cursor", "page", "offset", "start", "starting_after", "page[cursor]"),
@@ -198,6 +200,7 @@ class Sandbox:
             log_level=60,
             access_log=False,
             lifespan="off",
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         socket = config.bind_socket()
@@ -290,7 +293,19 @@ class _Door:
         self, endpoint: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         """The endpoint behind the door."""
+        handle = self._handled(endpoint)
 
+        async def dated(request: Request) -> Response:
+            answer = await handle(request)
+            ahead = _CLOCK_OFF_SECONDS if request.scope.get("sandbox_clock_off") else 0
+            answer.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+            return answer
+
+        return dated
+
+    def _handled(
+        self, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
             path = request.url.path
             self._sandbox.requests[f"{request.method} {path}"] += 1
@@ -306,6 +321,7 @@ class _Door:
                 return self._vendor.error(429 if kind == "rate_limit" else 500)
             if kind == "reset":
                 return _Reset()
+            request.scope["sandbox_clock_off"] = kind == "clock_off"
             if kind == "slow":
                 await asyncio.sleep(self._sandbox._draw.faults.slow_seconds)
             refused = self._vendor.authorised(self._shop, request)
