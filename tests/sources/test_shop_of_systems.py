@@ -26,7 +26,7 @@ SYSTEMS = ("shopify", "stripe", "klaviyo", "google_ads")
 
 @cache
 def facts_of_shop() -> Facts:
-    return make_facts(customers=150, seed=5, end=END, days=90)
+    return make_facts(customers=250, seed=5, end=END, days=90)
 
 
 def built(folder: Path, faults: Faults | None = None) -> Warehouse:
