@@ -108,18 +108,17 @@ def fill_segment(warehouse: Warehouse) -> None:
     now = {"as_of": [moment], "as_of_date": [moment.date()]}
     warehouse.replace("core.clock", pl.DataFrame(now).cast({"as_of": pl.Datetime("us")}))
     ids = pl.Series("customer_id", [f"c{number:06}" for number in range(MEMBERS)])
-    counts = [
-        name
+    needed = {
+        name: column.dtype
         for name, column in CONTRACTS["profiles.customers"].columns.items()
-        if not column.nullable and name.endswith(("_count", "_days"))
-    ]
+        if not column.nullable and name not in ("customer_id", "lifecycle_stage", "is_buyer")
+    }
     profiles = CONTRACTS["profiles.customers"].empty()
     frame = ids.to_frame().with_columns(
         pl.concat_str(ids, pl.lit("@example.com")).alias("email"),
         pl.lit(True).alias("is_buyer"),
-        pl.lit("active").alias("lifecycle_stage"),
-        pl.lit(0).cast(pl.Decimal(18, 2)).alias("lifetime_value_amount"),
-        *(pl.lit(0, pl.Int64).alias(name) for name in counts),
+        pl.lit("loyal").alias("lifecycle_stage"),
+        *(pl.lit(0).cast(pl.Int64).cast(dtype).alias(name) for name, dtype in needed.items()),
     )
     warehouse.replace("profiles.customers", pl.concat([profiles, frame], how="diagonal"))
     members = ids.to_frame().select(

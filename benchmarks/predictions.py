@@ -60,6 +60,9 @@ def scratch_warehouse(orders: pl.DataFrame) -> Warehouse:
         money.alias("gross_amount"),
         pl.lit(0).cast(pl.Decimal(18, 2)).alias("refund_amount"),
         money.alias("net_amount"),
+        pl.lit(0.0).alias("discount_share"),
+        pl.lit(False).alias("is_discounted"),
+        pl.lit(1, pl.Int64).alias("quantity"),
     )
     warehouse.replace("profiles.orders", frame)
     last = orders["order_date"].max()

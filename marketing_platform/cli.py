@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from marketing_platform.errors import InputError, PlatformError
+from marketing_platform.identity_cli import dedupe, identity_app
 from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, load_settings
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 app.add_typer(activation_app, name="activation")
+app.add_typer(identity_app, name="identity")
+app.command()(dedupe)
 
 Maps = Annotated[
     list[str] | None,

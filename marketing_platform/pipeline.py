@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from marketing_platform.core import clock, countries, exchange_rates
-from marketing_platform.identity import links
+from marketing_platform.identity import given, mapping, probable
 from marketing_platform.predictions import tables as predictions
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
@@ -24,7 +24,9 @@ _PYTHON = (
     *countries.TABLES,
     *exchange_rates.TABLES,
     *clock.TABLES,
-    *links.TABLES,
+    *given.TABLES,
+    *probable.TABLES,
+    *mapping.TABLES,
     *predictions.TABLES,
     *segments.TABLES,
 )

@@ -54,6 +54,7 @@ CORE: tuple[Contract, ...] = (
             "last_name": text("Family name.", nullable=True),
             "country": text("Country, ISO 3166-1 alpha-2.", nullable=True),
             "language": text("Language, BCP 47.", nullable=True),
+            **_of("contacts", "birth_date street city postcode region loyalty_number"),
             "has_email_consent": flag(
                 "Agreed to marketing by e-mail; null: unknown.", nullable=True
             ),
@@ -289,7 +290,7 @@ CORE: tuple[Contract, ...] = (
             **_of(
                 "payments",
                 "payment_kind payment_status paid_at payment_date payment_amount currency "
-                "updated_at",
+                "card_fingerprint updated_at",
             ),
             "payment_reporting_amount": _reporting("payment_amount"),
         },

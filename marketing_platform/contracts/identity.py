@@ -2,25 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from marketing_platform.contracts.contract import (
+    Column,
     Contract,
     contract,
+    date,
     flag,
     integer,
     key,
+    share,
     text,
     timestamp,
 )
+from marketing_platform.contracts.entities import ENTITIES
+from marketing_platform.settings import GOLDEN_ATTRIBUTES
+
+KINDS = ("email", "phone", "loyalty", "card", "source_id")
+RULES = ("most_recent", "most_trusted", "most_frequent")
+
+
+def _golden() -> Iterator[tuple[str, Column]]:
+    """Each attribute, and beside it the source of the contact that it is from."""
+    contacts = ENTITIES["contacts"]
+    for name in GOLDEN_ATTRIBUTES:
+        told = contacts[name].description.removesuffix(".").removesuffix(" as it came")
+        made = date if name == "birth_date" else text
+        yield name, made(f"{told}, of the contact that is chosen.", nullable=True)
+        yield f"{name}_source", text(f"The source that `{name}` is from.", nullable=True)
+
 
 IDENTITY: tuple[Contract, ...] = (
+    contract("identity.disposable_domains", {"domain": key("The domain.")}, key=["domain"]),
+    contract(
+        "identity.limits",
+        {
+            "kind": text("Kind of identifier.", one_of=KINDS),
+            "shared_by": integer("Contacts that may share one.", ge=1),
+        },
+        key=["kind"],
+    ),
+    contract(
+        "identity.attribute_rules",
+        {
+            "attribute": text("The attribute.", one_of=GOLDEN_ATTRIBUTES),
+            "source": key("The source."),
+            "rule": text("How it is chosen among contacts.", one_of=RULES),
+            "rank": integer("Place of the source among the trusted; low is better.", ge=0),
+        },
+        key=["attribute", "source"],
+    ),
     contract(
         "identity.identifiers",
         {
             "contact_id": key("The contact."),
-            "kind": text("Kind of identifier.", one_of=("email", "phone", "source_id")),
+            "kind": text("Kind of identifier.", one_of=KINDS),
             "value": key("Its normalised value."),
+            "contact_count": integer("Contacts that have it.", ge=1),
+            "unused_reason": text(
+                "Why it ties nobody; null where it ties.",
+                nullable=True,
+                one_of=("disposable domain", "obvious fake", "too short", "shared by too many"),
+            ),
         },
         key=["contact_id", "kind", "value"],
+    ),
+    contract(
+        "identity.probable_links",
+        {
+            "contact_id": key("A contact."),
+            "other_contact_id": key("Another one."),
+            "probability": share("That they are one person."),
+        },
+        key=["contact_id", "other_contact_id"],
     ),
     contract(
         "identity.contact_customers",
@@ -35,14 +90,11 @@ IDENTITY: tuple[Contract, ...] = (
         {
             "customer_id": key("Key: the person."),
             "contact_count": integer("Contacts tied together.", ge=1),
+            "source_count": integer("Sources that know the person.", ge=1),
             "source_contact_id": text("The source's key of the latest contact.", nullable=True),
-            "email": text("E-mail of the latest contact that has one.", nullable=True),
-            "phone": text("Phone of the latest contact that has one.", nullable=True),
-            "first_name": text("Given name.", nullable=True),
-            "last_name": text("Family name.", nullable=True),
-            "country": text("Country.", nullable=True),
-            "has_email_consent": flag("Agreed to e-mail: the latest word.", nullable=True),
-            "has_sms_consent": flag("Agreed to text messages: the latest word.", nullable=True),
+            **dict(_golden()),
+            "has_email_consent": flag("Agreed to e-mail, everywhere.", nullable=True),
+            "has_sms_consent": flag("Agreed to text messages, everywhere.", nullable=True),
             "created_at": timestamp("First known moment.", nullable=True),
         },
         key=["customer_id"],

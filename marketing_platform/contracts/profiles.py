@@ -1,6 +1,12 @@
-"""Contracts of `profiles`: what is known of each customer as of the clock."""
+"""Contracts of `profiles`: what is known of each customer as of the clock.
+
+What a field means stands in one place, as a comment above it in its table's SQL: see `definitions`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from marketing_platform.contracts.contract import (
     Column,
@@ -16,43 +22,183 @@ from marketing_platform.contracts.contract import (
     text,
     timestamp,
 )
+from marketing_platform.contracts.definitions import definitions
 
-LIFECYCLE_STAGES = ("prospect", "new", "active", "cooling", "lapsed")
+LIFECYCLE_STAGES = (
+    *("subscriber", "first_time_buyer", "repeat_buyer", "loyal", "vip", "advocate"),
+    *("at_risk", "lapsed"),
+)
+RHYTHMS = ("new", "active", "cooling", "lapsed")
 
 
-def _score(what: str) -> Column:
-    return integer(f"Quintile of {what}, 5 is best.", ge=1, le=5)
+def _count() -> Column:
+    return integer("", ge=0)
 
 
-_RFM: dict[str, Column] = {
-    "first_ordered_at": timestamp("First purchase."),
-    "last_ordered_at": timestamp("Last purchase."),
-    "recency_days": integer("Days since the last purchase.", ge=0),
-    "tenure_days": integer("Days since the first purchase.", ge=0),
-    "order_count": integer("Purchases.", ge=1),
-    "lifetime_value_amount": money("Spent, less what was refunded."),
-    "average_order_value_amount": money("Gross amount per purchase.", ge=0),
-    "refund_share": share("Share of the gross amount that was refunded."),
-    "days_between_orders": number(
-        "Mean gap between days of purchase; null before two.", nullable=True, ge=0
-    ),
-    "recency_score": _score("recency"),
-    "frequency_score": _score("the number of purchases"),
-    "monetary_score": _score("lifetime value"),
-    "value_percentile": share("Share of buyers whose lifetime value is lower or equal."),
-    "lifecycle_stage": text("Where the buyer stands.", one_of=LIFECYCLE_STAGES),
+def _some(make: Callable[..., Column], **limits: object) -> Column:
+    return make("", nullable=True, **limits)
+
+
+_SCORE = integer("", ge=1, le=5)
+# The tables whose fields a profile has, in its order.
+_GROUPS: Mapping[str, Mapping[str, Column]] = {
+    "rfm": {
+        "first_ordered_at": timestamp(""),
+        "last_ordered_at": timestamp(""),
+        "recency_days": _count(),
+        "tenure_days": _count(),
+        "order_count": integer("", ge=1),
+        "lifetime_value_amount": money(""),
+        "average_order_value_amount": money("", ge=0),
+        "refund_share": share(""),
+        "days_between_orders": _some(number, ge=0),
+        "recency_score": _SCORE,
+        "frequency_score": _SCORE,
+        "monetary_score": _SCORE,
+        "value_percentile": share(""),
+        "rhythm": text("", one_of=RHYTHMS),
+    },
+    "buying": {
+        "days_between_orders_spread": _some(number, ge=0),
+        "refund_amount": money("", ge=0),
+        "net_90d_amount": money(""),
+        "net_365d_amount": money(""),
+        "order_90d_count": _count(),
+        "order_365d_count": _count(),
+        "discount_share": share(""),
+        "discounted_order_share": share(""),
+        "quantity": _count(),
+        "first_order_amount": money(""),
+        "last_order_amount": money(""),
+        "value_slope": _some(number),
+        "is_value_plateau": flag(""),
+    },
+    "behaviour": {
+        "last_seen_at": timestamp(""),
+        **{
+            f"{what}_{days}d_count": _count()
+            for what in ("product_viewed", "product_added", "searched")
+            for days in (1, 7, 30, 90)
+        },
+        "advocated_365d_count": _count(),
+        **{f"visit_{days}d_count": _count() for days in (1, 7, 30, 90)},
+        "dwell_seconds": _some(number, ge=0),
+        "active_30d_days": _count(),
+        "visit_velocity": _some(number, ge=0),
+        "is_velocity_decay": flag(""),
+        "last_product_added_at": _some(timestamp),
+        "last_order_completed_at": _some(timestamp),
+    },
+    "affinity": {
+        "top_category": _some(text),
+        "top_category_share": _some(share),
+        "top_brand": _some(text),
+        "top_brand_share": _some(share),
+        "price_tier": _some(share),
+        "price_sensitivity": _some(share),
+    },
+    "carts": {
+        "open_cart_at": timestamp(""),
+        "open_cart_amount": _some(money),
+        "open_cart_item_count": _some(integer, ge=0),
+        "open_cart_url": _some(text),
+        "open_cart_age_hours": number("", ge=0),
+    },
+    "engagement": {
+        "email_opened_30d_count": _count(),
+        "email_opened_90d_count": _count(),
+        "email_clicked_30d_count": _count(),
+        "email_clicked_90d_count": _count(),
+        "sms_clicked_90d_count": _count(),
+        "email_opened_of_last_10_count": integer("", ge=0, le=10),
+        "email_open_share": _some(share),
+        "email_click_share": _some(share),
+        "last_email_engaged_at": _some(timestamp),
+        "last_sms_engaged_at": _some(timestamp),
+        "last_message_at": _some(timestamp),
+        "email_soft_bounced_90d_count": _count(),
+        "has_email_bounced_hard": flag(""),
+    },
+    "acquisition": {
+        "first_touch_at": timestamp(""),
+        "first_touch_source": text(""),
+        "first_touch_medium": text(""),
+        "first_touch_campaign": _some(text),
+        "last_touch_source": text(""),
+        "last_touch_medium": text(""),
+        "last_touch_campaign": _some(text),
+        "acquisition_cost_amount": _some(money, ge=0),
+    },
+    "service": {
+        "crm_stage": _some(text),
+        "open_deal_count": _count(),
+        "open_deal_amount": money(""),
+        "open_ticket_count": _count(),
+        "ticket_90d_count": _count(),
+        "last_ticket_at": _some(timestamp),
+    },
+}
+_OWN: Mapping[str, Column] = {
+    "source_contact_id": _some(text),
+    "email": _some(text),
+    "phone": _some(text),
+    "first_name": _some(text),
+    "last_name": _some(text),
+    "country": _some(text),
+    "language": _some(text),
+    "city": _some(text),
+    "postcode": _some(text),
+    "region": _some(text),
+    "timezone": _some(text),
+    "birth_date": _some(date),
+    "birthday_in_days": _some(integer, ge=0, le=366),
+    "anniversary_in_days": _some(integer, ge=0, le=366),
+    "loyalty_number": _some(text),
+    "source_count": integer("", ge=1),
+    "has_email_consent": _some(flag),
+    "has_sms_consent": _some(flag),
+    "created_at": _some(timestamp),
+    "is_buyer": flag(""),
+    "lifecycle_stage": text("", one_of=LIFECYCLE_STAGES),
 }
 
-_BEHAVIOUR: dict[str, Column] = {
-    "last_seen_at": timestamp("Last event on the site.", nullable=True),
-    "product_viewed_7d_count": integer("Products viewed in the last 7 days.", ge=0),
-    "product_viewed_30d_count": integer("Products viewed in the last 30 days.", ge=0),
-    "product_added_7d_count": integer("Products put into the cart in the last 7 days.", ge=0),
-    "product_added_30d_count": integer("Products put into the cart in the last 30 days.", ge=0),
-    "active_30d_days": integer("Days with an event in the last 30 days.", ge=0),
-    "last_product_added_at": timestamp("Last time something went into the cart.", nullable=True),
-    "last_order_completed_at": timestamp("Last time an order was completed.", nullable=True),
+
+def _defined(table: str, columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns with what the SQL of their table says that they are."""
+    told = definitions("profiles", table)
+    return {name: replace(column, description=told[name]) for name, column in columns.items()}
+
+
+FIELD_GROUPS: Mapping[str, Mapping[str, Column]] = {
+    "customers": _defined("customers", _OWN),
+    **{table: _defined(table, columns) for table, columns in _GROUPS.items()},
 }
+"""The fields of a profile, by the table that computes them."""
+
+
+def _profile() -> dict[str, Column]:
+    """All fields. One of a group is null where the group knows nothing of the customer, unless it is
+    a count, a sum or a flag: then it is zero or false.
+    """
+    found = dict(FIELD_GROUPS["customers"])
+    for columns in list(FIELD_GROUPS.values())[1:]:
+        for name, column in columns.items():
+            if name == "rhythm":
+                continue
+            is_zero = name in _ZEROS or name.endswith("_count") or name.startswith(("is_", "has_"))
+            keeps = is_zero and name != "open_cart_item_count"
+            profiled = _count() if name == "order_count" else column
+            found[name] = replace(
+                column, nullable=column.nullable or not keeps, checks=profiled.checks
+            )
+    return found
+
+
+_ZEROS = {
+    *("lifetime_value_amount", "refund_amount", "net_90d_amount", "net_365d_amount", "quantity"),
+    *("open_deal_amount", "active_30d_days"),
+}
+
 
 PROFILES: tuple[Contract, ...] = (
     contract(
@@ -65,14 +211,16 @@ PROFILES: tuple[Contract, ...] = (
             "gross_amount": money("Sum of the lines before refunds.", ge=0),
             "refund_amount": money("Refunded until the clock.", ge=0),
             "net_amount": money("Gross less refunds."),
+            "discount_share": share("Taken off by discounts, as a share of the gross amount."),
+            "is_discounted": flag("It had a discount or a code."),
+            "quantity": integer("Pieces.", ge=0),
         },
         key=["order_id"],
     ),
-    contract("profiles.rfm", {"customer_id": key("Key: the person."), **_RFM}, key=["customer_id"]),
     contract(
         "profiles.daily_activity",
         {
-            "identifier": key("contact_id, or anonymous:<id> where no contact is known."),
+            "identifier": key("contact_id, or anonymous:<source>:<id> where none is known."),
             "activity_date": date("Day."),
             "event": key("Name of the event."),
             "event_count": integer("Times.", ge=1),
@@ -82,34 +230,36 @@ PROFILES: tuple[Contract, ...] = (
         key=["identifier", "activity_date", "event"],
     ),
     contract(
-        "profiles.behaviour",
-        {"customer_id": key("Key: the person."), **_BEHAVIOUR},
-        key=["customer_id"],
+        "profiles.daily_visits",
+        {
+            "identifier": key("As in profiles.daily_activity."),
+            "activity_date": date("Day."),
+            "visit_count": integer("Visits that began.", ge=1),
+            "dwell_seconds": integer("Time between first and last events of visits.", ge=0),
+        },
+        key=["identifier", "activity_date"],
+    ),
+    contract(
+        "profiles.visitors",
+        {
+            "identifier": key("Key: the device, as in profiles.daily_activity."),
+            "customer_id": key("Who was signed in on it."),
+            "first_seen_at": timestamp("When for the first time."),
+        },
+        key=["identifier"],
+    ),
+    *(
+        contract(
+            f"profiles.{table}",
+            {"customer_id": key("Key: the person."), **columns},
+            key=["customer_id"],
+        )
+        for table, columns in FIELD_GROUPS.items()
+        if table != "customers"
     ),
     contract(
         "profiles.customers",
-        {
-            "customer_id": key("Key: the person."),
-            "source_contact_id": text("The source's key of the latest contact.", nullable=True),
-            "email": text("E-mail.", nullable=True),
-            "phone": text("Phone.", nullable=True),
-            "first_name": text("Given name.", nullable=True),
-            "last_name": text("Family name.", nullable=True),
-            "country": text("Country.", nullable=True),
-            "has_email_consent": flag("Agreed to e-mail.", nullable=True),
-            "has_sms_consent": flag("Agreed to text messages.", nullable=True),
-            "created_at": timestamp("First known moment.", nullable=True),
-            "is_buyer": flag("Has bought at least once."),
-            **{
-                name: Column(column.dtype, column.description, True, column.checks)
-                for name, column in _RFM.items()
-                if name not in ("order_count", "lifetime_value_amount", "lifecycle_stage")
-            },
-            "order_count": integer("Purchases.", ge=0),
-            "lifetime_value_amount": money("Spent, less what was refunded."),
-            "lifecycle_stage": _RFM["lifecycle_stage"],
-            **_BEHAVIOUR,
-        },
+        {"customer_id": key("Key: the person."), **_profile()},
         key=["customer_id"],
     ),
 )

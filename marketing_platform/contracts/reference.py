@@ -20,6 +20,9 @@ REFERENCE: tuple[Contract, ...] = (
             "country": key("ISO 3166-1 alpha-2 code."),
             "alpha_3": text("ISO 3166-1 alpha-3 code.", nullable=True),
             "is_shop_country": flag("It is the country of the shop."),
+            "timezone": text(
+                "Time zone, IANA; null where clocks differ within the country.", nullable=True
+            ),
             "calling_code": text("Calling code; null where there are no phones.", nullable=True),
             "is_main_of_calling_code": flag("The one country that stands for its calling code."),
             "trunk_prefix": text("Dialled before national numbers.", nullable=True),

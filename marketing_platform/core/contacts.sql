@@ -3,38 +3,41 @@
 with
 mentions as (
     select
-        source, contact_id, email, phone, first_name, last_name, country, language,
-        has_email_consent, has_sms_consent, created_at, updated_at, is_deleted, 1 as is_listed
+        source, contact_id, email, phone, first_name, last_name, country, language, birth_date,
+        street, city, postcode, region, loyalty_number, has_email_consent, has_sms_consent,
+        created_at, updated_at, is_deleted, 1 as is_listed
     from staging.contacts
     union all
     select
-        source, contact_id, email, phone, null, null, country, null, null, null, ordered_at,
-        ordered_at, null, 0
+        source, contact_id, email, phone, null, null, country, null, null, null, null, null, null,
+        null, null, null, ordered_at, ordered_at, null, 0
     from staging.orders
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, refunded_at,
+        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, refunded_at,
         refunded_at, null, 0
     from staging.refunds
     union all
     select
-        source, contact_id, email, phone, null, null, null, null, null, null, created_at,
-        updated_at, null, 0
+        source, contact_id, email, phone, null, null, null, null, null, null, null, null, null,
+        null, null, null, created_at, updated_at, null, 0
     from staging.carts
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, occurred_at,
+        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, occurred_at,
         occurred_at, null, 0
     from staging.events
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, paid_at, paid_at,
-        null, 0
+        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, paid_at, paid_at, null, 0
     from staging.payments
     union all
     select
-        source, contact_id, email, phone, null, null, null, null, null, null, occurred_at,
-        occurred_at, null, 0
+        source, contact_id, email, phone, null, null, null, null, null, null, null, null, null,
+        null, null, null, occurred_at, occurred_at, null, 0
     from staging.engagements
 ),
 -- The last word of a person on a channel: who left it stays away until they come back.
@@ -93,6 +96,12 @@ keyed as (
         m.last_name,
         n.country,
         l.language,
+        m.birth_date,
+        nullif(trim(m.street), '') as street,
+        nullif(trim(m.city), '') as city,
+        nullif(upper(trim(m.postcode)), '') as postcode,
+        nullif(trim(m.region), '') as region,
+        nullif(upper(trim(m.loyalty_number)), '') as loyalty_number,
         m.has_email_consent,
         m.has_sms_consent,
         m.created_at,
@@ -127,6 +136,15 @@ merged as (
         arg_max(country, concat(standing, country)) filter (where country is not null) as country,
         arg_max(language, concat(standing, language)) filter (where language is not null)
             as language,
+        arg_max(birth_date, concat(standing, cast(birth_date as varchar)))
+            filter (where birth_date is not null) as birth_date,
+        arg_max(street, concat(standing, street)) filter (where street is not null) as street,
+        arg_max(city, concat(standing, city)) filter (where city is not null) as city,
+        arg_max(postcode, concat(standing, postcode)) filter (where postcode is not null)
+            as postcode,
+        arg_max(region, concat(standing, region)) filter (where region is not null) as region,
+        arg_max(loyalty_number, concat(standing, loyalty_number))
+            filter (where loyalty_number is not null) as loyalty_number,
         bool_and(has_email_consent) as has_email_consent,
         bool_and(has_sms_consent) as has_sms_consent,
         min(created_at) as created_at,
@@ -145,6 +163,12 @@ select
     m.last_name,
     m.country,
     m.language,
+    m.birth_date,
+    m.street,
+    m.city,
+    m.postcode,
+    m.region,
+    m.loyalty_number,
     case when e.has_left then false else m.has_email_consent end as has_email_consent,
     case when s.has_left then false else m.has_sms_consent end as has_sms_consent,
     m.created_at,

@@ -6,9 +6,11 @@ countries and languages as they came become codes, and phones E.164, by joins.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from babel import Locale
@@ -92,7 +94,13 @@ def build_countries(warehouse: Warehouse, settings: Settings) -> Built:
     home = settings.platform.shop.country
     alpha_3 = _alpha_3()
     rows = [
-        {"country": c, "alpha_3": alpha_3.get(c), "is_shop_country": c == home, **_phones(c)}
+        {
+            "country": c,
+            "alpha_3": alpha_3.get(c),
+            "is_shop_country": c == home,
+            "timezone": _timezone(c),
+            **_phones(c),
+        }
         for c in country_codes()
     ]
     return warehouse.replace("core.countries", _frame("core.countries", rows))
@@ -112,6 +120,14 @@ def build_language_names(warehouse: Warehouse, settings: Settings) -> Built:
         {"name": name, "language": language} for name, language in language_names().items()
     ]
     return warehouse.replace("core.language_names", _frame("core.language_names", rows))
+
+
+def _timezone(country: str) -> str | None:
+    """The time zone of the country, where the clocks show the same everywhere in it."""
+    zones = sorted(get_global("territory_zones").get(country, ()))
+    moments = [dt.datetime(2026, month, 15) for month in (1, 7)]
+    offsets = {tuple(ZoneInfo(z).utcoffset(moment) for moment in moments) for z in zones}
+    return zones[0] if len(offsets) == 1 else None
 
 
 @cache

@@ -13,6 +13,7 @@ select
     cast(round(cast(payment_amount as double) * r.rate, 2) as decimal(18, 2))
         as payment_reporting_amount,
     p.currency,
+    card_fingerprint,
     updated_at
 from staging.payments as p
 left join core.exchange_rates as r on p.currency = r.currency and p.payment_date = r.rate_date

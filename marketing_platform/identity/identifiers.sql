@@ -1,23 +1,142 @@
--- One row is an identifier of a contact: its e-mail, its phone, or the source's own key.
+-- One row is an identifier of a contact, and whether it ties the contact to others that have it. An
+-- obvious fake ties nobody, nor does what more contacts share than `identity.shared_by` allows: a
+-- till's phone, a marketplace's address. A contact's own key is an identifier too.
 with
-shared as (
-    select contact_id, 'email' as kind, email as value
+addresses as (
+    select
+        contact_id,
+        split_part(email, '@', 1) as mailbox,
+        case split_part(email, '@', 2)
+            when 'googlemail.com' then 'gmail.com'
+            when 'gmial.com' then 'gmail.com'
+            when 'gmai.com' then 'gmail.com'
+            when 'gamil.com' then 'gmail.com'
+            when 'gnail.com' then 'gmail.com'
+            when 'gmail.con' then 'gmail.com'
+            when 'gmail.co' then 'gmail.com'
+            when 'gmail.de' then 'gmail.com'
+            when 'hotmial.com' then 'hotmail.com'
+            when 'hotmal.com' then 'hotmail.com'
+            when 'hotmai.com' then 'hotmail.com'
+            when 'hotmail.con' then 'hotmail.com'
+            when 'yaho.com' then 'yahoo.com'
+            when 'yahooo.com' then 'yahoo.com'
+            when 'yahoo.con' then 'yahoo.com'
+            when 'outlok.com' then 'outlook.com'
+            when 'outloo.com' then 'outlook.com'
+            when 'outlook.con' then 'outlook.com'
+            when 'iclod.com' then 'icloud.com'
+            when 'icloud.con' then 'icloud.com'
+            else split_part(email, '@', 2)
+        end as domain
     from core.contacts
-    where email is not null
+    where email like '%_@_%'
+),
+domains as (
+    select domain, count(*) as contact_count from addresses group by domain
+),
+-- Two letters changed places in a domain that many others have: exmaple.com.
+mistyped as (
+    select rare.domain, any_value(usual.domain) as usual_domain
+    from domains as rare
+    inner join domains as usual
+        on
+            length(rare.domain) = length(usual.domain)
+            and usual.contact_count >= 50
+            and usual.contact_count >= 10 * rare.contact_count
+            and substr(rare.domain, 1, 1) = substr(usual.domain, 1, 1)
+    where
+        rare.domain <> usual.domain
+        and length(rare.domain) >= 6
+        and damerau_levenshtein(rare.domain, usual.domain) = 1
+        and hamming(rare.domain, usual.domain) = 2
+    group by rare.domain
+    having count(*) = 1
+),
+mailboxes as (
+    select
+        a.contact_id,
+        coalesce(m.usual_domain, a.domain) as domain,
+        case
+            when a.domain = 'gmail.com' then replace(split_part(a.mailbox, '+', 1), '.', '')
+            else split_part(a.mailbox, '+', 1)
+        end as mailbox,
+        f.domain is not null as is_disposable
+    from addresses as a
+    left join mistyped as m on a.domain = m.domain
+    left join identity.disposable_domains as f on a.domain = f.domain
+),
+told as (
+    select
+        contact_id,
+        'email' as kind,
+        concat(mailbox, '@', domain) as value,
+        case
+            when is_disposable then 'disposable domain'
+            when
+                mailbox in (
+                    'asdf', 'asdfasdf', 'asd', 'qwerty', 'none', 'noemail', 'nomail', 'noreply',
+                    'no-reply', 'donotreply', 'do-not-reply', 'unknown', 'anonymous', 'fake'
+                )
+                or mailbox = split_part(domain, '.', 1)
+                or (
+                    mailbox in ('test', 'tester', 'testing', 'abc', 'aaa', 'xxx', 'user', 'email')
+                    and split_part(domain, '.', 1) in (
+                        'test', 'testing', 'example', 'email', 'mail', 'abc', 'aaa', 'xxx', 'none'
+                    )
+                )
+                then 'obvious fake'
+        end as fake_reason
+    from mailboxes
     union all
-    select contact_id, 'phone' as kind, phone as value
+    select
+        contact_id,
+        'phone' as kind,
+        phone as value,
+        case
+            -- Shorter ones are extensions or placeholders.
+            when length(phone) < 8 then 'too short'
+            when
+                regexp_matches(
+                    phone,
+                    '(0000000|1111111|2222222|3333333|4444444|5555555|6666666|7777777|8888888|9999999)$'
+                )
+                or regexp_matches(phone, '(012345678|123456789|1234567890)$')
+                then 'obvious fake'
+        end as fake_reason
     from core.contacts
-    -- Shorter ones are extensions or placeholders, and tie strangers together.
-    where length(phone) >= 8
+    where phone is not null
+    union all
+    select contact_id, 'loyalty' as kind, loyalty_number as value, null as fake_reason
+    from core.contacts
+    where loyalty_number is not null
+    union all
+    select p.contact_id, 'card' as kind, p.card_fingerprint as value, null as fake_reason
+    from core.payments as p
+    inner join core.contacts as c on p.contact_id = c.contact_id
+    where p.card_fingerprint is not null
+    group by 1, 3
 ),
 counted as (
-    select contact_id, kind, value, count(*) over (partition by kind, value) as contact_count
-    from shared
+    select *, count(*) over (partition by kind, value) as contact_count
+    from told
 )
-select contact_id, kind, value
-from counted
--- No person has a hundred accounts: such an address is the till's or a marketplace's.
-where contact_count < 100
+select
+    c.contact_id,
+    c.kind,
+    c.value,
+    c.contact_count,
+    coalesce(
+        c.fake_reason,
+        case when c.contact_count > l.shared_by then 'shared by too many' end
+    ) as unused_reason
+from counted as c
+inner join identity.limits as l on c.kind = l.kind
 union all
-select contact_id, 'source_id' as kind, contact_id as value
+select
+    contact_id,
+    'source_id' as kind,
+    contact_id as value,
+    1 as contact_count,
+    null as unused_reason
 from core.contacts

@@ -1,7 +1,7 @@
 -- One row is a contact (or a visitor without one), a day and an event: how often it happened, up to
 -- the clock. Windows of days are sums over this small table.
 select
-    coalesce(e.contact_id, 'anonymous:' || e.anonymous_id) as identifier,
+    coalesce(e.contact_id, concat('anonymous:', e.source, ':', e.anonymous_id)) as identifier,
     e.event_date as activity_date,
     e.event,
     count(*) as event_count,

@@ -15,7 +15,12 @@ select
     o.order_date,
     o.gross_reporting_amount as gross_amount,
     cast(coalesce(r.refund_amount, 0) as decimal(18, 2)) as refund_amount,
-    cast(o.gross_reporting_amount - coalesce(r.refund_amount, 0) as decimal(18, 2)) as net_amount
+    cast(o.gross_reporting_amount - coalesce(r.refund_amount, 0) as decimal(18, 2)) as net_amount,
+    least(
+        greatest(cast(coalesce(o.discount_amount, 0) / o.gross_amount as double), 0), 1
+    ) as discount_share,
+    coalesce(o.discount_amount > 0, false) or o.discount_codes is not null as is_discounted,
+    o.quantity
 from core.orders as o
 cross join core.clock as k
 inner join identity.contact_customers as m on o.contact_id = m.contact_id

@@ -101,7 +101,7 @@ def updated_at_sql(field: Field, at: Callable[[str], str]) -> str:
     `at` gives the expression of the text at a path.
     """
     moments = [_moment(field.kind, trimmed(at(path))) for path in field.paths]
-    first = f"coalesce({', '.join(moments)}, null)"
+    first = f"coalesce({', '.join([*moments, 'cast(null as timestamp)'])}, null)"
     return (
         f"case when {first} >= timestamp '{_EARLIEST}' and {first} < timestamp '{_LATEST}'"
         f" then {first} end"

@@ -44,6 +44,9 @@ def order_frame(orders: Iterable[Order]) -> pl.DataFrame:
             "gross_amount": f"{amount:.2f}",
             "refund_amount": "0",
             "net_amount": f"{amount:.2f}",
+            "discount_share": 0.0,
+            "is_discounted": False,
+            "quantity": 1,
         }
         for number, (customer, date, amount) in enumerate(orders)
     ]

@@ -72,7 +72,7 @@ class Shop:
 
     def customers(self, *rows: Mapping[str, Any]) -> None:
         """Replace the customers; each has one contact, `files:<customer_id>`."""
-        defaults = {"lifecycle_stage": "prospect", "order_count": 0}
+        defaults = {"lifecycle_stage": "subscriber", "order_count": 0}
         self.fill("profiles.customers", *({**defaults, **row} for row in rows))
         names = [row["customer_id"] for row in rows]
         self.fill(

@@ -199,7 +199,7 @@ def test_the_six_segments_of_the_shop_pick_the_people_they_describe(shop: Shop) 
         (shop.folder / path.name).write_text(path.read_text())
     first, buyer = ago(days=200), {"is_buyer": True, "order_count": 2}
     shop.customers(
-        {**ANNA, "value_percentile": 0.95, "first_ordered_at": first, "lifecycle_stage": "active"},
+        {**ANNA, "value_percentile": 0.95, "first_ordered_at": first, "lifecycle_stage": "loyal"},
         {**BERT, **buyer, "value_percentile": 0.3, "first_ordered_at": ago(days=5)},
         {**CARL, **buyer, "first_ordered_at": first, "lifecycle_stage": "lapsed"},
         {"customer_id": "dora"},

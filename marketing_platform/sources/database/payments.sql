@@ -34,5 +34,6 @@ select
         case when abs(payment_amount) < 100000000000000 then payment_amount end as decimal(18, 2)
     ) as payment_amount,
     upper(currency) as currency,
+    card_fingerprint,
     updated_at
 from raw.database_payments

@@ -1,0 +1,207 @@
+"""The people in any CSV file: which of its records are the same person.
+
+deduped = dedupe(read_people(path))
+deduped.clusters        # a number per record, the same for the same person
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from marketing_platform.errors import InputError
+from marketing_platform.identity.linkage import ROLES, link
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "first_name": ("first_name", "firstname", "given_name", "givenname", "forename", "fname"),
+    "last_name": ("last_name", "lastname", "surname", "family_name", "familyname", "lname"),
+    "birth_date": ("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born"),
+    "email": ("email", "e_mail", "mail", "email_address"),
+    "phone": ("phone", "telephone", "phone_number", "mobile", "tel", "cell"),
+    "street": ("street", "address", "address_1", "address1", "street_address", "address_line_1"),
+    "city": ("city", "town", "suburb", "locality", "place"),
+    "postcode": ("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code"),
+    "region": ("region", "state", "province", "county"),
+    "country": ("country", "country_code"),
+}
+_DATES = (
+    (r"^\d{8}$", "%Y%m%d"),
+    (r"^\d{4}-\d{2}-\d{2}$", "%Y-%m-%d"),
+    (r"^\d{2}\.\d{2}\.\d{4}$", "%d.%m.%Y"),
+    (r"^\d{4}/\d{2}/\d{2}$", "%Y/%m/%d"),
+)
+
+
+@dataclass(frozen=True)
+class People:
+    """Records of people, and what their columns are taken for.
+
+    `roles` maps a role to the column that has it, `identifiers` are columns whose values identify
+    somebody, though with mistakes; `ignored` have no part in comparing.
+    """
+
+    records: pl.DataFrame
+    roles: Mapping[str, str]
+    identifiers: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deduped:
+    """The number of each record's person, and from which probability on two records are one."""
+
+    clusters: pl.Series
+    threshold: float
+    seconds: float
+    pairs: pl.DataFrame = field(repr=False)
+
+
+def read_people(
+    path: Path, told: Mapping[str, str] | None = None, ignored: Sequence[str] = ()
+) -> People:
+    """The people of a CSV file. `told` (role -> column) wins over what the names suggest.
+
+    Raises InputError for a file that cannot be read, or has nothing to compare.
+    """
+    try:
+        records = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy")
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path)) from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
+    told = dict(told or {})
+    for role, column in told.items():
+        if role not in ROLES:
+            raise InputError(
+                f"no role {role!r}", where="--map", mend=f"There are: {', '.join(ROLES)}"
+            )
+        if column not in records.columns:
+            raise InputError(f"no column {column!r}", where=str(path))
+    if unknown := [column for column in ignored if column not in records.columns]:
+        raise InputError(f"no column {unknown[0]!r}", where=str(path))
+    free = [c for c in records.columns if c not in ignored and c not in told.values()]
+    plain = {re.sub(r"\W+", "_", column.strip().lower()): column for column in reversed(free)}
+    roles = {
+        role: next(plain[name] for name in names if name in plain)
+        for role, names in _NAMES.items()
+        if role not in told and any(name in plain for name in names)
+    } | told
+    if not roles:
+        raise InputError(
+            "no column about people is recognised",
+            where=str(path),
+            mend="Say which: --map last_name=COLUMN",
+        )
+    identifiers = [
+        column
+        for column in free
+        if re.search(r"(^|_)id$", column.lower())
+        and column not in roles.values()
+        and _ties(records[column])
+    ]
+    rest = [c for c in records.columns if c not in {*roles.values(), *identifiers}]
+    return People(records, roles, tuple(identifiers), tuple(rest))
+
+
+def _ties(values: pl.Series) -> bool:
+    """Whether some value is there twice: a column that numbers the records ties nobody."""
+    known = values.drop_nulls()
+    return known.n_unique() < known.len()
+
+
+def dedupe(people: People, threshold: float | None = None) -> Deduped:
+    """Find out which records are one person.
+
+    Without a `threshold` it is half of the F1 that is to be expected at it, from the probabilities
+    alone: the choice that is best for F1 if they are right (Lipton et al. 2014,
+    https://arxiv.org/abs/1402.1892).
+    """
+    started = time.perf_counter()
+    columns = {role: people.records[column] for role, column in people.roles.items()}
+    frame = pl.DataFrame({**columns, **{name: people.records[name] for name in people.identifiers}})
+    if "birth_date" in columns:
+        frame = frame.with_columns(_date_text(frame["birth_date"]))
+    linked = link(frame, people.identifiers)
+    chosen = best_threshold(linked.pairs["probability"]) if threshold is None else threshold
+    kept = linked.pairs.filter(pl.col("probability") >= chosen)
+    size = people.records.height
+    graph = coo_array(
+        (np.ones(kept.height, dtype=np.int8), (kept["left"].to_numpy(), kept["right"].to_numpy())),
+        shape=(size, size),
+    )
+    _, labels = connected_components(graph, directed=False)
+    # Persons are numbered in the order of their first records.
+    numbered = pl.Series("cluster_id", labels, dtype=pl.Int64)
+    first = numbered.unique(maintain_order=True)
+    order = pl.DataFrame({"cluster_id": first, "number": np.arange(1, first.len() + 1)})
+    clusters = numbered.to_frame().join(order, on="cluster_id", maintain_order="left")["number"]
+    return Deduped(
+        clusters.rename("cluster_id"), chosen, time.perf_counter() - started, linked.pairs
+    )
+
+
+def best_threshold(probabilities: pl.Series) -> float:
+    """The probability from which on a pair should count, for the highest F1 to be expected."""
+    if probabilities.is_empty():
+        return 0.5
+    ordered = probabilities.sort(descending=True).to_numpy()
+    right = np.cumsum(ordered)
+    expected = 2 * right / (np.arange(1, len(ordered) + 1) + right[-1])
+    return float(expected.max() / 2)
+
+
+def quality(clusters: pl.Series, truth: pl.Series) -> dict[str, Any]:
+    """How clusters compare with the true persons: of pairs, and of whole clusters.
+
+    A cluster is right where its records are those of a person, all of them and no others.
+    """
+    frame = pl.DataFrame({"found": clusters, "true": truth})
+
+    def pairs(*columns: str) -> float:
+        sizes = frame.group_by(*columns).len()["len"].cast(pl.Float64)
+        return float((sizes * (sizes - 1) / 2).sum())
+
+    both, found, true = pairs("found", "true"), pairs("found"), pairs("true")
+    mixed = frame.group_by("found").agg(
+        pl.col("true").n_unique().alias("persons"), pl.col("true").first(), pl.len().alias("size")
+    )
+    whole = frame.group_by("true").len("whole")
+    right = mixed.join(whole, on="true").filter(
+        (pl.col("persons") == 1) & (pl.col("size") == pl.col("whole"))
+    )
+    return {
+        "pairwise": _figures(both, found, true),
+        "cluster": _figures(right.height, mixed.height, whole.height),
+    }
+
+
+def _figures(both: float, found: float, true: float) -> dict[str, float]:
+    precision = both / found if found else 1.0
+    recall = both / true if true else 1.0
+    total = precision + recall
+    f1 = 2 * precision * recall / total if total else 0.0
+    return {"precision": round(precision, 4), "recall": round(recall, 4), "f1": round(f1, 4)}
+
+
+def _date_text(texts: pl.Series) -> pl.Series:
+    """Days as YYYY-MM-DD, of the form that most of them have; others stay as they are."""
+    sample = texts.drop_nulls()
+    for pattern, form in _DATES:
+        if sample.len() and sample.str.contains(pattern).mean() > 0.5:  # type: ignore[operator]
+            parsed = texts.str.to_date(form, strict=False).dt.to_string("%Y-%m-%d")
+            return (
+                pl.select(pl.coalesce(pl.lit(parsed), pl.lit(texts)))
+                .to_series()
+                .rename("birth_date")
+            )
+    return texts.rename("birth_date")

@@ -1,0 +1,124 @@
+"""Why contacts are one customer: the ties between them, one by one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from marketing_platform.errors import InputError
+from marketing_platform.identity.edges import Edge
+from marketing_platform.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A contact, and what ties it to one that was named before: nothing for the first."""
+
+    contact_id: str
+    known_as: str
+    tied_to: str | None = None
+    by: str | None = None
+
+
+def customer_of(warehouse: Warehouse, name: str) -> str:
+    """The customer that is meant: by its id, a contact's, an e-mail or a phone."""
+    found = warehouse.query(
+        """
+        select distinct m.customer_id
+        from identity.contact_customers as m
+        inner join core.contacts as c on m.contact_id = c.contact_id
+        where $name in (m.customer_id, m.contact_id, c.phone) or lower($name) = c.email
+        order by 1
+        """,
+        {"name": name},
+    )["customer_id"].to_list()
+    if len(found) != 1:
+        what = "no customer" if not found else f"{len(found)} customers: {', '.join(found[:5])}"
+        raise InputError(what, where=name, mend="Name a customer, a contact, an e-mail or a phone")
+    customer: str = found[0]
+    return customer
+
+
+def explain(warehouse: Warehouse, customer_id: str, said: Sequence[Edge] = ()) -> list[Tie]:
+    """The contacts of a customer, each with the shortest way to it from the first."""
+    contacts = warehouse.query(
+        """
+        select
+            c.contact_id,
+            concat_ws(
+                ', ', c.email, c.phone, nullif(concat_ws(' ', c.first_name, c.last_name), '')
+            )
+                as known_as
+        from identity.contact_customers as m
+        inner join core.contacts as c on m.contact_id = c.contact_id
+        where m.customer_id = $customer
+        order by c.created_at nulls last, c.contact_id
+        """,
+        {"customer": customer_id},
+    )
+    known = dict(contacts.iter_rows())
+    ties = _ties(warehouse, customer_id, said, known)
+    found: dict[str, Tie] = {}
+    for start in known:
+        if start in found:
+            continue
+        found[start] = Tie(start, known[start])
+        waiting = deque([start])
+        while waiting:
+            contact = waiting.popleft()
+            for other, by in ties.get(contact, ()):
+                if other not in found:
+                    found[other] = Tie(other, known[other], contact, by)
+                    waiting.append(other)
+    return list(found.values())
+
+
+def _ties(
+    warehouse: Warehouse, customer_id: str, said: Sequence[Edge], known: dict[str, str]
+) -> dict[str, list[tuple[str, str]]]:
+    shared = warehouse.query(
+        """
+        select i.contact_id, i.kind, i.value
+        from identity.identifiers as i
+        inner join identity.contact_customers as m on i.contact_id = m.contact_id
+        where
+            m.customer_id = $customer
+            and i.unused_reason is null
+            and i.kind <> 'source_id'
+            and i.contact_count > 1
+        order by i.kind, i.value, i.contact_id
+        """,
+        {"customer": customer_id},
+    )
+    ties: dict[str, list[tuple[str, str]]] = {}
+
+    def tie(contacts: Sequence[str], by: str) -> None:
+        there = [contact for contact in contacts if contact in known]
+        for other in there[1:]:
+            ties.setdefault(there[0], []).append((other, by))
+            ties.setdefault(other, []).append((there[0], by))
+
+    for row in shared.group_by("kind", "value", maintain_order=True).agg("contact_id").to_dicts():
+        tie(row["contact_id"], f"{row['kind']} {row['value']}")
+    for edge in said:
+        if edge.kind == "together":
+            tie(edge.contact_ids, f"edge {edge.edge_id}: {edge.reason}")
+    return ties
+
+
+def shared_too_often(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
+    """Identifiers that tie nobody, the most shared first: kind, value, contact_count, reason."""
+    return warehouse.query(
+        """
+        select kind, value, max(contact_count) as contact_count, any_value(unused_reason) as reason
+        from identity.identifiers
+        where unused_reason is not null
+        group by kind, value
+        order by contact_count desc, kind, value
+        limit $limit
+        """,
+        {"limit": limit},
+    )

@@ -1,0 +1,158 @@
+"""Records of people that share no identifier, compared by name, address and birth date.
+
+Splink compares them and learns from the records alone how much each agreement is worth, by the
+model of Fellegi and Sunter (1969); see Linacre et al. 2022, https://doi.org/10.23889/ijpds.v7i1.1794.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+ROLES = (
+    *("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode"),
+    *("region", "country"),
+)
+"""What a column of people may be about; a column `..._id` is an identifier besides."""
+
+_NAMES = ("first_name", "last_name")
+_LEAST_PROBABILITY = 1e-4
+_PAIRS_FOR_U = 2e6
+_SEED = 7
+# Two records are compared where all of these agree.
+_BLOCKS = (
+    ("first_name", "last_name"),
+    ("birth_date", "first_name"),
+    ("birth_date", "last_name"),
+    ("birth_date", "postcode"),
+    ("email",),
+    ("phone",),
+    ("last_name", "postcode"),
+    ("first_name", "postcode"),
+    ("street", "postcode"),
+    ("last_name", "city"),
+    ("birth_date", "city"),
+    ("street", "last_name"),
+    ("street", "first_name"),
+)
+# Where it does not make too many pairs, one thing that agrees is enough.
+_WIDE = (*(("birth_date",), ("first_name",), ("last_name",), ("postcode",), ("street",)), ("city",))
+_MOST_PAIRS = 2_000_000
+_SWAPPED = "l.first_name = r.last_name and l.last_name = r.first_name"
+_CERTAIN = (("first_name", "last_name", "birth_date"), ("email", "last_name"), ("email",))
+_TRAINING = (("first_name", "last_name"), ("birth_date",), ("postcode",), ("email",))
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Pairs of records: left, right (row numbers), probability (0 to 1), the likeliest first."""
+
+    pairs: pl.DataFrame
+
+
+def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _SEED) -> Linked:
+    """The pairs of rows that may be one person.
+
+    `frame` has some of the `ROLES` as text columns, and the `identifiers`; empty is null.
+    """
+    import splink.comparison_library as cl  # type: ignore[import-untyped]
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    there = {
+        column
+        for column in (*ROLES, *identifiers)
+        if column in frame.columns and frame[column].null_count() < frame.height
+    }
+    known = [role for role in ROLES if role in there]
+    ids = [column for column in identifiers if column in there]
+    if frame.height < 2 or not known:
+        return Linked(_no_pairs())
+    rows = _prepared(frame.select(*known, *ids)).with_row_index("unique_id")
+    has_both_names = {"first_name", "last_name"} <= there
+    single = [role for role in known if not (has_both_names and role in _NAMES)]
+    comparisons = [_comparison(cl, role) for role in single]
+    if has_both_names:
+        # Given and family name may have changed places.
+        comparisons.append(cl.ForenameSurnameComparison("first_name", "last_name"))
+    comparisons += [cl.DamerauLevenshteinAtThresholds(column, [1, 2]) for column in ids]
+    blocks = [rule for rule in _BLOCKS if set(rule) <= there] + [(column,) for column in ids]
+    blocks += [
+        rule for rule in _WIDE if set(rule) <= there and _pair_count(rows, rule) <= _MOST_PAIRS
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("set python_enable_replacements = false")
+        api = DuckDBAPI(connection=connection)
+        settings = SettingsCreator(
+            link_type="dedupe_only",
+            comparisons=comparisons,
+            blocking_rules_to_generate_predictions=[
+                *(block_on(*rule) for rule in blocks),
+                *([_SWAPPED] if has_both_names else []),
+            ],
+            retain_intermediate_calculation_columns=False,
+            retain_matching_columns=False,
+        )
+        linker = Linker(api.register(rows.to_arrow()), settings, log_level=logging.CRITICAL)
+        certain = [rule for rule in _CERTAIN if set(rule) <= there][:1] + [
+            (column,) for column in ids
+        ]
+        train = linker.training
+        train.estimate_probability_two_random_records_match(
+            [block_on(*rule) for rule in certain], recall=0.7
+        )
+        train.estimate_u_using_random_sampling(max_pairs=_PAIRS_FOR_U, seed=seed)
+        for rule in _TRAINING:
+            if set(rule) <= there and len(there - set(rule)) >= 1:
+                train.estimate_parameters_using_expectation_maximisation(block_on(*rule))
+        found = linker.inference.predict(threshold_match_probability=_LEAST_PROBABILITY)
+        pairs = pl.DataFrame(connection.sql(f"from {found.physical_name}").to_arrow_table())
+    return Linked(
+        pairs.select(
+            pl.col("unique_id_l").cast(pl.Int64).alias("left"),
+            pl.col("unique_id_r").cast(pl.Int64).alias("right"),
+            pl.col("match_probability").alias("probability"),
+        ).sort("probability", "left", "right", descending=[True, False, False])
+    )
+
+
+def _pair_count(rows: pl.DataFrame, rule: Sequence[str]) -> int:
+    """How many pairs of rows agree in all of these."""
+    sizes = rows.drop_nulls(list(rule)).group_by(*rule).len()["len"].cast(pl.Int64)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _no_pairs() -> pl.DataFrame:
+    return pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64, "probability": pl.Float64})
+
+
+def _comparison(library: object, role: str) -> object:
+    cl = library
+    makers: Mapping[str, object] = {
+        "first_name": lambda: cl.NameComparison("first_name"),  # type: ignore[attr-defined]
+        "last_name": lambda: cl.NameComparison("last_name"),  # type: ignore[attr-defined]
+        "birth_date": lambda: cl.DateOfBirthComparison(  # type: ignore[attr-defined]
+            "birth_date", input_is_string=True, invalid_dates_as_null=True
+        ),
+        "email": lambda: cl.EmailComparison("email"),  # type: ignore[attr-defined]
+        "postcode": lambda: cl.DamerauLevenshteinAtThresholds("postcode", [1, 2]),  # type: ignore[attr-defined]
+        "phone": lambda: cl.DamerauLevenshteinAtThresholds("phone", [1, 2]),  # type: ignore[attr-defined]
+        "street": lambda: cl.JaroWinklerAtThresholds("street", [0.95, 0.85]),  # type: ignore[attr-defined]
+        "city": lambda: cl.JaroWinklerAtThresholds("city", [0.95, 0.85]).configure(  # type: ignore[attr-defined]
+            term_frequency_adjustments=True
+        ),
+    }
+    maker = makers.get(role) or (lambda: cl.ExactMatch(role))  # type: ignore[attr-defined]
+    return maker()  # type: ignore[operator]
+
+
+def _prepared(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts in lower case without blanks around them; empty is null."""
+    clean = [
+        pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase().replace("", None)
+        for column in frame.columns
+    ]
+    return frame.select(clean)

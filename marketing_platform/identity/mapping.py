@@ -1,0 +1,174 @@
+"""`identity.contact_customers`: who is who, and what that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from marketing_platform.errors import ContractError
+from marketing_platform.identity.edges import Edge, edges, is_accepted, log_changes
+from marketing_platform.identity.resolve import (
+    MAPPING,
+    Difference,
+    changes,
+    difference,
+    groups,
+    held_back,
+    with_stable_ids,
+)
+from marketing_platform.names import TableName
+from marketing_platform.settings import Identity, Settings
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Built, PythonTable, Warehouse
+
+_NAME = "identity.contact_customers"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A mapping, those groups that were too large for it, and what it changes."""
+
+    mapping: pl.DataFrame
+    held: pl.DataFrame
+    difference: Difference
+
+
+def resolve(
+    contacts: pl.DataFrame,
+    identifiers: pl.DataFrame,
+    before: pl.DataFrame,
+    said: Sequence[Edge],
+    rules: Identity,
+    probable: pl.DataFrame | None = None,
+) -> Resolved:
+    """The mapping of these contacts. `identifiers` are those that tie, `probable` pairs of contacts
+    that are to be one person though they share none.
+    """
+    tying = identifiers.select("contact_id", "kind", "value")
+    if probable is not None and probable.height:
+        tying = pl.concat([tying, _as_identifiers(probable)])
+    grouped = groups(contacts, tying, said)
+    grouped, large = held_back(grouped, before, rules.largest_customer)
+    mapping = with_stable_ids(grouped, before)
+    return Resolved(mapping, large, difference(before, mapping))
+
+
+def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
+    """Write the mapping, unless it changes more than the settings let pass."""
+    rules = settings.platform.identity
+    warehouse.ensure(_NAME)
+    before = warehouse.read(_NAME).select(list(MAPPING))
+    found = resolve(
+        warehouse.query("select contact_id from core.contacts"),
+        warehouse.query(
+            "select contact_id, kind, value from identity.identifiers"
+            " where unused_reason is null and kind <> 'source_id' and contact_count > 1"
+        ),
+        before,
+        _said(settings),
+        rules,
+        _probable(warehouse, rules),
+    )
+    _judge(found, rules, settings)
+    built = warehouse.replace(_NAME, found.mapping)
+    _log(warehouse, settings, before, found)
+    return built
+
+
+def _said(settings: Settings) -> list[Edge]:
+    url = settings.state_url.get_secret_value()
+    return edges(open_state(url)) if url else []
+
+
+def _probable(warehouse: Warehouse, rules: Identity) -> pl.DataFrame | None:
+    if rules.linkage.merge_above is None:
+        return None
+    return warehouse.query(
+        "select contact_id, other_contact_id from identity.probable_links"
+        " where probability >= $least",
+        {"least": rules.linkage.merge_above},
+    )
+
+
+def _as_identifiers(pairs: pl.DataFrame) -> pl.DataFrame:
+    """A value of its own for each pair, which both contacts have."""
+    value = pl.concat_str("contact_id", pl.lit(" "), "other_contact_id").alias("value")
+    kind = pl.lit("probable").alias("kind")
+    sides = [pl.col("contact_id"), pl.col("other_contact_id").alias("contact_id")]
+    return pl.concat([pairs.select(side, kind, value) for side in sides])
+
+
+def _judge(found: Resolved, rules: Identity, settings: Settings) -> None:
+    """Hold a mapping that changes too much. Raises ContractError: the one before stays."""
+    told = found.difference
+    if told.customers_before < rules.judged_from:
+        return
+    wrong = []
+    if told.merged_share > rules.most_merged_share:
+        wrong.append(f"{told.merged_count} customers ({told.merged_share:.1%}) would be merged")
+    if told.split_share > rules.most_split_share:
+        wrong.append(f"{told.split_count} customers ({told.split_share:.1%}) would be split")
+    url = settings.state_url.get_secret_value()
+    if wrong and not (url and is_accepted(open_state(url), told.digest)):
+        raise ContractError(
+            f"{' and '.join(wrong)}, of {told.customers_before}",
+            where=_NAME,
+            mend="Look at it, then: marketing-platform identity accept " + told.digest,
+        )
+
+
+def _log(warehouse: Warehouse, settings: Settings, before: pl.DataFrame, found: Resolved) -> None:
+    """Remember what changes, each with the identifier or edge that caused it."""
+    url = settings.state_url.get_secret_value()
+    told = changes(before, found.mapping)
+    if told.is_empty() or not url:
+        return
+    told = told.join(_causes(warehouse, told, before, found.mapping), on="contact_id", how="left")
+    told = told.with_columns(pl.col("cause").fill_null("no identifier is shared any more"))
+    log_changes(open_state(url), told.to_dicts())
+
+
+def _causes(
+    warehouse: Warehouse, told: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame
+) -> pl.DataFrame:
+    """For a customer that was merged: an identifier that it shares with the other one."""
+    merged = told.filter(pl.col("kind") == "merged")
+    if merged.is_empty():
+        return pl.DataFrame(schema={"contact_id": pl.String, "cause": pl.String})
+    was = before.rename({"customer_id": "was"})
+    touched = after.join(
+        merged.select("other_customer_id").unique(),
+        left_on="customer_id",
+        right_on="other_customer_id",
+        how="semi",
+    )
+    touched = touched.join(was, on="contact_id", how="left")
+    used = warehouse.query(
+        "select contact_id, kind, value from identity.identifiers"
+        " where unused_reason is null and contact_count > 1"
+    ).join(touched, on="contact_id")
+    bridging = (
+        used.group_by("customer_id", "kind", "value")
+        .agg(pl.col("was").n_unique().alias("count"), pl.col("was"))
+        .filter(pl.col("count") > 1)
+        .explode("was")
+        .sort("kind", "value")
+        .unique(["was"], keep="first", maintain_order=True)
+        .with_columns(cause=pl.concat_str(pl.lit("shares "), "kind", pl.lit(" "), "value"))
+    )
+    return merged.join(
+        bridging.select("was", "cause"), left_on="customer_id", right_on="was", how="left"
+    ).select("contact_id", pl.col("cause").fill_null("said to be one person"))
+
+
+TABLES = (
+    PythonTable(
+        TableName("identity", "contact_customers"),
+        "One row is a contact and the customer it belongs to. Contacts that share an identifier are"
+        " one customer, through any number of hops; a customer keeps its id.",
+        ("core.contacts", "identity.identifiers", "identity.probable_links"),
+        build_contact_customers,
+    ),
+)

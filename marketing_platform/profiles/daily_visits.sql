@@ -1,0 +1,45 @@
+-- One row is a contact (or a visitor without one) and a day with an event: visits and their length.
+-- A visit ends where nothing happens for half an hour; events of one hour are seen together.
+with
+hours as (
+    select
+        coalesce(e.contact_id, concat('anonymous:', e.source, ':', e.anonymous_id)) as identifier,
+        e.event_date as activity_date,
+        date_trunc('hour', e.occurred_at) as hour_at,
+        min(e.occurred_at) as first_at,
+        max(e.occurred_at) as last_at
+    from core.events as e
+    cross join core.clock as k
+    where e.occurred_at <= k.as_of
+    group by 1, 2, 3
+),
+followed as (
+    select
+        *,
+        coalesce(
+            date_diff(
+                'second',
+                lag(last_at) over (partition by identifier, activity_date order by hour_at),
+                first_at
+            ) < 1800,
+            false
+        ) as goes_on,
+        date_diff(
+            'second',
+            lag(last_at) over (partition by identifier, activity_date order by hour_at),
+            first_at
+        ) as pause_seconds
+    from hours
+)
+select
+    identifier,
+    activity_date,
+    count(*) filter (where not goes_on) as visit_count,
+    cast(
+        sum(
+            date_diff('second', first_at, last_at)
+            + case when goes_on then pause_seconds else 0 end
+        ) as bigint
+    ) as dwell_seconds
+from followed
+group by identifier, activity_date

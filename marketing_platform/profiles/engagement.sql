@@ -1,0 +1,106 @@
+-- One row is a customer who was ever sent a message: how they took it, up to the clock.
+with
+known as (
+    select
+        m.customer_id,
+        e.*,
+        date_diff('day', e.engagement_date, k.as_of_date) as days_ago
+    from core.engagements as e
+    cross join core.clock as k
+    inner join identity.contact_customers as m on e.contact_id = m.contact_id
+    where e.occurred_at <= k.as_of
+),
+-- What became of each message, once: a mail opened twice was opened.
+messages as (
+    select
+        customer_id,
+        channel,
+        coalesce(source_message_id, engagement_id) as message_id,
+        min(occurred_at) as sent_at,
+        bool_or(engagement in ('opened', 'clicked')) as is_opened,
+        bool_or(engagement = 'clicked') as is_clicked
+    from known
+    where engagement in ('sent', 'delivered', 'opened', 'clicked')
+    group by 1, 2, 3
+),
+latest as (
+    select
+        *,
+        row_number() over (
+            partition by customer_id, channel order by sent_at desc, message_id desc
+        ) as place
+    from messages
+),
+taken as (
+    select
+        customer_id,
+        count(*) filter (where channel = 'email' and place <= 10) as email_last_10_count,
+        count(*) filter (where channel = 'email' and place <= 10 and is_opened)
+            as email_opened_of_last_10_count,
+        count(*) filter (where channel = 'email' and place <= 10 and is_clicked)
+            as email_clicked_of_last_10_count
+    from latest
+    group by customer_id
+)
+select
+    e.customer_id,
+    -- E-mails opened in the last 30 days.
+    count(*) filter (where e.channel = 'email' and e.engagement = 'opened' and e.days_ago < 30)
+        as email_opened_30d_count,
+    -- E-mails opened in the last 90 days.
+    count(*) filter (where e.channel = 'email' and e.engagement = 'opened' and e.days_ago < 90)
+        as email_opened_90d_count,
+    -- Clicks in e-mails in the last 30 days.
+    count(*) filter (where e.channel = 'email' and e.engagement = 'clicked' and e.days_ago < 30)
+        as email_clicked_30d_count,
+    -- Clicks in e-mails in the last 90 days.
+    count(*) filter (where e.channel = 'email' and e.engagement = 'clicked' and e.days_ago < 90)
+        as email_clicked_90d_count,
+    -- Clicks in text messages in the last 90 days.
+    count(*) filter (where e.channel = 'sms' and e.engagement = 'clicked' and e.days_ago < 90)
+        as sms_clicked_90d_count,
+    -- Of the last 10 e-mails, how many were opened.
+    coalesce(max(t.email_opened_of_last_10_count), 0) as email_opened_of_last_10_count,
+    -- Share of the last 10 e-mails that was opened; null before the first.
+    max(
+        case
+            when t.email_last_10_count > 0
+                then
+                    cast(t.email_opened_of_last_10_count as double)
+                    / t.email_last_10_count
+        end
+    ) as email_open_share,
+    -- Share of the last 10 e-mails in which something was clicked; null before the first.
+    max(
+        case
+            when t.email_last_10_count > 0
+                then
+                    cast(t.email_clicked_of_last_10_count as double)
+                    / t.email_last_10_count
+        end
+    ) as email_click_share,
+    -- Last e-mail that was opened or clicked.
+    max(e.occurred_at)
+        filter (where e.channel = 'email' and e.engagement in ('opened', 'clicked'))
+        as last_email_engaged_at,
+    -- Last text message in which something was clicked.
+    max(e.occurred_at) filter (where e.channel = 'sms' and e.engagement = 'clicked')
+        as last_sms_engaged_at,
+    -- Last message on any channel.
+    max(e.occurred_at) filter (where e.engagement in ('sent', 'delivered'))
+        as last_message_at,
+    -- Soft bounces of e-mails in the last 90 days.
+    count(*) filter (
+        where
+            e.channel = 'email'
+            and e.engagement = 'bounced'
+            and coalesce(e.bounce_type, 'soft') = 'soft'
+            and e.days_ago < 90
+    ) as email_soft_bounced_90d_count,
+    -- An e-mail came back for good.
+    coalesce(
+        bool_or(e.channel = 'email' and e.engagement = 'bounced' and e.bounce_type = 'hard'), false
+    ) as has_email_bounced_hard
+from known as e
+left join taken as t on e.customer_id = t.customer_id
+group by e.customer_id

@@ -1,0 +1,287 @@
+"""Profiles: what they say, and that they say only what was known at the clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.contracts.profiles import FIELD_GROUPS
+from marketing_platform.pipeline import build_all
+from marketing_platform.profiles.fields import fields_text
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+ROOT = Path(__file__).parent.parent.parent
+MakeSettings = Callable[..., Settings]
+CLOCK = dt.date(2026, 3, 31)
+
+
+class Shop:
+    """A shop whose records lie in a database: rows by entity, built as of a day."""
+
+    def __init__(self, make_settings: MakeSettings, folder: Path) -> None:
+        self._make, self._folder = make_settings, folder
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, entity: str, **row: Any) -> None:
+        self.rows.setdefault(entity, []).append(row)
+
+    def orders(self, who: str, *days: str, amount: float = 20, **more: Any) -> None:
+        for day in days:
+            number = f"{who}-{day}-{len(self.rows.get('orders', ()))}"
+            self.add(
+                "orders", source_order_id=number, source_contact_id=who, ordered_at=f"{day} 12:00",
+                order_status="placed", gross_amount=amount, total_amount=amount, currency="EUR",
+                updated_at=f"{day} 12:00", **more,
+            )  # fmt: skip
+
+    def event(self, who: str | None, event: str, moment: str, **more: Any) -> None:
+        number = f"e{len(self.rows.get('events', ()))}"
+        self.add(
+            "events", source_event_id=number, source_contact_id=who, event=event,
+            occurred_at=moment, **more,
+        )  # fmt: skip
+
+    def build(self, clock: dt.date = CLOCK) -> Warehouse:
+        """The warehouse of this shop; every build has a folder of its own."""
+        import sqlalchemy as sa
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        number = len(list(self._folder.glob("*.db")))
+        url = f"sqlite:///{self._folder / f'{number}.db'}"
+        engine = sa.create_engine(url)
+        keys = {
+            "contacts": "source_contact_id", "orders": "source_order_id",
+            "events": "source_event_id", "engagements": "source_engagement_id",
+            "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
+            "order_items": "source_order_item_id", "products": "source_product_id",
+        }  # fmt: skip
+        queries = {}
+        for entity, rows in self.rows.items():
+            names = sorted({name for row in rows for name in row})
+            table = sa.Table(entity, sa.MetaData(), *(sa.Column(name, sa.Text) for name in names))
+            table.create(engine)
+            with engine.begin() as connection:
+                texts = [{n: _text(row.get(n)) for n in names} for row in rows]
+                connection.execute(table.insert(), texts)
+            queries[entity] = {"sql": f"select * from {entity}", "record_id": keys[entity]}
+        settings = self._make(
+            clock=clock.isoformat(),
+            sources={"database": {"url": url, "queries": queries}},
+            freshness={"stale_hours": 1e9},
+        ).model_copy(update={"data_dir": self._folder / f"data{number}"})
+        warehouse = Warehouse(":memory:")
+        build_all(warehouse, settings, until=["profiles.customers"])
+        return warehouse
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+@pytest.fixture
+def shop(make_settings: MakeSettings, tmp_path: Path) -> Shop:
+    return Shop(make_settings, tmp_path / "shop")
+
+
+def profile(warehouse: Warehouse, contact: str) -> dict[str, Any]:
+    """The profile of the customer whose contact this is."""
+    (row,) = warehouse.query(
+        "select p.* from profiles.customers as p"
+        " inner join identity.contact_customers as m on p.customer_id = m.customer_id"
+        " where m.contact_id = $contact",
+        {"contact": f"database:{contact}"},
+    ).to_dicts()
+    return row
+
+
+def test_every_field_is_defined_once_and_the_document_is_current() -> None:
+    assert (ROOT / "docs" / "profile-fields.md").read_text(encoding="utf-8") == fields_text()
+    for column in CONTRACTS["profiles.customers"].columns.values():
+        assert len(column.description) > 4
+    assert sum(len(columns) for columns in FIELD_GROUPS.values()) > 100
+
+
+def test_lifecycle_stages_follow_the_purchases(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="lead", updated_at="2026-01-01")
+    shop.orders("once", "2026-03-20")
+    shop.orders("twice", "2026-02-01", "2026-03-10")
+    shop.orders("loyal", "2026-01-01", "2026-01-30", "2026-02-28", "2026-03-25")
+    shop.orders("vip", "2026-01-01", "2026-01-30", "2026-02-28", "2026-03-25", amount=900)
+    shop.orders("fan", "2026-01-01", "2026-01-30", "2026-02-28", "2026-03-25")
+    shop.event("fan", "Product Reviewed", "2026-03-01 10:00")
+    shop.event("fan", "product_reviewed", "2026-03-01 10:01")
+    shop.orders("cooling", "2026-01-10")
+    shop.orders("gone", "2025-01-10")
+    warehouse = shop.build()
+    names = ("lead", "once", "twice", "loyal", "vip", "fan", "cooling", "gone")
+    assert {name: profile(warehouse, name)["lifecycle_stage"] for name in names} == {
+        "lead": "subscriber", "once": "first_time_buyer", "twice": "repeat_buyer",
+        "loyal": "loyal", "vip": "vip", "fan": "advocate", "cooling": "at_risk", "gone": "lapsed",
+    }  # fmt: skip
+
+
+def test_windows_visits_and_velocity(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2025-12-01", created_at="2025-12-01")
+    for day in range(1, 29):
+        shop.event("a", "product_viewed", f"2026-01-{day:02} 10:00")
+        shop.event("a", "product_viewed", f"2026-01-{day:02} 10:10")
+        shop.event("a", "product_viewed", f"2026-01-{day:02} 20:00")
+    shop.event("a", "product_viewed", "2026-03-31 09:50")
+    shop.event("a", "product_added", "2026-03-31 10:05")
+    shop.event("a", "products_searched", "2026-03-26 10:05")
+    found = profile(shop.build(), "a")
+    assert found["product_viewed_1d_count"] == 1
+    assert found["product_viewed_90d_count"] == 28 * 3 + 1
+    assert (found["product_added_1d_count"], found["product_added_7d_count"]) == (1, 1)
+    assert (found["searched_1d_count"], found["searched_7d_count"]) == (0, 1)
+    assert found["visit_1d_count"] == 1, "a visit goes on over the hour"
+    assert found["visit_90d_count"] == 28 * 2 + 2
+    assert found["is_velocity_decay"] is True
+    assert 0 < found["visit_velocity"] < 0.4
+
+
+def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(shop: Shop) -> None:
+    for who in ("a", "b"):
+        shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
+    shop.event(None, "product_viewed", "2026-03-30 09:00", anonymous_id="phone")
+    shop.event("a", "product_viewed", "2026-03-30 10:00", anonymous_id="phone")
+    shop.event(None, "product_viewed", "2026-03-30 09:00", anonymous_id="kiosk")
+    shop.event("a", "product_viewed", "2026-03-30 11:00", anonymous_id="kiosk")
+    shop.event("b", "product_viewed", "2026-03-30 12:00", anonymous_id="kiosk")
+    warehouse = shop.build()
+    assert profile(warehouse, "a")["product_viewed_7d_count"] == 3
+    assert profile(warehouse, "b")["product_viewed_7d_count"] == 1
+
+
+def test_engagement_counts_each_message_once_and_the_last_ten(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
+
+    def told(engagement: str, message: int, moment: str, **more: Any) -> None:
+        key = f"{message}-{engagement}-{moment}"
+        shop.add(
+            "engagements", source_engagement_id=key, channel="email", engagement=engagement,
+            occurred_at=moment, source_contact_id="a", source_message_id=str(message), **more,
+        )  # fmt: skip
+
+    for number in range(1, 13):
+        told("delivered", number, f"2026-03-{number:02} 09:00")
+    for number in (1, 2, 11, 12):
+        told("opened", number, f"2026-03-{number:02} 10:00")
+    told("opened", 12, "2026-03-12 11:00")
+    told("clicked", 12, "2026-03-12 11:01")
+    told("bounced", 13, "2026-03-20 09:00", bounce_type="hard")
+    found = profile(shop.build(), "a")
+    assert found["email_opened_of_last_10_count"] == 2
+    assert found["email_open_share"] == pytest.approx(0.2)
+    assert found["email_click_share"] == pytest.approx(0.1)
+    assert found["email_opened_30d_count"] == 4
+    assert found["has_email_bounced_hard"] is True
+    assert found["has_email_consent"] is False, "what bounced for good is not written to"
+    assert found["last_email_engaged_at"] == dt.datetime(2026, 3, 12, 11, 1)
+
+
+def test_value_price_and_affinity(shop: Shop) -> None:
+    for number, (category, price) in enumerate([("tea", 5), ("tea", 50), ("cups", 8)]):
+        shop.add(
+            "products", source_product_id=f"p{number}", title=f"p{number}", category=category,
+            brand="acme", price_amount=price, currency="EUR", updated_at="2025-01-01",
+        )  # fmt: skip
+
+    def bought(who: str, day: str, product: int, amount: float, discount: float = 0) -> None:
+        number = f"{who}{day}"
+        shop.add(
+            "orders", source_order_id=number, source_contact_id=who, ordered_at=f"{day} 12:00",
+            order_status="placed", gross_amount=amount, discount_amount=discount, currency="EUR",
+            updated_at=day,
+        )  # fmt: skip
+        shop.add(
+            "order_items", source_order_item_id=number, source_order_id=number,
+            source_product_id=f"p{product}", quantity=1, unit_price_amount=amount,
+            line_amount=amount, currency="EUR",
+        )  # fmt: skip
+
+    for month in ("2025-08", "2025-10", "2026-01", "2026-03"):
+        bought("steady", f"{month}-05", 1, 50)
+        bought("hunter", f"{month}-06", 0, 5, discount=1)
+    bought("hunter", "2026-03-10", 2, 8)
+    warehouse = shop.build()
+    steady, hunter = profile(warehouse, "steady"), profile(warehouse, "hunter")
+    assert steady["is_value_plateau"] is False, "one purchase before, two in the last 90 days"
+    assert (steady["top_category"], steady["top_category_share"]) == ("tea", 1)
+    assert steady["top_brand"] == "acme"
+    assert (steady["price_tier"], hunter["price_tier"]) == (1.0, 0.0)
+    assert hunter["discounted_order_share"] == pytest.approx(0.8)
+    assert hunter["price_sensitivity"] > 0.8 > 0.2 > steady["price_sensitivity"]
+    assert steady["net_90d_amount"] == 100
+    assert steady["value_slope"] == pytest.approx((100 - 50) / 90)
+
+
+def test_an_open_cart_is_one_that_no_order_followed(shop: Shop) -> None:
+    for who in ("left", "bought", "finished"):
+        shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
+        shop.add(
+            "carts", source_cart_id=who, source_contact_id=who, created_at="2026-03-30 12:00",
+            updated_at="2026-03-30 12:00", cart_amount=30, currency="EUR", item_count=2,
+            completed_at="2026-03-30 13:00" if who == "finished" else None,
+        )  # fmt: skip
+    shop.orders("bought", "2026-03-31")
+    warehouse = shop.build()
+    assert profile(warehouse, "left")["open_cart_amount"] == 30
+    assert profile(warehouse, "left")["open_cart_age_hours"] == pytest.approx(36, abs=0.1)
+    assert profile(warehouse, "bought")["open_cart_at"] is None
+    assert profile(warehouse, "finished")["open_cart_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("born", "days"),
+    [("1990-03-31", 0), ("1990-04-07", 7), ("1990-03-30", 364), ("1992-02-29", 335)],
+)
+def test_birthdays_come_round(shop: Shop, born: str, days: int) -> None:
+    shop.add("contacts", source_contact_id="a", birth_date=born, updated_at="2026-01-01")
+    assert profile(shop.build(), "a")["birthday_in_days"] == days
+
+
+def test_deleting_the_future_changes_no_profile_of_the_past(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Whatever happens after the clock, the profiles at the clock are the same."""
+    past, whole = (Shop(make_settings, tmp_path / name) for name in ("past", "whole"))
+    end = dt.datetime.combine(CLOCK, dt.time.max)
+    for number in range(40):
+        moment = dt.datetime(2026, 1, 1, 9) + dt.timedelta(days=4 * number, minutes=number)
+        who = f"c{number % 5}"
+        day = moment.date().isoformat()
+        for shop in (past, whole) if moment <= end else (whole,):
+            shop.orders(who, day, amount=10 + number)
+            shop.event(who, "product_viewed", str(moment), anonymous_id=f"d{number % 7}",
+                       utm_source="google", utm_campaign=f"k{number % 3}")  # fmt: skip
+            shop.event(None, "product_added", str(moment), anonymous_id=f"d{number % 7}")
+            shop.add(
+                "engagements", source_engagement_id=str(number), channel="email",
+                engagement=("delivered", "opened", "clicked")[number % 3], occurred_at=str(moment),
+                source_contact_id=who, source_message_id=str(number // 3),
+            )  # fmt: skip
+            shop.add(
+                "carts", source_cart_id=str(number), source_contact_id=who, created_at=str(moment),
+                updated_at=str(moment), cart_amount=5, currency="EUR",
+            )  # fmt: skip
+            shop.add(
+                "tickets", source_ticket_id=str(number), source_contact_id=who,
+                created_at=str(moment), updated_at=str(moment),
+            )  # fmt: skip
+    found = []
+    for shop in (past, whole):
+        profiles = shop.build().read("profiles.customers").sort("customer_id")
+        found.append(profiles.drop("source_contact_id"))
+    assert found[0].height == 5
+    changed = [name for name in found[0].columns if not found[0][name].equals(found[1][name])]
+    assert changed == [], json.dumps(changed)
+    assert isinstance(found[0], pl.DataFrame)
