@@ -177,8 +177,8 @@ FIELD_GROUPS: Mapping[str, Mapping[str, Column]] = {
 
 
 def _profile() -> dict[str, Column]:
-    """All fields. One of a group is null where the group knows nothing of the customer, unless it is
-    a count, a sum or a flag: then it is zero or false.
+    """All fields. One of a group is null where the group knows nothing of the customer, unless it
+    is a count, a sum or a flag: then it is zero or false.
     """
     found = dict(FIELD_GROUPS["customers"])
     for columns in list(FIELD_GROUPS.values())[1:]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -59,7 +60,7 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
 
     `frame` has some of the `ROLES` as text columns, and the `identifiers`; empty is null.
     """
-    import splink.comparison_library as cl  # type: ignore[import-untyped]
+    import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
     there = {
@@ -74,7 +75,7 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     rows = _prepared(frame.select(*known, *ids)).with_row_index("unique_id")
     has_both_names = {"first_name", "last_name"} <= there
     single = [role for role in known if not (has_both_names and role in _NAMES)]
-    comparisons = [_comparison(cl, role) for role in single]
+    comparisons: list[Any] = [_comparison(cl, role) for role in single]
     if has_both_names:
         # Given and family name may have changed places.
         comparisons.append(cl.ForenameSurnameComparison("first_name", "last_name"))
@@ -83,16 +84,15 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     blocks += [
         rule for rule in _WIDE if set(rule) <= there and _pair_count(rows, rule) <= _MOST_PAIRS
     ]
+    rules: list[Any] = [block_on(*rule) for rule in blocks]
+    rules += [_SWAPPED] if has_both_names else []
     with duckdb.connect() as connection:
         connection.execute("set python_enable_replacements = false")
         api = DuckDBAPI(connection=connection)
         settings = SettingsCreator(
             link_type="dedupe_only",
             comparisons=comparisons,
-            blocking_rules_to_generate_predictions=[
-                *(block_on(*rule) for rule in blocks),
-                *([_SWAPPED] if has_both_names else []),
-            ],
+            blocking_rules_to_generate_predictions=rules,
             retain_intermediate_calculation_columns=False,
             retain_matching_columns=False,
         )

@@ -212,11 +212,11 @@ def difference(before: pl.DataFrame, after: pl.DataFrame) -> Difference:
     """How far a mapping is from the one before."""
     found = changes(before, after)
     told = found.select("kind", "customer_id", "other_customer_id").rows()
-    largest = after.group_by("customer_id").len()["len"].max() if after.height else 0
+    sizes: list[int] = after.group_by("customer_id").len()["len"].to_list()
     return Difference(
         customers_before=before["customer_id"].n_unique(),
         merged_count=found.filter(pl.col("kind") == "merged")["customer_id"].n_unique(),
         split_count=found.filter(pl.col("kind") == "split")["customer_id"].n_unique(),
-        largest_customer=int(largest or 0),  # type: ignore[call-overload]
+        largest_customer=max(sizes, default=0),
         digest=hashlib.md5(repr(told).encode(), usedforsecurity=False).hexdigest(),
     )
