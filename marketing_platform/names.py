@@ -16,6 +16,11 @@ LAYERS = (
     "activation",
     "quality",
 )
+# What a customer has of one of its contacts.
+GOLDEN_ATTRIBUTES = (
+    *("email", "phone", "first_name", "last_name", "country", "language", "birth_date"),
+    *("street", "city", "postcode", "region", "loyalty_number"),
+)
 _WORD = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 

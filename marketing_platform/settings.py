@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from marketing_platform.errors import ConfigError
+from marketing_platform.names import GOLDEN_ATTRIBUTES
 
 DATA_DIR_VARIABLE = "MARKETING_PLATFORM_DATA_DIR"
 CONFIG_DIR_VARIABLE = "MARKETING_PLATFORM_CONFIG_DIR"
@@ -87,10 +88,6 @@ class Sources(_Model):
 
 IdentifierKind = Literal["email", "phone", "loyalty", "card"]
 Rule = Literal["most_recent", "most_trusted", "most_frequent"]
-GOLDEN_ATTRIBUTES = (
-    *("email", "phone", "first_name", "last_name", "country", "language", "birth_date"),
-    *("street", "city", "postcode", "region", "loyalty_number"),
-)
 
 
 class Linkage(_Model):

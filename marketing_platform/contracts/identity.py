@@ -17,7 +17,7 @@ from marketing_platform.contracts.contract import (
     timestamp,
 )
 from marketing_platform.contracts.entities import ENTITIES
-from marketing_platform.settings import GOLDEN_ATTRIBUTES
+from marketing_platform.names import GOLDEN_ATTRIBUTES
 
 KINDS = ("email", "phone", "loyalty", "card", "source_id")
 RULES = ("most_recent", "most_trusted", "most_frequent")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 from disposable_email_domains import blocklist
 
-from marketing_platform.names import TableName
-from marketing_platform.settings import GOLDEN_ATTRIBUTES, Settings
+from marketing_platform.names import GOLDEN_ATTRIBUTES, TableName
+from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.staging import FILES
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
