@@ -262,10 +262,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
     """Print the first records of the quarantine."""
-    if not settings.warehouse_path.exists():
-        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
-    warehouse = _warehouse(settings)
-    rows = warehouse.query(
+    rows = built_warehouse(settings).query(
         "select * from quality.quarantine order by source, stream, line_number, record_id"
         " limit $limit",
         {"limit": limit},
@@ -404,6 +401,13 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
         )
         for reason in plan.held_reasons:
             console.print(f"  held: {reason}", highlight=False)
+
+
+def built_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of a shop that was built. Raises InputError where nothing was."""
+    if not settings.warehouse_path.exists():
+        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
+    return _warehouse(settings)
 
 
 def _warehouse(settings: Settings) -> Warehouse:

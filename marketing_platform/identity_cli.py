@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,11 @@ from rich.console import Console
 from marketing_platform.errors import InputError
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.mapping import parse_told
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from marketing_platform.warehouse import Warehouse
 
 identity_app = typer.Typer(no_args_is_help=True, help="See and correct who is the same person.")
 Name = Annotated[str, typer.Argument(help="A customer's id, a contact's, an e-mail or a phone.")]
@@ -122,10 +127,16 @@ def show_changes(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
 
 @identity_app.command("review")
 def review() -> None:
-    """List identifiers that tie nobody, and pairs that may be one person."""
+    """List who is too many to be one, identifiers that tie nobody, and who may be one person."""
     from marketing_platform.identity import explain
 
     console, warehouse = Console(), _warehouse(load_settings())
+    for row in explain.held_back(warehouse).to_dicts():
+        _say(
+            console,
+            f"held: {row['kind']} {row['value']} is that of {row['customer_count']} customers, who"
+            " would be too many for one or are set apart",
+        )
     for row in explain.shared_too_often(warehouse).to_dicts():
         _say(
             console,
@@ -145,7 +156,7 @@ def review() -> None:
 def accept(
     digest: Annotated[str, typer.Argument(help="As the check of the mapping says.")],
 ) -> None:
-    """Let a mapping pass that the limits hold, this once."""
+    """Let a mapping pass that the limits hold."""
     from marketing_platform.identity import edges
 
     edges.accept(_state(load_settings()), digest)
@@ -199,10 +210,7 @@ def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
-def _some_contact(warehouse: object, customer_id: str) -> str:
-    from marketing_platform.warehouse import Warehouse
-
-    assert isinstance(warehouse, Warehouse)  # noqa: S101 - tells the type checker
+def _some_contact(warehouse: Warehouse, customer_id: str) -> str:
     contact: str = warehouse.query(
         "select min(contact_id) as contact_id from identity.contact_customers"
         " where customer_id = $customer",
@@ -211,15 +219,13 @@ def _some_contact(warehouse: object, customer_id: str) -> str:
     return contact
 
 
-def _warehouse(settings: Settings):  # type: ignore[no-untyped-def]
-    from marketing_platform.warehouse import Warehouse
+def _warehouse(settings: Settings) -> Warehouse:
+    from marketing_platform.commands import built_warehouse
 
-    if not settings.warehouse_path.exists():
-        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
-    return Warehouse(settings.warehouse_path)
+    return built_warehouse(settings)
 
 
-def _state(settings: Settings):  # type: ignore[no-untyped-def]
+def _state(settings: Settings) -> sa.Engine:
     from marketing_platform.identity import edges  # noqa: F401 - its tables
     from marketing_platform.state import open_state
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from shared_folder import find_shared_data
@@ -13,6 +14,9 @@ from shared_folder import find_shared_data
 from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
+# The machines are shared: how long an example takes says nothing.
+hypothesis.settings.register_profile("shared_machine", deadline=None)
+hypothesis.settings.load_profile("shared_machine")
 
 
 @pytest.fixture

@@ -109,6 +109,26 @@ def _ties(
     return ties
 
 
+def held_back(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
+    """Identifiers that tie, and yet belong to several customers: kind, value, customer_count.
+
+    These are the customers that were held back as too large, and what a person has set apart.
+    """
+    return warehouse.query(
+        """
+        select i.kind, i.value, count(distinct m.customer_id) as customer_count
+        from identity.identifiers as i
+        inner join identity.contact_customers as m on i.contact_id = m.contact_id
+        where i.unused_reason is null and i.kind <> 'source_id'
+        group by i.kind, i.value
+        having count(distinct m.customer_id) > 1
+        order by customer_count desc, i.kind, i.value
+        limit $limit
+        """,
+        {"limit": limit},
+    )
+
+
 def shared_too_often(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
     """Identifiers that tie nobody, the most shared first: kind, value, contact_count, reason."""
     return warehouse.query(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -88,12 +89,13 @@ def _labels(edges: Sequence[Edge]) -> pl.DataFrame:
 
 
 def _pairs(edges: Sequence[Edge], people: pl.DataFrame) -> np.ndarray:
-    """The numbers of contacts that are said to be one person."""
+    """The numbers of contacts that are said to be one person, and were not set apart later."""
     rows = [
         (edge.contact_ids[0], other)
         for edge in edges
         if edge.kind == "together"
         for other in edge.contact_ids[1:]
+        if not _is_parted(edges, edge.edge_id, edge.contact_ids[0], other)
     ]
     told = pl.DataFrame(rows, schema={"first": pl.String, "second": pl.String}, orient="row")
     numbers = people.rename({"contact": "number"})
@@ -101,6 +103,16 @@ def _pairs(edges: Sequence[Edge], people: pl.DataFrame) -> np.ndarray:
         numbers, left_on="second", right_on="contact_id", suffix="_second"
     )
     return found.select("number", "number_second").to_numpy().reshape(-1, 2)
+
+
+def _is_parted(edges: Sequence[Edge], after: int, first: str, second: str) -> bool:
+    """Whether a later word sets one of the two apart and not the other: the last word counts."""
+    return any(
+        edge.kind == "apart"
+        and edge.edge_id > after
+        and (first in edge.contact_ids) != (second in edge.contact_ids)
+        for edge in edges
+    )
 
 
 def held_back(
@@ -169,12 +181,18 @@ def with_stable_ids(grouped: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame
 
 def _digests(texts: pl.Series) -> pl.Series:
     """An id for each text."""
-    with duckdb.connect() as connection:
+    with _scratch().cursor() as connection:
         connection.register("texts", texts.alias("text").to_frame().to_arrow())
         rows = connection.sql(
             f"select 'cus_' || substr(md5(text), 1, {_ID_LENGTH}) as id from texts"  # noqa: S608
         )
         return pl.DataFrame(rows.to_arrow_table())["id"]
+
+
+@cache
+def _scratch() -> duckdb.DuckDBPyConnection:
+    """A database without tables, for its functions: polars has no digest that stays the same."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

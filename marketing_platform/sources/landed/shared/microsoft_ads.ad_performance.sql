@@ -1,17 +1,40 @@
--- An ad on a day; a campaign's day where its ads have no figures.
+-- An ad on a day; a campaign's day where its ads have no figures. Airbyte adds to the names of tables
+-- how long their rows are.
 with
+ads as (
+    select
+        timeperiod, gregoriandate, campaignid, campaignname, adgroupid, adgroupname, adid, adtitle,
+        currencycode, impressions, clicks, spend, conversionsqualified, conversions, revenue
+    from ad_performance_report_daily
+    union all
+    select
+        timeperiod, gregoriandate, campaignid, campaignname, adgroupid, adgroupname, adid, adtitle,
+        currencycode, impressions, clicks, spend, conversionsqualified, conversions, revenue
+    from ad_performance_report
+),
+campaigns as (
+    select
+        timeperiod, gregoriandate, campaignid, campaignname, currencycode, impressions, clicks,
+        spend, conversionsqualified, conversions, revenue
+    from campaign_performance_report_daily
+    union all
+    select
+        timeperiod, gregoriandate, campaignid, campaignname, currencycode, impressions, clicks,
+        spend, conversionsqualified, conversions, revenue
+    from campaign_performance_report
+),
 figures as (
     select
         coalesce(timeperiod, gregoriandate) as day, campaignid, campaignname, adgroupid,
         adgroupname, adid, adtitle, currencycode, impressions, clicks, spend,
         coalesce(conversionsqualified, conversions) as conversions, revenue
-    from ad_performance_report
+    from ads
     union all
     select
         coalesce(timeperiod, gregoriandate), campaignid, campaignname, null, null, null, null,
         currencycode, impressions, clicks, spend, coalesce(conversionsqualified, conversions),
         revenue
-    from campaign_performance_report
+    from campaigns
 )
 select
     cast(cast(f.day as timestamp) as date) as performance_date,
