@@ -76,16 +76,17 @@ def add_edge(engine: sa.Engine, kind: Kind, contact_ids: Sequence[str], reason: 
     contacts = tuple(sorted(set(contact_ids)))
     if len(contacts) < (2 if kind == "together" else 1):
         raise InputError("name the contacts that it is about", where="identity")
+    moment = utc_now()
     row = {
         "kind": kind,
         "contact_ids": json.dumps(contacts),
         "reason": reason,
-        "made_at": utc_now(),
+        "made_at": moment,
     }
     with writing(engine, durable=True) as connection:
         done = connection.execute(sa.insert(identity_edges).values(row))
         (edge_id,) = done.inserted_primary_key or (0,)
-    return Edge(edge_id, kind, contacts, reason, row["made_at"])  # type: ignore[arg-type]
+    return Edge(edge_id, kind, contacts, reason, moment)
 
 
 def take_back(engine: sa.Engine, edge_id: int) -> Edge:

@@ -7,7 +7,8 @@ model of Fellegi and Sunter (1969); see Linacre et al. 2022, https://doi.org/10.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,7 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     """
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink.internals.exceptions import EMTrainingException
 
     there = {
         column
@@ -84,6 +86,9 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     blocks += [
         rule for rule in _WIDE if set(rule) <= there and _pair_count(rows, rule) <= _MOST_PAIRS
     ]
+    if not blocks:
+        # Nothing tells people apart: a country, or a first name that very many have.
+        return Linked(_no_pairs())
     rules: list[Any] = [block_on(*rule) for rule in blocks]
     rules += [_SWAPPED] if has_both_names else []
     with duckdb.connect() as connection:
@@ -97,17 +102,20 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
             retain_matching_columns=False,
         )
         linker = Linker(api.register(rows.to_arrow()), settings, log_level=logging.CRITICAL)
-        certain = [rule for rule in _CERTAIN if set(rule) <= there][:1] + [
-            (column,) for column in ids
-        ]
+        certain: list[tuple[str, ...]] = [r for r in _CERTAIN if set(r) <= there][:1]
+        certain = certain or [tuple(known[:3])]
+        certain += [(column,) for column in ids]
         train = linker.training
-        train.estimate_probability_two_random_records_match(
-            [block_on(*rule) for rule in certain], recall=0.7
-        )
+        # What no pair agrees in teaches nothing; Splink's own defaults stay.
+        if any(_pair_count(rows, rule) for rule in certain):
+            train.estimate_probability_two_random_records_match(
+                [block_on(*rule) for rule in certain], recall=0.7
+            )
         train.estimate_u_using_random_sampling(max_pairs=_PAIRS_FOR_U, seed=seed)
         for rule in _TRAINING:
-            if set(rule) <= there and len(there - set(rule)) >= 1:
-                train.estimate_parameters_using_expectation_maximisation(block_on(*rule))
+            if set(rule) <= there and there - set(rule) and _pair_count(rows, rule):
+                with suppress(EMTrainingException):
+                    train.estimate_parameters_using_expectation_maximisation(block_on(*rule))
         found = linker.inference.predict(threshold_match_probability=_LEAST_PROBABILITY)
         pairs = pl.DataFrame(connection.sql(f"from {found.physical_name}").to_arrow_table())
     return Linked(
@@ -129,24 +137,23 @@ def _no_pairs() -> pl.DataFrame:
     return pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64, "probability": pl.Float64})
 
 
-def _comparison(library: object, role: str) -> object:
-    cl = library
-    makers: Mapping[str, object] = {
-        "first_name": lambda: cl.NameComparison("first_name"),  # type: ignore[attr-defined]
-        "last_name": lambda: cl.NameComparison("last_name"),  # type: ignore[attr-defined]
-        "birth_date": lambda: cl.DateOfBirthComparison(  # type: ignore[attr-defined]
+def _comparison(library: Any, role: str) -> Any:
+    """How two values of a role are compared: Splink's own comparison for such values."""
+    makers: Mapping[str, Callable[[], Any]] = {
+        "first_name": lambda: library.NameComparison("first_name"),
+        "last_name": lambda: library.NameComparison("last_name"),
+        "birth_date": lambda: library.DateOfBirthComparison(
             "birth_date", input_is_string=True, invalid_dates_as_null=True
         ),
-        "email": lambda: cl.EmailComparison("email"),  # type: ignore[attr-defined]
-        "postcode": lambda: cl.DamerauLevenshteinAtThresholds("postcode", [1, 2]),  # type: ignore[attr-defined]
-        "phone": lambda: cl.DamerauLevenshteinAtThresholds("phone", [1, 2]),  # type: ignore[attr-defined]
-        "street": lambda: cl.JaroWinklerAtThresholds("street", [0.95, 0.85]),  # type: ignore[attr-defined]
-        "city": lambda: cl.JaroWinklerAtThresholds("city", [0.95, 0.85]).configure(  # type: ignore[attr-defined]
+        "email": lambda: library.EmailComparison("email"),
+        "postcode": lambda: library.DamerauLevenshteinAtThresholds("postcode", [1, 2]),
+        "phone": lambda: library.DamerauLevenshteinAtThresholds("phone", [1, 2]),
+        "street": lambda: library.JaroWinklerAtThresholds("street", [0.95, 0.85]),
+        "city": lambda: library.JaroWinklerAtThresholds("city", [0.95, 0.85]).configure(
             term_frequency_adjustments=True
         ),
     }
-    maker = makers.get(role) or (lambda: cl.ExactMatch(role))  # type: ignore[attr-defined]
-    return maker()  # type: ignore[operator]
+    return makers.get(role, lambda: library.ExactMatch(role))()
 
 
 def _prepared(frame: pl.DataFrame) -> pl.DataFrame:

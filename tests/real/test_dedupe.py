@@ -130,6 +130,29 @@ def test_a_mistake_costs_a_line(
         read_people(file, told)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["first_name", "last_name"], ["last_name"], ["email"], ["phone"], ["country"],
+        ["birth_date", "city"], ["first_name", "postcode"], ["street", "region"],
+        ["first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [2, 3, 40])
+def test_whatever_columns_a_small_file_has_it_is_read(
+    tmp_path: Path, columns: list[str], size: int
+) -> None:
+    file = tmp_path / "people.csv"
+    rows = [
+        ",".join(f"{column[:3]}{n % 7}" if n % 5 else "" for column in columns) for n in range(size)
+    ]
+    file.write_text(
+        "\n".join([",".join(["row", *columns]), *(f"{n},{r}" for n, r in enumerate(rows))])
+    )
+    found = dedupe(read_people(file))
+    assert found.clusters.len() == size
+
+
 def test_a_file_without_two_people_has_nobody_twice(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("first_name,last_name\nann,agate\n")
