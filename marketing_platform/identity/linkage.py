@@ -45,7 +45,11 @@ _BLOCKS = (
 _WIDE = (*(("birth_date",), ("first_name",), ("last_name",), ("postcode",), ("street",)), ("city",))
 _MOST_PAIRS = 2_000_000
 _SWAPPED = "l.first_name = r.last_name and l.last_name = r.first_name"
-_CERTAIN = (("first_name", "last_name", "birth_date"), ("email", "last_name"), ("email",))
+_CERTAIN: tuple[tuple[str, ...], ...] = (
+    ("first_name", "last_name", "birth_date"),
+    ("email", "last_name"),
+    ("email",),
+)
 _TRAINING = (("first_name", "last_name"), ("birth_date",), ("postcode",), ("email",))
 
 
