@@ -113,9 +113,11 @@ def _judge(found: Resolved, rules: Identity, settings: Settings) -> None:
     url = settings.state_url.get_secret_value()
     if wrong and not (url and is_accepted(open_state(url), told.digest)):
         raise ContractError(
-            f"{' and '.join(wrong)}, of {told.customers_before}",
+            # Checks show only what is wrong, so the way out is part of it.
+            f"{' and '.join(wrong)}, of {told.customers_before}; to let it pass:"
+            f" marketing-platform identity accept {told.digest}",
             where=_NAME,
-            mend="Look at it, then: marketing-platform identity accept " + told.digest,
+            mend="The mapping of before is left in place",
         )
 
 

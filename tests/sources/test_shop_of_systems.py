@@ -16,12 +16,13 @@ from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.identity.dedupe import quality
 from marketing_platform.pipeline import all_tables, build_all
 from marketing_platform.settings import Settings, parse_platform
 from marketing_platform.warehouse import Warehouse
 
 END = dt.date(2026, 6, 30)
-SYSTEMS = ("shopify", "stripe", "klaviyo", "google_ads")
+SYSTEMS = ("shopify", "stripe", "klaviyo", "hubspot", "google_ads")
 
 
 @cache
@@ -97,6 +98,42 @@ def test_contacts_of_several_systems_are_one_customer(shop: tuple[Warehouse, Fac
     )
     assert together.filter(pl.col("source_count") == 3).height > 10
     assert together.height < warehouse.read("core.contacts").height / 2
+
+
+def persons(facts: Facts) -> pl.DataFrame:
+    """Whose each contact really is: contact_id and person. Nobody is told."""
+    account = pl.col("account_id").cast(pl.String)
+    accounts = facts.accounts.unique("account_id").select(
+        "person",
+        shopify="shopify:" + account,
+        stripe="stripe:cus_" + account,
+        klaviyo="klaviyo:01PROFILE" + account,
+    )
+    crm = facts.crm_contacts.unique("crm_id").select(
+        "person", hubspot="hubspot:" + pl.col("crm_id").cast(pl.String)
+    )
+    known = [accounts.unpivot(index="person", value_name="contact_id")]
+    known.append(crm.unpivot(index="person", value_name="contact_id"))
+    emails = facts.people.unpivot(["email", "alternative_email"], index="person").drop_nulls()
+    known += [
+        emails.select("person", contact_id=pl.lit(f"{source}:email:") + pl.col("value"))
+        for source in ("shopify", "stripe", "hubspot")
+    ]
+    return pl.concat(frame.select("person", "contact_id") for frame in known)
+
+
+def test_contacts_are_tied_to_whom_they_really_are(
+    shop: tuple[Warehouse, Facts], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse, facts = shop
+    mapping = warehouse.read("identity.contact_customers")
+    found = mapping.join(persons(facts), on="contact_id")
+    assert found.height == found["contact_id"].n_unique() > 0.95 * mapping.height
+    figures = quality(found["customer_id"], found["person"])["pairwise"]
+    with capsys.disabled():
+        print(f"\n{found.height} contacts of the simulated shop: {figures}")
+    assert figures["precision"] >= 0.999
+    assert figures["recall"] >= 0.97
 
 
 def test_who_left_a_list_has_no_consent_any_more(shop: tuple[Warehouse, Facts]) -> None:

@@ -27,8 +27,8 @@ select
         when m.name in ('Received Email', 'Received SMS') then 'delivered'
         when m.name = 'Opened Email' then 'opened'
         when m.name in ('Clicked Email', 'Clicked SMS') then 'clicked'
-        when m.name in ('Bounced Email', 'Failed to Deliver SMS') then 'bounced'
-        when m.name = 'Dropped Email' then 'failed'
+        when m.name = 'Bounced Email' then 'bounced'
+        when m.name in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
         when m.name = 'Marked Email as Spam' then 'complained'
         when m.name like 'Unsubscribed%' then 'unsubscribed'
     end as engagement,

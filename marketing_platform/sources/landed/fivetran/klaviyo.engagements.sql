@@ -22,8 +22,8 @@ select
         when n.metric in ('Received Email', 'Received SMS') then 'delivered'
         when n.metric = 'Opened Email' then 'opened'
         when n.metric in ('Clicked Email', 'Clicked SMS') then 'clicked'
-        when n.metric in ('Bounced Email', 'Failed to Deliver SMS') then 'bounced'
-        when n.metric = 'Dropped Email' then 'failed'
+        when n.metric = 'Bounced Email' then 'bounced'
+        when n.metric in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
         when n.metric = 'Marked Email as Spam' then 'complained'
         when n.metric like 'Unsubscribed%' then 'unsubscribed'
     end as engagement,
