@@ -102,6 +102,15 @@ def _charges(facts: Facts) -> pl.DataFrame:
         customer=_customer(),
         disputed=pl.lit(False),
         paid=is_paid,
+        payment_method_details=pl.struct(
+            type=pl.lit("card"),
+            # Everybody has a card of their own.
+            card=pl.struct(
+                fingerprint=pl.lit("Fp") + (pl.col("person") + 10_000_019).cast(pl.String),
+                exp_month=pl.lit(12),
+                exp_year=pl.lit(2030),
+            ),
+        ),
         refunded=pl.col("refunded_amount") == pl.col("amount"),
         status=pl.col("status"),
         metadata=pl.struct(order_id=pl.col("order_id").cast(pl.String)),

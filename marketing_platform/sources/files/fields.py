@@ -139,6 +139,12 @@ CONTACTS = StreamFields(
             "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
             " optin",
         ),
+        _field("birth_date", "date", "birthdate birthday dateofbirth dob"),
+        _field("street", "text", "address address1 streetaddress defaultaddressaddress1"),
+        _field("city", "text", "town defaultaddresscity"),
+        _field("postcode", "text", "zip zipcode postalcode defaultaddresszip"),
+        _field("region", "text", "state province provincecode defaultaddressprovincecode"),
+        _field("loyalty_number", "text", "loyaltyid loyaltycard membershipnumber"),
         _field("sms_consent", "flag", "smsoptin acceptssmsmarketing smsmarketingconsent"),
         _field("created_at", "timestamp", "createdate created signupdate registrationdate"),
         _field("updated_at", "timestamp", "lastmodifieddate modified updated lastchanged"),

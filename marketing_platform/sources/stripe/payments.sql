@@ -32,5 +32,6 @@ select
     end as decimal(18, 2)
   ) as payment_amount,
   upper(c.currency) as currency,
+  c.card_fingerprint,
   c.record_updated_at as updated_at
 from raw.stripe_charges as c

@@ -141,6 +141,8 @@ _CHARGES = _stream(
         ident("order_id", "$.metadata.order_id", "$.metadata.order"),
         text("status", "$.status"),
         integer("amount", "$.amount"),
+        # A digest that Stripe gives: the same for the same card.
+        text("card_fingerprint", "$.payment_method_details.card.fingerprint"),
         _CURRENCY,
     ),
 )
