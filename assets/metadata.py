@@ -26,7 +26,7 @@ def column_schema(contract: Contract) -> dg.TableSchema:
                 constraints=dg.TableColumnConstraints(
                     nullable=column.nullable,
                     unique=contract.key == (name,),
-                    other=[str(check.name) for check in column.checks],
+                    other=[str(check.pandera.name) for check in column.checks],
                 ),
             )
             for name, column in contract.columns.items()

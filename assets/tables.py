@@ -61,7 +61,9 @@ def table_asset(
     name = str(table.name)
     contract = contract_of(name)
     key = asset_key(name)
-    is_partitioned = partitions is not None and contract.partition_by is not None
+    is_partitioned = (
+        partitions is not None and contract.partition_by is not None and not contract.rolled_from
+    )
 
     @dg.asset(
         key=key,

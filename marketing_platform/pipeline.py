@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from marketing_platform.contracts import contract_of
 from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import given, mapping, probable
 from marketing_platform.predictions import tables as predictions
@@ -71,6 +72,8 @@ def build_table(
     table = all_tables(settings)[name]
     create_raw_views(warehouse, settings, table.reads)
     if isinstance(table, SqlTable):
+        if contract_of(name).rolled_from:
+            return warehouse.roll(name, table.sql)
         return warehouse.build(name, table.sql, part=part)
     return table.build(warehouse, settings)
 

@@ -1,7 +1,8 @@
 """A contract: the columns of a table, their types and the checks that its rows pass.
 
 A contract is a pandera schema on polars plus the table's key. The blocking check of a table and the
-column schema shown in the UI both come from it. The functions `text`, `money`, `timestamp`, ...
+column schema shown in the UI both come from it. Each check is also a condition in SQL, by which the
+warehouse finds the rows that break it without loading the others; pandera then says what is wrong. The functions `text`, `money`, `timestamp`, ...
 make the columns; each holds the naming rule of its kind, so that a column that ends in `_at`
 cannot be anything but a UTC timestamp.
 """
@@ -36,13 +37,21 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A check of a value: as pandera does it, and as SQL that is true where `{value}` breaks it."""
+
+    pandera: pa.Check
+    broken: str
+
+
+@dataclass(frozen=True)
 class Column:
     """A column: its polars type, whether it may be null, what it means, and its checks."""
 
     dtype: pl.DataType
     description: str
     nullable: bool = False
-    checks: tuple[pa.Check, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def duckdb_type(self) -> str:
@@ -66,13 +75,18 @@ def text(
     description: str, *, nullable: bool = False, one_of: Iterable[str] | None = None
 ) -> Column:
     """Text; `one_of` lists the only values it may have."""
-    checks = (pa.Check.isin(list(one_of)),) if one_of else ()
-    return Column(pl.String(), description, nullable, checks)
+    if not one_of:
+        return Column(pl.String(), description, nullable)
+    values = list(one_of)
+    listed = ", ".join(f"'{value}'" for value in values)
+    check = Check(pa.Check.isin(values), f"{{value}} not in ({listed})")
+    return Column(pl.String(), description, nullable, (check,))
 
 
 def key(description: str) -> Column:
     """Text that identifies something: never null, never empty."""
-    return Column(pl.String(), description, False, (pa.Check.str_length(min_value=1),))
+    check = Check(pa.Check.str_length(min_value=1), "{value} = ''")
+    return Column(pl.String(), description, False, (check,))
 
 
 def integer(
@@ -86,7 +100,7 @@ def number(
     description: str, *, nullable: bool = False, ge: float | None = None, le: float | None = None
 ) -> Column:
     """A floating-point number, never NaN."""
-    return Column(pl.Float64(), description, nullable, _range(ge, le))
+    return Column(pl.Float64(), description, nullable, (_IS_A_NUMBER, *_range(ge, le)))
 
 
 def share(description: str, *, nullable: bool = False) -> Column:
@@ -116,13 +130,28 @@ def flag(description: str, *, nullable: bool = False) -> Column:
     return Column(pl.Boolean(), description, nullable)
 
 
-def _range(ge: float | None, le: float | None) -> tuple[pa.Check, ...]:
+def _range(ge: float | None, le: float | None) -> tuple[Check, ...]:
     checks = []
     if ge is not None:
-        checks.append(pa.Check.ge(ge))
+        checks.append(Check(pa.Check.ge(ge), f"{{value}} < {ge}"))
     if le is not None:
-        checks.append(pa.Check.le(le))
+        checks.append(Check(pa.Check.le(le), f"{{value}} > {le}"))
     return tuple(checks)
+
+
+def _is_a_number(data: pa.PolarsData) -> pl.LazyFrame:
+    return data.lazyframe.select(pl.col(data.key).is_not_nan())
+
+
+_IS_A_NUMBER = Check(pa.Check(_is_a_number, name="is a number"), "isnan({value})")
+
+
+@dataclass(frozen=True)
+class Days:
+    """A table and the column that holds the day of a row."""
+
+    table: str
+    column: str
 
 
 @dataclass(frozen=True)
@@ -130,13 +159,16 @@ class Contract:
     """The promise of one table.
 
     `key` names the columns that no two rows share (none: no promise), `partition_by` the date
-    column by which the table is built in daily parts (none: built whole).
+    column by which the table is built in daily parts (none: built whole). A day of a table with
+    `rolled_from` is made of that day of another table alone, so a build finds by itself which days
+    changed, and builds no others.
     """
 
     name: TableName
     columns: Mapping[str, Column]
     key: tuple[str, ...] = ()
     partition_by: str | None = None
+    rolled_from: Days | None = None
     schema: pa.DataFrameSchema = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -149,7 +181,7 @@ class Contract:
             {
                 name: pa.Column(
                     column.dtype,
-                    checks=list(column.checks),
+                    checks=[check.pandera for check in column.checks],
                     nullable=column.nullable,
                     description=column.description,
                 )
@@ -159,6 +191,17 @@ class Contract:
             name=str(self.name),
         )
         object.__setattr__(self, "schema", schema)
+
+    @property
+    def broken(self) -> str:
+        """SQL that is true for a row that breaks a check or is null where it may not be."""
+        nulls = [f"{name} is null" for name, column in self.columns.items() if not column.nullable]
+        checks = [
+            check.broken.format(value=name)
+            for name, column in self.columns.items()
+            for check in column.checks
+        ]
+        return " or ".join([*nulls, *checks]) or "false"
 
     def violations(self, frame: pl.DataFrame) -> list[Violation]:
         """What in `frame` breaks this contract. The caller checks keys, over all the rows."""
@@ -179,9 +222,10 @@ def contract(
     *,
     key: Sequence[str] = (),
     partition_by: str | None = None,
+    rolled_from: Days | None = None,
 ) -> Contract:
     """Declare the contract of the table `name`."""
-    return Contract(TableName.parse(name), dict(columns), tuple(key), partition_by)
+    return Contract(TableName.parse(name), dict(columns), tuple(key), partition_by, rolled_from)
 
 
 def _summary(failure_cases: pl.DataFrame) -> list[Violation]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from marketing_platform.contracts.contract import (
     Column,
     Contract,
+    Days,
     contract,
     date,
     flag,
@@ -28,6 +29,7 @@ LIFECYCLE_STAGES = (
     *("subscriber", "first_time_buyer", "repeat_buyer", "loyal", "vip", "advocate"),
     *("at_risk", "lapsed"),
 )
+EVENT_DAYS = Days("core.events", "event_date")
 RHYTHMS = ("new", "active", "cooling", "lapsed")
 
 
@@ -228,6 +230,8 @@ PROFILES: tuple[Contract, ...] = (
             "last_at": timestamp("Last of them."),
         },
         key=["identifier", "activity_date", "event"],
+        partition_by="activity_date",
+        rolled_from=EVENT_DAYS,
     ),
     contract(
         "profiles.daily_visits",
@@ -238,6 +242,38 @@ PROFILES: tuple[Contract, ...] = (
             "dwell_seconds": integer("Time between first and last events of visits.", ge=0),
         },
         key=["identifier", "activity_date"],
+        partition_by="activity_date",
+        rolled_from=EVENT_DAYS,
+    ),
+    contract(
+        "profiles.daily_touches",
+        {
+            "identifier": key("As in profiles.daily_activity."),
+            "activity_date": date("Day."),
+            "first_at": timestamp("First event."),
+            "last_at": timestamp("Last event."),
+            "first_source": text("utm_source of the first event; (direct): none."),
+            "first_medium": text("Its utm_medium; (none): none."),
+            "first_campaign": text("Its utm_campaign; empty: none."),
+            "last_source": text("utm_source of the last event; (direct): none."),
+            "last_medium": text("Its utm_medium; (none): none."),
+            "last_campaign": text("Its utm_campaign; empty: none."),
+        },
+        key=["identifier", "activity_date"],
+        partition_by="activity_date",
+        rolled_from=EVENT_DAYS,
+    ),
+    contract(
+        "profiles.daily_devices",
+        {
+            "identifier": key("The device, as in profiles.daily_activity."),
+            "contact_id": key("Who was signed in on it."),
+            "activity_date": date("Day."),
+            "first_at": timestamp("First event."),
+        },
+        key=["identifier", "contact_id", "activity_date"],
+        partition_by="activity_date",
+        rolled_from=EVENT_DAYS,
     ),
     contract(
         "profiles.visitors",

@@ -9,28 +9,24 @@ owners as (
 touches as (
     select
         m.customer_id,
-        concat(cast(e.occurred_at as varchar), e.event_id) as standing,
-        e.occurred_at,
-        e.utm_source,
-        e.utm_medium,
-        e.utm_campaign
-    from core.events as e
+        t.*,
+        concat(cast(t.first_at as varchar), t.identifier) as first_standing,
+        concat(cast(t.last_at as varchar), t.identifier) as last_standing
+    from profiles.daily_touches as t
     cross join core.clock as k
-    inner join owners as m
-        on coalesce(e.contact_id, concat('anonymous:', e.source, ':', e.anonymous_id))
-        = m.identifier
-    where e.occurred_at <= k.as_of
+    inner join owners as m on t.identifier = m.identifier
+    where t.activity_date <= k.as_of_date
 ),
 first_and_last as (
     select
         customer_id,
-        min(occurred_at) as first_touch_at,
-        arg_min(coalesce(utm_source, '(direct)'), standing) as first_touch_source,
-        arg_min(coalesce(utm_medium, '(none)'), standing) as first_touch_medium,
-        arg_min(coalesce(utm_campaign, ''), standing) as first_touch_campaign,
-        arg_max(coalesce(utm_source, '(direct)'), standing) as last_touch_source,
-        arg_max(coalesce(utm_medium, '(none)'), standing) as last_touch_medium,
-        arg_max(coalesce(utm_campaign, ''), standing) as last_touch_campaign
+        min(first_at) as first_touch_at,
+        arg_min(first_source, first_standing) as first_touch_source,
+        arg_min(first_medium, first_standing) as first_touch_medium,
+        arg_min(first_campaign, first_standing) as first_touch_campaign,
+        arg_max(last_source, last_standing) as last_touch_source,
+        arg_max(last_medium, last_standing) as last_touch_medium,
+        arg_max(last_campaign, last_standing) as last_touch_campaign
     from touches
     group by customer_id
 ),

@@ -17,6 +17,7 @@ days as (
     from profiles.daily_activity as a
     inner join owners as m on a.identifier = m.identifier
     cross join core.clock as k
+    where a.activity_date <= k.as_of_date
 ),
 counted as (
     select
@@ -70,6 +71,7 @@ visited as (
         select a.*, date_diff('day', a.activity_date, k.as_of_date) as days_ago
         from profiles.daily_visits as a
         cross join core.clock as k
+        where a.activity_date <= k.as_of_date
     ) as v
     inner join owners as m on v.identifier = m.identifier
     group by m.customer_id

@@ -1,16 +1,15 @@
 -- One row is a contact (or a visitor without one) and a day with an event: visits and their length.
--- A visit ends where nothing happens for half an hour; events of one hour are seen together.
+-- A visit ends where nothing happens for half an hour; events of one hour are seen together. Days whose
+-- events did not change are not built again.
 with
 hours as (
     select
-        coalesce(e.contact_id, concat('anonymous:', e.source, ':', e.anonymous_id)) as identifier,
-        e.event_date as activity_date,
-        date_trunc('hour', e.occurred_at) as hour_at,
-        min(e.occurred_at) as first_at,
-        max(e.occurred_at) as last_at
-    from core.events as e
-    cross join core.clock as k
-    where e.occurred_at <= k.as_of
+        coalesce(contact_id, concat('anonymous:', source, ':', anonymous_id)) as identifier,
+        event_date as activity_date,
+        date_trunc('hour', occurred_at) as hour_at,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at
+    from core.events
     group by 1, 2, 3
 ),
 followed as (

@@ -69,7 +69,8 @@ _KINDS: dict[type[pl.DataType], Kind] = {
 
 
 def _field(column: Column) -> Field:
-    told = {k: value for check in column.checks for k, value in (check.statistics or {}).items()}
+    statistics = (check.pandera.statistics or {} for check in column.checks)
+    told = {name: value for known in statistics for name, value in known.items()}
     return Field(
         _KINDS[type(column.dtype)],
         tuple(told.get("allowed_values", ())),

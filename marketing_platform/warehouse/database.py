@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wai
 from marketing_platform.contracts import Contract, Violation, contract_of
 from marketing_platform.errors import ContractError
 from marketing_platform.names import LAYERS, TableName
+from marketing_platform.warehouse.rolling import changed_days, forget_days, spans
 
 _CHUNK = 500_000
 _CANDIDATE = "__candidate"
@@ -114,6 +115,22 @@ class Warehouse:
             connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
             return _publish(connection, contract, part)
 
+    def roll(self, name: str, sql: str) -> Built:
+        """Build anew those days of a rolled table whose rows in its source changed; audited too."""
+        contract = contract_of(name)
+        with self.transaction() as connection:
+            if not _exists(connection, contract.name):
+                _create_empty(connection, contract)
+                forget_days(connection, contract)
+            days = changed_days(connection, contract, sql)
+            written = 0
+            for first, last in spans(days):
+                part = Part(first, last)
+                candidate = _candidate(contract.name)
+                connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
+                written += _publish(connection, contract, part).written_count
+            return Built(contract.name, _count(connection, contract.name), written)
+
     def replace(
         self,
         name: str,
@@ -203,46 +220,43 @@ def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Pa
         raise ContractError(
             shown, where=str(contract.name), mend="The table of before is left in place"
         )
-    columns = ", ".join(
-        f"cast({name} as {column.duckdb_type}) as {name}"
-        for name, column in contract.columns.items()
-    )
-    if part is None:
-        connection.execute(
-            f"create or replace table {contract.name} as select {columns} from {candidate}"
-        )
-    else:
-        _create_empty(connection, contract)
-        connection.execute(
-            f"delete from {contract.name} where {contract.partition_by} between $first and $last",
-            {"first": part.first, "last": part.last},
-        )
-        connection.execute(f"insert into {contract.name} by name select {columns} from {candidate}")
     written = _count_text(connection, candidate)
+    if part is None:
+        connection.execute(f"drop table if exists {contract.name}")
+        connection.execute(f"alter table {candidate} rename to {contract.name.table}")
+        return Built(contract.name, written, written)
+    _create_empty(connection, contract)
+    connection.execute(
+        f"delete from {contract.name} where {contract.partition_by} between $first and $last",
+        {"first": part.first, "last": part.last},
+    )
+    connection.execute(f"insert into {contract.name} by name from {candidate}")
     connection.execute(f"drop table {candidate}")
-    return Built(contract.name, _count(connection, contract.name), written, part is not None)
+    return Built(contract.name, _count(connection, contract.name), written, True)
 
 
 def _audit(
     connection: duckdb.DuckDBPyConnection, contract: Contract, table: str
 ) -> list[Violation]:
-    """What in `table` breaks the contract: pandera over chunks, the key over all rows."""
-    batches = connection.sql(f"select * from {table}").to_arrow_reader(_CHUNK)
-    found: list[Violation] = []
-    seen = False
-    for batch in batches:
-        seen = True
-        frame = pl.from_arrow(batch)
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells the type checker
-        found = contract.violations(frame)
-        if found:
-            break
-    batches.close()
-    if not seen:
-        frame = pl.from_arrow(connection.sql(f"select * from {table}").to_arrow_table())
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells the type checker
-        found = contract.violations(frame)
-    return found or _repeated_keys(connection, contract, table)
+    """What in `table` breaks the contract: types, values, and the key over all rows.
+
+    The values of a large table stay in DuckDB. Only rows that break a check are loaded, a chunk of
+    them at most, for pandera to say what is wrong with them.
+    """
+    broken = f"select * from {table} where {{condition}} limit {_CHUNK}"
+    wrong_types = contract.violations(_frame(connection, broken.format(condition="false")))
+    if wrong_types:
+        return wrong_types
+    rows = _frame(connection, broken.format(condition=contract.broken))
+    if rows.is_empty():
+        return _repeated_keys(connection, contract, table)
+    return contract.violations(rows)
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
+    frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - tells the type checker
+    return frame
 
 
 def _repeated_keys(
@@ -251,6 +265,10 @@ def _repeated_keys(
     if not contract.key:
         return []
     key = ", ".join(contract.key)
+    # Numbers are counted far faster than texts, and equal keys have equal ones.
+    counted = connection.execute(f"select count(*), count(distinct hash({key})) from {table}")
+    if len(set(counted.fetchone() or ())) == 1:
+        return []
     rows = connection.execute(
         f"select concat_ws(' / ', {key}), count(*) over () from {table}"
         f" group by {key} having count(*) > 1 limit 5"

@@ -143,6 +143,6 @@ def _default(column: Column) -> Any:
     if column.nullable:
         return None
     for check in column.checks:
-        if "allowed_values" in (check.statistics or {}):
-            return check.statistics["allowed_values"][0]
+        if "allowed_values" in (check.pandera.statistics or {}):
+            return check.pandera.statistics["allowed_values"][0]
     return _DEFAULTS[type(column.dtype)]
