@@ -1,10 +1,10 @@
-"""Identity, daily roll-up and profiles of a large shop, each as a ratio to one query in the same run:
-a single `group by customer_id` with three aggregates over the same events.
+"""Identity, daily roll-up and profiles of a large shop, as ratios to one query in the same run: a
+single `group by` of the visitor with three aggregates over the same events.
 
     python benchmarks/profiles.py [CUSTOMERS ...]     (100,000 and 1,000,000 unless told)
 
-A customer has one and a half contacts, three identifiers and fifty events in half a year: a few in a
-visit, one or two visits a month. Every size runs in a process of its own, for its peak of memory.
+A customer has one and a half contacts, three identifiers and fifty events in half a year: eight in
+a visit, a visit a month. Every size runs in a process of its own, for its peak of memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import SecretStr
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.pipeline import all_tables, build_table, needed
 from marketing_platform.settings import Platform, Settings
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse import Part, Warehouse
 
 SIZES = (100_000, 1_000_000)
 EVENTS_EACH, EVENTS_A_VISIT, DAYS = 50, 8, 180
@@ -39,25 +39,24 @@ DRAW = """create macro if not exists draw(which, what, below) as
     cast(hash(which, what) % below as bigint)"""
 CONTACTS = """
     select
-        'shop:' || person as contact_id, 'shop' as source, cast(person as varchar) as source_contact_id,
-        case when draw(person, 'mail', 10) < 9 then 'person' || person || '@mail.example' end as email,
-        case when draw(person, 'phone', 10) < 4 then '+49151' || lpad(cast(person as varchar), 8, '2') end
+        source || ':' || person as contact_id,
+        source,
+        cast(person as varchar) as source_contact_id,
+        case when draw(person, 'mail', 10) < 9 then 'person' || person || '@mail.example' end
+            as email,
+        case when draw(person, 'phone', 10) < 4 then concat('+4915', person + 10000000) end
             as phone,
-        'given' || draw(person, 'g', 900) as first_name, 'family' || draw(person, 'f', 9000) as last_name,
+        'given' || draw(person, 'g', 900) as first_name,
+        'family' || draw(person, 'f', 9000) as last_name,
         ['DE', 'FR', 'AT', 'US'][1 + draw(person, 'c', 4)] as country, 'de' as language,
-        draw(person, 'n', 3) > 0 as has_email_consent, timestamp '2026-01-01' as created_at,
-        timestamp '2026-01-01' + to_hours(cast(draw(person, 'u', 4000) as int)) as updated_at
-    from range($customers) as people(person)
-    union all
-    -- Every second person is known to the CRM too: most under the same e-mail, the others by phone.
-    select
-        'crm:' || person, 'crm', cast(person as varchar),
-        case when draw(person, 'mail', 10) < 9 then 'Person' || person || '@mail.example' end,
-        case when draw(person, 'phone', 10) < 4 then '+49151' || lpad(cast(person as varchar), 8, '2') end,
-        'given' || draw(person, 'g', 900), 'family' || draw(person, 'f', 9000),
-        ['DE', 'FR', 'AT', 'US'][1 + draw(person, 'c', 4)], 'de', true, timestamp '2026-01-01',
-        timestamp '2026-01-01' + to_hours(cast(draw(person, 'v', 4000) as int))
-    from range(0, $customers, 2) as people(person)
+        draw(person, source, 3) > 0 as has_email_consent, timestamp '2026-01-01' as created_at,
+        timestamp '2026-01-01' + to_hours(cast(draw(person, source, 4000) as int)) as updated_at
+    from (
+        select person, 'shop' as source from range($customers) as people(person)
+        union all
+        -- Every second person is known to the CRM too.
+        select person, 'crm' as source from range(0, $customers, 2) as people(person)
+    ) as people
 """
 # One statement a day, as days come: `visits` visits of eight events each.
 EVENTS = """
@@ -71,7 +70,8 @@ EVENTS = """
             cast(draw(visit + 1000000 * $day, 'at', 82800) as int) + 50 * step
         ) as occurred_at,
         cast($date as date) as event_date,
-        case when draw(visit + 1000000 * $day, 'known', 4) > 0 then 'shop:' || person end as contact_id,
+        case when draw(visit + 1000000 * $day, 'known', 4) > 0 then 'shop:' || person end
+            as contact_id,
         'device-' || person as anonymous_id,
         'shop:' || draw(visit, step, 5000) as product_id,
         'https://shop.example/p/' || draw(visit, step, 5000) as page_url,
@@ -115,14 +115,11 @@ def insert(connection: duckdb.DuckDBPyConnection, name: str, sql: str, **values:
     connection.execute(f"insert into {name} by name {sql}", values)
 
 
-def insert_day(
-    connection: duckdb.DuckDBPyConnection, number: int, date: dt.date, customers: int
-) -> None:
-    """Add the events of one day."""
-    insert(
-        connection, "core.events", EVENTS, day=number, date=date, customers=customers,
-        visits=customers * EVENTS_EACH // EVENTS_A_VISIT // DAYS, a_visit=EVENTS_A_VISIT,
-    )  # fmt: skip
+def day_of_events(number: int, date: dt.date, customers: int) -> dict[str, object]:
+    """The values for the events of one day."""
+    visits = customers * EVENTS_EACH // EVENTS_A_VISIT // DAYS
+    return {"day": number, "date": date, "customers": customers, "visits": visits,
+            "a_visit": EVENTS_A_VISIT}  # fmt: skip
 
 
 def set_clock(warehouse: Warehouse, date: dt.date) -> None:
@@ -142,7 +139,9 @@ def fill(warehouse: Warehouse, settings: Settings, customers: int) -> None:
         insert(connection, "core.contacts", CONTACTS, customers=customers)
         insert(connection, "core.orders", ORDERS, customers=customers, last=LAST_DAY)
         for ago in range(DAYS):
-            insert_day(connection, DAYS - ago, LAST_DAY - dt.timedelta(ago), customers)
+            day = day_of_events(DAYS - ago, LAST_DAY - dt.timedelta(ago), customers)
+            insert(connection, "core.events", EVENTS, **day)
+        connection.execute("checkpoint")
     set_clock(warehouse, LAST_DAY)
 
 
@@ -185,8 +184,10 @@ def run(customers: int) -> None:
         once = median(yardstick() for _ in range(3))
         whole = build(warehouse, settings)
         tomorrow = LAST_DAY + dt.timedelta(1)
+        events = warehouse.query(EVENTS, day_of_events(DAYS + 1, tomorrow, customers))
+        complete = pl.concat([CONTRACTS["core.events"].empty(), events], how="diagonal")
+        warehouse.replace("core.events", complete, part=Part(tomorrow, tomorrow))
         with warehouse.connect() as connection:
-            insert_day(connection, DAYS + 1, tomorrow, customers)
             identifiers, profiles = connection.execute(
                 "select (select count(*) from identity.identifiers),"
                 " (select count(*) from profiles.customers)"

@@ -2,9 +2,9 @@
 
 A contract is a pandera schema on polars plus the table's key. The blocking check of a table and the
 column schema shown in the UI both come from it. Each check is also a condition in SQL, by which the
-warehouse finds the rows that break it without loading the others; pandera then says what is wrong. The functions `text`, `money`, `timestamp`, ...
-make the columns; each holds the naming rule of its kind, so that a column that ends in `_at`
-cannot be anything but a UTC timestamp.
+warehouse finds the rows that break it without loading the others; pandera then says what is wrong.
+The functions `text`, `money`, `timestamp`, ... make the columns; each holds the naming rule of its
+kind, so that a column that ends in `_at` cannot be anything but a UTC timestamp.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def text(
     if not one_of:
         return Column(pl.String(), description, nullable)
     values = list(one_of)
-    listed = ", ".join(f"'{value}'" for value in values)
+    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     check = Check(pa.Check.isin(values), f"{{value}} not in ({listed})")
     return Column(pl.String(), description, nullable, (check,))
 

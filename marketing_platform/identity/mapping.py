@@ -32,6 +32,7 @@ class Resolved:
 
     mapping: pl.DataFrame
     held: pl.DataFrame
+    changes: pl.DataFrame
     difference: Difference
 
 
@@ -52,7 +53,8 @@ def resolve(
     grouped = groups(contacts, tying, said)
     grouped, large = held_back(grouped, before, rules.largest_customer)
     mapping = with_stable_ids(grouped, before)
-    return Resolved(mapping, large, difference(before, mapping))
+    told = changes(before, mapping)
+    return Resolved(mapping, large, told, difference(before, mapping, told))
 
 
 def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
@@ -124,7 +126,7 @@ def _judge(found: Resolved, rules: Identity, settings: Settings) -> None:
 def _log(warehouse: Warehouse, settings: Settings, before: pl.DataFrame, found: Resolved) -> None:
     """Remember what changes, each with the identifier or edge that caused it."""
     url = settings.state_url.get_secret_value()
-    told = changes(before, found.mapping)
+    told = found.changes
     if told.is_empty() or not url:
         return
     told = told.join(_causes(warehouse, told, before, found.mapping), on="contact_id", how="left")

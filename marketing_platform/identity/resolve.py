@@ -201,8 +201,11 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     `merged`: the customer's contacts belong to the other one now. `split`: some of its contacts
     belong to the other one now. Contacts that came or went change nobody.
     """
+    both = before.join(after, on="contact_id", suffix="_after")
+    touched = both.filter(pl.col("customer_id") != pl.col("customer_id_after"))
+    # From day to day nearly all stay as they are.
     moved = (
-        before.join(after, on="contact_id", suffix="_after")
+        both.join(touched.select("customer_id").unique(), on="customer_id", how="semi")
         .group_by("customer_id", "customer_id_after")
         .agg(
             pl.len().cast(pl.Int64).alias("contact_count"),
@@ -226,9 +229,8 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     ).sort("kind", "customer_id", "other_customer_id")
 
 
-def difference(before: pl.DataFrame, after: pl.DataFrame) -> Difference:
-    """How far a mapping is from the one before."""
-    found = changes(before, after)
+def difference(before: pl.DataFrame, after: pl.DataFrame, found: pl.DataFrame) -> Difference:
+    """How far a mapping is from the one before; `found` is what `changes` tells of them."""
     told = found.select("kind", "customer_id", "other_customer_id").rows()
     sizes: list[int] = after.group_by("customer_id").len()["len"].to_list()
     return Difference(

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wai
 from marketing_platform.contracts import Contract, Violation, contract_of
 from marketing_platform.errors import ContractError
 from marketing_platform.names import LAYERS, TableName
-from marketing_platform.warehouse.rolling import changed_days, forget_days, spans
+from marketing_platform.warehouse import rolling
 
 _CHUNK = 500_000
 _CANDIDATE = "__candidate"
@@ -111,9 +111,7 @@ class Warehouse:
         """
         contract = contract_of(name)
         with self.transaction() as connection:
-            candidate = _candidate(contract.name)
-            connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
-            return _publish(connection, contract, part)
+            return _build(connection, contract, sql, part)
 
     def roll(self, name: str, sql: str) -> Built:
         """Build anew those days of a rolled table whose rows in its source changed; audited too."""
@@ -121,14 +119,12 @@ class Warehouse:
         with self.transaction() as connection:
             if not _exists(connection, contract.name):
                 _create_empty(connection, contract)
-                forget_days(connection, contract)
-            days = changed_days(connection, contract, sql)
+                rolling.forget(connection, contract)
+            rolling.ensure_noted(connection, contract)
             written = 0
-            for first, last in spans(days):
-                part = Part(first, last)
-                candidate = _candidate(contract.name)
-                connection.execute(f"create table {candidate} as {_within(sql, contract, part)}")
-                written += _publish(connection, contract, part).written_count
+            for first, last in rolling.spans(rolling.changed_days(connection, contract, sql)):
+                written += _build(connection, contract, sql, Part(first, last)).written_count
+            rolling.note_made_of(connection, contract, sql)
             return Built(contract.name, _count(connection, contract.name), written)
 
     def replace(
@@ -146,7 +142,7 @@ class Warehouse:
         contract = contract_of(name)
         with self.transaction() as connection:
             connection.register("incoming", frame.to_arrow())
-            connection.execute(f"create table {_candidate(contract.name)} as {select}")
+            connection.execute(f"create {_candidate(contract, part)} as {select}")
             connection.unregister("incoming")
             return _publish(connection, contract, part)
 
@@ -196,8 +192,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {layer}")
 
 
-def _candidate(name: TableName) -> str:
-    return f"{name.schema}.{name.table}{_CANDIDATE}"
+def _build(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, sql: str, part: Part | None
+) -> Built:
+    connection.execute(f"create {_candidate(contract, part)} as {_within(sql, contract, part)}")
+    return _publish(connection, contract, part)
+
+
+def _candidate(contract: Contract, part: Part | None) -> str:
+    """What is audited: a table that takes the place of the one before, or rows that move there."""
+    name = f"{contract.name.table}{_CANDIDATE}"
+    return f"temp table temp.{name}" if part else f"table {contract.name.schema}.{name}"
 
 
 def _within(sql: str, contract: Contract, part: Part | None) -> str:
@@ -213,7 +218,7 @@ def _within(sql: str, contract: Contract, part: Part | None) -> str:
 
 
 def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Part | None) -> Built:
-    candidate = _candidate(contract.name)
+    candidate = _candidate(contract, part).split(" ")[-1]
     violations = _audit(connection, contract, candidate)
     if violations:
         shown = "; ".join(str(violation) for violation in violations)
@@ -221,6 +226,9 @@ def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Pa
             shown, where=str(contract.name), mend="The table of before is left in place"
         )
     written = _count_text(connection, candidate)
+    if rolling.is_source(contract):
+        span = (part.first, part.last) if part else None
+        rolling.note_days(connection, contract, candidate, span)
     if part is None:
         connection.execute(f"drop table if exists {contract.name}")
         connection.execute(f"alter table {candidate} rename to {contract.name.table}")

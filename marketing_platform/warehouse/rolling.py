@@ -1,7 +1,8 @@
 """Which days of a rolled table are to be built again: those whose rows in the source changed.
 
-`rolled.days` remembers, for each table and day, a fingerprint of the source's rows of that day, and of
-the SQL that rolled them up. It lies in the warehouse, so that it changes with the table or not at all.
+Whenever a table is published from which others are rolled up, `rolled.days` notes a fingerprint of
+each of its days. A table that is rolled up from it notes of which fingerprints it was made. Both
+lie in the warehouse, so that they change with the tables or not at all.
 """
 
 from __future__ import annotations
@@ -11,50 +12,97 @@ import hashlib
 from itertools import pairwise
 
 import duckdb
-import sqlglot
-from sqlglot import exp
 
-from marketing_platform.contracts import Contract, Days, contract_of
+from marketing_platform.contracts import CONTRACTS, Contract, Days, contract_of
 
-_TABLE = "rolled.days"
-# Rolled up together: few enough that the groups of a large shop fit into the caches of a processor.
+# Rolled up together: few enough that the groups of a large shop fit into a processor's caches.
 _TOGETHER = 14
+
+_SETUP = """
+    create schema if not exists rolled;
+    create table if not exists rolled.days (name varchar, day date, fingerprint varchar);
+    create table if not exists rolled.made_of (name varchar, day date, fingerprint varchar);
+"""
+_CHANGED = """
+    with
+    now as (
+        select day, concat_ws(' ', $digest, fingerprint) as fingerprint
+        from rolled.days where name = $source
+    ),
+    before as (select day, fingerprint from rolled.made_of where name = $name)
+    select day from now full join before using (day)
+    where now.fingerprint is distinct from before.fingerprint
+    order by day
+"""
+
+
+def is_source(contract: Contract) -> bool:
+    """Whether a table is rolled up from this one."""
+    return any(
+        other.rolled_from and other.rolled_from.table == str(contract.name)
+        for other in CONTRACTS.values()
+    )
+
+
+def ensure_noted(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Note the days of a rolled table's source, where it was written before notes were taken."""
+    connection.execute(_SETUP)
+    source = contract_of(source_of(contract).table)
+    row = connection.execute(
+        "select count(*) from rolled.days where name = $name", {"name": str(source.name)}
+    ).fetchone()
+    if row and not row[0]:
+        note_days(connection, source, str(source.name), None)
+
+
+def note_days(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    rows: str,
+    span: tuple[dt.date, dt.date] | None,
+) -> None:
+    """Note how the days of a table are now: all of them, or those of `span`, both ends included.
+
+    `rows` is the table that holds the rows of these days.
+    """
+    connection.execute(_SETUP)
+    first, last = span or (dt.date.min, dt.date.max)
+    connection.execute(
+        "delete from rolled.days where name = $name and day between $first and $last",
+        {"name": str(contract.name), "first": first, "last": last},
+    )
+    fingerprint = f"concat_ws(' ', count(*), bit_xor(hash({', '.join(contract.columns)})))"
+    connection.execute(
+        "insert into rolled.days"  # noqa: S608 - names come from the contract
+        f" select $name, {contract.partition_by}, {fingerprint} from {rows}"
+        f" group by {contract.partition_by}",
+        {"name": str(contract.name)},
+    )
 
 
 def changed_days(
     connection: duckdb.DuckDBPyConnection, contract: Contract, sql: str
 ) -> list[dt.date]:
-    """The days that are new, different or gone since the table was built; remembers how they are."""
-    source = _source_of(contract)
-    connection.execute("create schema if not exists rolled")
-    connection.execute(
-        f"create table if not exists {_TABLE} (name varchar, day date, fingerprint varchar)"
-    )
-    connection.execute(f"create or replace temp table days_now as {_fingerprints(source, sql)}")
-    connection.execute(
-        "create or replace temp table days_before as"
-        f" select day, fingerprint from {_TABLE} where name = $name",
-        {"name": str(contract.name)},
-    )
-    rows = connection.execute(
-        "select day from days_now as n full join days_before as b using (day)"
-        " where n.fingerprint is distinct from b.fingerprint order by day"
-    ).fetchall()
-    connection.execute(f"delete from {_TABLE} where name = $name", {"name": str(contract.name)})
-    connection.execute(
-        f"insert into {_TABLE} select $name, day, fingerprint from days_now",
-        {"name": str(contract.name)},
-    )
-    return [row[0] for row in rows]
+    """The days that are new, different or gone since the table was built by this SQL, sorted."""
+    return [row[0] for row in connection.execute(_CHANGED, _values(contract, sql)).fetchall()]
 
 
-def forget_days(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    """Take all days of a table as changed: it is not there any more."""
-    tables = connection.execute(
-        "select count(*) from duckdb_tables() where schema_name = 'rolled' and table_name = 'days'"
-    ).fetchone()
-    if tables and tables[0]:
-        connection.execute(f"delete from {_TABLE} where name = $name", {"name": str(contract.name)})
+def note_made_of(connection: duckdb.DuckDBPyConnection, contract: Contract, sql: str) -> None:
+    """Note that the table is made of its source's days as they are now."""
+    forget(connection, contract)
+    connection.execute(
+        "insert into rolled.made_of select $name, day, concat_ws(' ', $digest, fingerprint)"
+        " from rolled.days where name = $source",
+        _values(contract, sql),
+    )
+
+
+def forget(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Take every day as changed: the table is not there any more."""
+    connection.execute(_SETUP)
+    connection.execute(
+        "delete from rolled.made_of where name = $name", {"name": str(contract.name)}
+    )
 
 
 def spans(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
@@ -70,19 +118,16 @@ def spans(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
     return list(zip(starts, [*ends, days[-1]], strict=True))
 
 
-def _source_of(contract: Contract) -> Days:
+def _values(contract: Contract, sql: str) -> dict[str, str]:
+    return {
+        "name": str(contract.name),
+        "source": source_of(contract).table,
+        "digest": hashlib.md5(sql.encode(), usedforsecurity=False).hexdigest(),
+    }
+
+
+def source_of(contract: Contract) -> Days:
+    """The table and day column that a rolled table is made of."""
     if contract.rolled_from is None or contract.partition_by is None:
         raise ValueError(f"{contract.name} is not rolled up by day")
     return contract.rolled_from
-
-
-def _fingerprints(source: Days, sql: str) -> str:
-    """A select of day and fingerprint: of the columns that the SQL may read, and of itself."""
-    named = {column.name for column in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
-    read = ", ".join(name for name in contract_of(source.table).columns if name in named)
-    digest = hashlib.md5(sql.encode(), usedforsecurity=False).hexdigest()
-    return (
-        f"select {source.column} as day,"
-        f" concat_ws(' ', '{digest}', count(*), bit_xor(hash({read}))) as fingerprint"
-        f" from {source.table} group by all"
-    )
