@@ -24,7 +24,7 @@ from marketing_platform.quality.results import (
 from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import FILES
 from marketing_platform.state import open_state
-from marketing_platform.warehouse import Built, Part, SqlTable, Table
+from marketing_platform.warehouse import Built, DayTable, Part, SqlTable, Table
 from resources.warehouse import WarehouseResource
 
 CONTRACT_CHECK = "contract"
@@ -38,11 +38,16 @@ def table_assets(
     """The assets of all tables of one schema.
 
     A table that is built in parts has daily partitions where exports alone feed it: an export
-    covers days. What systems tell on a day is of any day, so what they feed is built whole.
+    covers days. What systems tell on a day is of any day, so what they feed is built whole. A table
+    of the past has them always.
     """
     return [
         table_asset(
-            settings, table, partitions if _is_fed_by_exports(settings, str(table.name)) else None
+            settings,
+            table,
+            partitions
+            if isinstance(table, DayTable) or _is_fed_by_exports(settings, str(table.name))
+            else None,
         )
         for table in all_tables(settings).values()
         if table.name.schema == schema

@@ -10,6 +10,7 @@ from marketing_platform.contracts import contract_of
 from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import given, mapping, probable
 from marketing_platform.predictions import tables as predictions
+from marketing_platform.profiles import history
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
@@ -18,16 +19,25 @@ from marketing_platform.sources.files import ingest
 from marketing_platform.sources.pull import pull
 from marketing_platform.sources.staging import expand, has_unions, staging_tables, tables_behind
 from marketing_platform.sources.stream import Window
-from marketing_platform.warehouse import Built, Part, Table, Warehouse, sql_tables
+from marketing_platform.warehouse import (
+    Built,
+    DayTable,
+    Part,
+    PythonTable,
+    Table,
+    Warehouse,
+    sql_tables,
+)
 from marketing_platform.warehouse.tables import SqlTable, in_build_order, tables_read
 
-_PYTHON = (
+_PYTHON: tuple[PythonTable | DayTable, ...] = (
     *countries.TABLES,
     *exchange_rates.TABLES,
     *clock.TABLES,
     *given.TABLES,
     *probable.TABLES,
     *mapping.TABLES,
+    *history.TABLES,
     *predictions.TABLES,
     *segments.TABLES,
 )
@@ -70,6 +80,10 @@ def build_table(
 ) -> Built:
     """Build one table: all of it, or the days of `part`."""
     table = all_tables(settings)[name]
+    if isinstance(table, DayTable):
+        if part is None:
+            raise ValueError(f"{name} is built by day")
+        return table.build(warehouse, settings, part)
     create_raw_views(warehouse, settings, table.reads)
     if isinstance(table, SqlTable):
         if contract_of(name).rolled_from:
@@ -116,7 +130,9 @@ def build_all(
         for stream in source.streams:
             pull(settings, source, stream, window)
     done = []
-    for name in needed(settings, until) if until else all_tables(settings):
+    for name in needed(settings, until or list(all_tables(settings))):
+        if isinstance(all_tables(settings)[name], DayTable):
+            continue
         built = build_table(warehouse, settings, name)
         on_built(built)
         done.append(built)

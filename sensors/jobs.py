@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+# Built for days that a person asks for in a backfill.
+_HISTORY = dg.AssetSelection.assets("profiles/history")
 # Everything from the exports to the segments; nothing that sends.
-BUILD_SELECTION = dg.AssetSelection.all() - dg.AssetSelection.groups("activation")
+BUILD_SELECTION = dg.AssetSelection.all() - dg.AssetSelection.groups("activation") - _HISTORY
 
 build_job = dg.define_asset_job(
     "build",

@@ -298,4 +298,14 @@ PROFILES: tuple[Contract, ...] = (
         {"customer_id": key("Key: the person."), **_profile()},
         key=["customer_id"],
     ),
+    contract(
+        "profiles.history",
+        {
+            "as_of_date": date("Day at whose end this was so."),
+            "customer_id": key("The person."),
+            **_profile(),
+        },
+        key=["as_of_date", "customer_id"],
+        partition_by="as_of_date",
+    ),
 )

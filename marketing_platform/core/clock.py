@@ -37,12 +37,16 @@ def build_clock(warehouse: Warehouse, settings: Settings) -> Built:
     return warehouse.replace("core.clock", frame)
 
 
+def end_of_day(date: dt.date, timezone: str) -> dt.datetime:
+    """The last moment of a day in a time zone, in UTC without a zone."""
+    end = dt.datetime.combine(date, dt.time.max, tzinfo=ZoneInfo(timezone))
+    return end.astimezone(dt.UTC).replace(tzinfo=None)
+
+
 def _moment(warehouse: Warehouse, settings: Settings) -> dt.datetime:
     clock = settings.platform.clock
     if isinstance(clock, dt.date):
-        zone = ZoneInfo(settings.platform.shop.timezone)
-        end = dt.datetime.combine(clock, dt.time.max, tzinfo=zone)
-        return end.astimezone(dt.UTC).replace(tzinfo=None)
+        return end_of_day(clock, settings.platform.shop.timezone)
     if clock == "now":
         return dt.datetime.now(dt.UTC).replace(tzinfo=None)
     newest = warehouse.query(expand(_NEWEST, staging_tables(settings).values())).item()

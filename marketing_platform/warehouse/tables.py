@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from marketing_platform.names import LAYERS, TableName
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse.database import Built, Warehouse
+from marketing_platform.warehouse.database import Built, Part, Warehouse
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -45,7 +45,17 @@ class PythonTable:
     build: Callable[[Warehouse, Settings], Built]
 
 
-Table = SqlTable | PythonTable
+@dataclass(frozen=True)
+class DayTable:
+    """A table of days of the past. A day is built when it is asked for, and never by itself."""
+
+    name: TableName
+    description: str
+    reads: tuple[str, ...]
+    build: Callable[[Warehouse, Settings, Part], Built]
+
+
+Table = SqlTable | PythonTable | DayTable
 _AnyTable = TypeVar("_AnyTable", bound=Table)
 
 

@@ -155,6 +155,25 @@ def test_an_error_in_a_build_keeps_the_table_and_holds_until_it_is_built_again(
     assert holds_of(built) == []
 
 
+def test_profiles_of_past_days_are_backfilled_in_one_run_and_hold_and_start_nothing(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    job = build_definitions(built).get_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[key("profiles.history")],
+        tags=range_tags(dt.date(2024, 3, 5), dt.date(2024, 3, 7)),
+    )
+    assert result.success
+    made = instance.get_materialized_partitions(key("profiles.history"))
+    assert made == {"2024-03-05", "2024-03-06", "2024-03-07"}
+    history = Warehouse(built.warehouse_path).read("profiles.history")
+    sizes = dict(history.group_by("as_of_date").len().rows())
+    assert set(sizes) == {dt.date(2024, 3, day) for day in (5, 6, 7)}
+    assert sizes[dt.date(2024, 3, 5)] <= sizes[dt.date(2024, 3, 7)]
+    assert holds_of(built) == []
+
+
 def test_a_build_that_was_killed_half_way_holds_although_nobody_could_write_down_why(
     built: Settings,
 ) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.contracts.profiles import FIELD_GROUPS
-from marketing_platform.pipeline import build_all
+from marketing_platform.pipeline import build_all, build_table
 from marketing_platform.profiles.fields import fields_text
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse import Part, Warehouse
 
 ROOT = Path(__file__).parent.parent.parent
 MakeSettings = Callable[..., Settings]
@@ -249,11 +249,8 @@ def test_birthdays_come_round(shop: Shop, born: str, days: int) -> None:
     assert profile(shop.build(), "a")["birthday_in_days"] == days
 
 
-def test_deleting_the_future_changes_no_profile_of_the_past(
-    make_settings: MakeSettings, tmp_path: Path
-) -> None:
-    """Whatever happens after the clock, the profiles at the clock are the same."""
-    past, whole = (Shop(make_settings, tmp_path / name) for name in ("past", "whole"))
+def fill(past: Shop, whole: Shop) -> None:
+    """Give one shop all that happened, the other what happened up to the clock."""
     end = dt.datetime.combine(CLOCK, dt.time.max)
     for number in range(40):
         moment = dt.datetime(2026, 1, 1, 9) + dt.timedelta(days=4 * number, minutes=number)
@@ -277,6 +274,14 @@ def test_deleting_the_future_changes_no_profile_of_the_past(
                 "tickets", source_ticket_id=str(number), source_contact_id=who,
                 created_at=str(moment), updated_at=str(moment),
             )  # fmt: skip
+
+
+def test_deleting_the_future_changes_no_profile_of_the_past(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Whatever happens after the clock, the profiles at the clock are the same."""
+    past, whole = (Shop(make_settings, tmp_path / name) for name in ("past", "whole"))
+    fill(past, whole)
     found = []
     for shop in (past, whole):
         profiles = shop.build().read("profiles.customers").sort("customer_id")
@@ -285,3 +290,24 @@ def test_deleting_the_future_changes_no_profile_of_the_past(
     changed = [name for name in found[0].columns if not found[0][name].equals(found[1][name])]
     assert changed == [], json.dumps(changed)
     assert isinstance(found[0], pl.DataFrame)
+
+
+def test_the_history_of_a_day_is_the_profile_as_it_was_built_that_day(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    past, whole = (Shop(make_settings, tmp_path / name) for name in ("past", "whole"))
+    fill(past, whole)
+    warehouse = whole.build(dt.date(2026, 6, 30))
+    today = warehouse.read("profiles.customers").sort("customer_id")
+    days = Part(CLOCK - dt.timedelta(days=1), CLOCK)
+    for _ in range(2):
+        built = build_table(warehouse, make_settings(), "profiles.history", days)
+        assert (built.written_count, built.row_count) == (10, 10)
+    history = warehouse.read("profiles.history").sort("as_of_date", "customer_id")
+    assert history["as_of_date"].unique().sort().to_list() == [days.first, days.last]
+    then = history.filter(pl.col("as_of_date") == CLOCK).drop("as_of_date")
+    expected = past.build().read("profiles.customers").sort("customer_id")
+    # The key of the contact that changed last is of today: it stands for who, not for what was.
+    drop = "source_contact_id"
+    assert then.drop(drop).rows() == expected.select(then.columns).drop(drop).rows()
+    assert warehouse.read("profiles.customers").sort("customer_id").equals(today), "left alone"
