@@ -197,7 +197,7 @@ def activate(
 @app.command()
 def backtest(
     file: Annotated[Path, typer.Argument(help="Export of orders.")],
-    task: Annotated[str, typer.Option(help="purchase or churn.")] = "purchase",
+    task: Annotated[str, typer.Option(help="purchase, churn, value or affinity.")] = "purchase",
     horizon_days: Annotated[int, typer.Option(help="Days looked ahead.")] = 14,
     as_of: AsOf = None,
     maps: Maps = None,

@@ -197,7 +197,11 @@ def run_backtest(
         )
         settings = base.model_copy(update={"data_dir": Path(scratch), "platform": platform})
         warehouse = Warehouse(":memory:")
-        build_all(warehouse, settings, until=["profiles.orders", "profiles.daily_activity"])
+        build_all(
+            warehouse,
+            settings,
+            until=["profiles.orders", "profiles.daily_activity", "core.order_items"],
+        )
         if not (rates := rates_known(warehouse)).passed:
             raise InputError(rates.detail, where=str(file))
         return backtest(

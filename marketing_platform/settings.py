@@ -150,6 +150,8 @@ class Predictions(_Model):
     # Below these a model learns noise, and a transparent rule takes its place.
     minimum_customers: int = Field(default=200, ge=10)
     minimum_positives: int = Field(default=50, ge=5)
+    # Product affinity knows the products that sell most; its memory grows with the square of these.
+    affinity_products: int = Field(default=3000, ge=10, le=20_000)
 
 
 class WebhookDestination(_Model):

@@ -10,12 +10,16 @@ from marketing_platform.contracts.contract import (
     flag,
     integer,
     key,
+    money,
     number,
     share,
     text,
 )
 
 TASKS = ("purchase", "churn")
+# What is not a probability of something that happens or not.
+OTHER_TASKS = ("value", "affinity", "lead")
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 BANDS = ("very_low", "low", "medium", "high", "very_high")
 
 
@@ -31,11 +35,20 @@ def _score_columns(probability: str) -> dict[str, Column]:
     }
 
 
+def _value_columns(days: int) -> dict[str, Column]:
+    return {
+        f"expected_orders_{days}d": number(f"Expected days of purchase in {days} days.", ge=0),
+        f"expected_{days}d_amount": money(f"Expected to be spent in {days} days.", ge=0),
+        f"low_{days}d_amount": money("One of ten such buyers spends less.", ge=0),
+        f"high_{days}d_amount": money("One of ten such buyers spends more.", ge=0),
+    }
+
+
 PREDICTIONS: tuple[Contract, ...] = (
     contract(
         "predictions.as_of_dates",
         {
-            "task": text("What is predicted.", one_of=TASKS),
+            "task": text("What is predicted.", one_of=(*TASKS, *OTHER_TASKS)),
             "as_of_date": date("The day at whose end features are taken."),
             "horizon_days": integer("Days looked ahead.", ge=1),
             "active_days": integer("Days after a purchase that a buyer counts as active.", ge=1),
@@ -76,10 +89,12 @@ PREDICTIONS: tuple[Contract, ...] = (
     contract(
         "predictions.outcomes",
         {
-            "task": text("What is predicted.", one_of=TASKS),
+            "task": text("What is predicted.", one_of=(*TASKS, *OTHER_TASKS)),
             "customer_id": key("The person."),
             "as_of_date": date("The day at whose end features are taken."),
             "is_positive": flag("Whether it came true within the horizon."),
+            "order_count": integer("Days of purchase within the horizon.", ge=0),
+            "gross_amount": number("Spent within the horizon.", ge=0),
         },
         key=["task", "customer_id", "as_of_date"],
     ),
@@ -87,7 +102,7 @@ PREDICTIONS: tuple[Contract, ...] = (
         "predictions.models",
         {
             "model_version": key("Key: task, day and fingerprint of the training data."),
-            "task": text("What is predicted.", one_of=TASKS),
+            "task": text("What is predicted.", one_of=(*TASKS, *OTHER_TASKS)),
             "trained_as_of_date": date("Last day that training has seen."),
             "horizon_days": integer("Days looked ahead.", ge=1),
             "method": text("How scores are made.", one_of=("model", "rule")),
@@ -105,6 +120,74 @@ PREDICTIONS: tuple[Contract, ...] = (
     contract(
         "predictions.churn_30d",
         _score_columns("Probability that an active buyer buys nothing within the horizon."),
+        key=["customer_id"],
+    ),
+    contract(
+        "predictions.lifetime_value",
+        {
+            "customer_id": key("Key: the person."),
+            "as_of_date": date("The day at whose end this was known."),
+            "historic_order_days_count": integer("Days with a purchase so far.", ge=1),
+            "historic_amount": money("Spent so far, before refunds.", ge=0),
+            **_value_columns(90),
+            **_value_columns(365),
+            "percentile": share("Share of the buyers whose expected value is lower or equal."),
+            "band": text("Fifth of the buyers that it lies in.", one_of=BANDS),
+            "model_version": key("Which model said so."),
+            "is_promoted": flag("Whether that model passed its backtest."),
+        },
+        key=["customer_id"],
+    ),
+    contract(
+        "predictions.next_order",
+        {
+            "customer_id": key("Key: the person."),
+            "as_of_date": date("The day at whose end this was known."),
+            "typical_gap_days": number("Days between orders that are typical of the buyer.", ge=0),
+            "expected_date": date(
+                "Day of the next order, of who comes back; null: not expected.", nullable=True
+            ),
+            "earliest_date": date("A quarter of such orders come before it.", nullable=True),
+            "latest_date": date("A quarter of such orders come after it.", nullable=True),
+        },
+        key=["customer_id"],
+    ),
+    contract(
+        "predictions.product_affinity",
+        {
+            "customer_id": key("The person."),
+            "as_of_date": date("The day at whose end this was known."),
+            "kind": text("Bought before, or new to the customer.", one_of=("again", "new")),
+            "place": integer("1 is the likeliest of its kind.", ge=1, le=10),
+            "product_id": key("The product."),
+            "score": number("Orders products of one list; it is no probability."),
+            "due_date": date("When it is due to be bought again; null: unknown.", nullable=True),
+            "is_promoted": flag("Whether such lists beat the bestsellers in their backtest."),
+        },
+        key=["customer_id", "kind", "place"],
+    ),
+    contract(
+        "predictions.bought_together",
+        {
+            "product_id": key("The product."),
+            "other_product_id": key("What goes with it."),
+            "place": integer("1 goes with it most.", ge=1, le=10),
+            "order_count": integer("Orders with both.", ge=3),
+            "together_share": share("Share of the product's orders that have the other one too."),
+            "lift": number("How many times more often than by chance.", ge=0),
+        },
+        key=["product_id", "other_product_id"],
+    ),
+    contract(
+        "predictions.send_time",
+        {
+            "customer_id": key("Key: the person."),
+            "as_of_date": date("The day at whose end this was known."),
+            "hour_utc": integer("Hour of the day in UTC.", ge=0, le=23),
+            "weekday": text("Day of the week.", one_of=_WEEKDAYS),
+            "moment_count": integer("Opened messages and visits that this was learned from.", ge=1),
+            "hour_share": share("Share of the person's moments within about an hour of it."),
+        },
         key=["customer_id"],
     ),
 )

@@ -11,13 +11,23 @@ import datetime as dt
 from typing import Any
 
 from marketing_platform.errors import InputError
-from marketing_platform.predictions.dates import NAME, as_of_frame, as_of_rows, order_span
-from marketing_platform.predictions.metrics import METRICS
+from marketing_platform.predictions.affinity import evaluate
+from marketing_platform.predictions.dates import (
+    NAME,
+    as_of_frame,
+    as_of_rows,
+    order_span,
+    value_rows,
+)
+from marketing_platform.predictions.product_affinity import BOUGHT
 from marketing_platform.predictions.rows import read_rows
 from marketing_platform.predictions.tasks import parse_task
 from marketing_platform.predictions.training import train_and_test
+from marketing_platform.predictions.value_training import test_as_of
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse, sql_tables
+
+_RANK_METRICS = ("ndcg_at_10", "hit_rate_at_10")
 
 
 def backtest(
@@ -36,8 +46,12 @@ def backtest(
     `InputError` for an unknown task, a horizon that is not positive, an `as_of` outside of the data
     or with too little history before it.
     """
-    chosen = parse_task(task)
     predictions = settings.platform.predictions
+    if task == "value":
+        return _backtest_value(warehouse, horizon_days, as_of, predictions)
+    if task == "affinity":
+        return _backtest_affinity(warehouse, horizon_days, as_of, predictions)
+    chosen = parse_task(task)
     first, day = _test_day(warehouse, horizon_days, as_of, predictions)
     end = day + dt.timedelta(days=horizon_days)
     rows = as_of_rows(chosen, end, first, horizon_days, predictions)
@@ -47,21 +61,87 @@ def backtest(
     return train_and_test(read_rows(warehouse, chosen), predictions).evaluation.to_dict()
 
 
+def _backtest_value(
+    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
+) -> dict[str, Any]:
+    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
+    earliest = first + dt.timedelta(days=settings.minimum_history_days)
+    _check_day(day, earliest, last - dt.timedelta(days=horizon_days), first, last)
+    warehouse.replace(NAME, as_of_frame(value_rows(day, first, settings)))
+    for table in ("predictions.features", "predictions.outcomes"):
+        warehouse.build(table, sql_tables()[table].sql)
+    found = test_as_of(warehouse, day, horizon_days, settings)
+    if found is None:
+        raise InputError(f"nobody had bought by {day}", where="as_of", mend="Give a later day")
+    return found.to_dict()
+
+
+def _backtest_affinity(
+    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
+) -> dict[str, Any]:
+    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
+    earliest = first + dt.timedelta(days=settings.minimum_history_days)
+    _check_day(day, earliest, last - dt.timedelta(days=horizon_days), first, last)
+    bought = warehouse.query(BOUGHT, {"day": last})
+    if bought.is_empty():
+        raise InputError(
+            "no order says which products were bought",
+            where="core.order_items",
+            mend="Map the column of the product: --map product=COLUMN",
+        )
+    found = evaluate(bought, day, horizon_days, settings.affinity_products)
+    if found is None:
+        raise InputError(
+            f"nobody bought a product that was known on {day} within {horizon_days} days of it",
+            where="as_of",
+            mend="Give another day or a longer horizon",
+        )
+    models = found.pop("models")
+    return {
+        "task": "affinity",
+        "as_of": day.isoformat(),
+        "horizon_days": horizon_days,
+        **found,
+        "models": {name: {"affinity": kinds} for name, kinds in models.items()},
+    }
+
+
+def _affinity_table(result: dict[str, Any]) -> str:
+    head = (
+        f"affinity within {result['horizon_days']} days of {result['as_of']}:"
+        f" {result['buyers']:,} of {result['customers']:,} customers bought,"
+        f" {result['products']:,} products"
+    )
+    columns = [(kind, metric) for kind in ("new", "all") for metric in _RANK_METRICS]
+    names = "".join(f"{kind + ' ' + metric:>24}" for kind, metric in columns)
+    lines = [
+        f"{model:<20}"
+        + "".join(
+            f"{_shown(told['affinity'].get(kind, {}).get(metric)):>24}" for kind, metric in columns
+        )
+        for model, told in result["models"].items()
+    ]
+    return "\n".join([head, f"{'':<20}{names}", *lines])
+
+
 def summary_table(result: dict[str, Any]) -> str:
     """The answer of `backtest` as a table for people."""
+    if result["task"] == "affinity":
+        return _affinity_table(result)
     head = (
         f"{result['task']} within {result['horizon_days']} days of {result['as_of']}: "
         f"{result['customers']:,} customers, {result['positives']:,} positives"
     )
     # Two blanks and the longest of name and figure: fits 80 columns.
-    widths = {metric: max(len(metric), 6) + 2 for metric in METRICS}
+    known = next(iter(result["models"].values()))
+    widths = {metric: max(len(metric), 6) + 2 for metric in known}
     names = "".join(f"{metric:>{width}}" for metric, width in widths.items())
     lines = [
-        f"{model:<10}"
+        f"{model:<12}"
         + "".join(f"{_shown(metrics[metric]):>{width}}" for metric, width in widths.items())
         for model, metrics in result["models"].items()
     ]
-    return "\n".join([head, f"{'':<10}{names}", *lines])
+    return "\n".join([head, f"{'':<12}{names}", *lines])
 
 
 def _shown(metric: float | None) -> str:
@@ -72,11 +152,7 @@ def _test_day(
     warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
 ) -> tuple[dt.date, dt.date]:
     """First day of purchase and the day to test on."""
-    if horizon_days < 1:
-        raise InputError(f"the horizon is {horizon_days} days", mend="Give 1 day or more")
-    first, last = order_span(warehouse)
-    if first is None or last is None:
-        raise InputError("there are no purchases to test on", where="profiles.orders")
+    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
     horizon = dt.timedelta(days=horizon_days)
     latest = last - horizon
     earliest = first + dt.timedelta(days=settings.minimum_history_days) + horizon
@@ -87,11 +163,30 @@ def _test_day(
             f" of {horizon_days} days needs {needed}",
             mend="Give more orders or a shorter horizon",
         )
-    day = latest if as_of is None else as_of
+    _check_day(day, earliest, latest, first, last)
+    return first, day
+
+
+def _day_to_test(
+    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None
+) -> tuple[dt.date, dt.date, dt.date]:
+    """First and last day of purchase, and the day to test on."""
+    if horizon_days < 1:
+        raise InputError(f"the horizon is {horizon_days} days", mend="Give 1 day or more")
+    first, last = order_span(warehouse)
+    if first is None or last is None:
+        raise InputError("there are no purchases to test on", where="profiles.orders")
+    return first, last, as_of or last - dt.timedelta(days=horizon_days)
+
+
+def _check_day(
+    day: dt.date, earliest: dt.date, latest: dt.date, first: dt.date, last: dt.date
+) -> None:
     if not earliest <= day <= latest:
         raise InputError(
             f"{day} cannot be tested on the orders of {first} to {last}",
             where="as_of",
-            mend=f"Choose a day from {earliest} to {latest}",
+            mend=f"Choose a day from {earliest} to {latest}"
+            if earliest <= latest
+            else "Give more orders or a shorter horizon",
         )
-    return first, day

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import gammaln
+from scipy.special import gammaln, hyp2f1
 
 _Vector = NDArray[np.float64]
 # Four parameters are known well enough from this many buyers; more only cost time.
@@ -50,6 +50,24 @@ class BgNbd:
         """
         none = (self.r + x) * (np.log(self.alpha + t) - np.log(self.alpha + t + horizon))
         return cast(_Vector, self.alive(x, t_x, t) * -np.expm1(none))
+
+    def expected_orders(self, horizon: float, x: _Vector, t_x: _Vector, t: _Vector) -> _Vector:
+        """Expected purchases in (T, T + horizon], of shape (buyers,): equation 10 of the paper.
+
+        Written with Euler's transformation of the hypergeometric function, whose arguments then do
+        not grow with x, so that long histories stay finite.
+        """
+        # The formula divides by a - 1; at 1 its limit is taken from beside it.
+        a = self.a if abs(self.a - 1) > 1e-6 else 1 + 1e-6
+        ratio = (self.alpha + t) / (self.alpha + t + horizon)
+        series = hyp2f1(a + self.b - 1 - self.r, a - 1, a + self.b + x - 1, 1 - ratio)
+        with np.errstate(invalid="ignore", over="ignore"):
+            living = (a + self.b + x - 1) / (a - 1) * (1 - ratio ** (a - 1) * series)
+        # At the bounds of the parameters the series leaves the range of floats. Buyers then die at
+        # once or never, and what is left is their rate over the horizon.
+        rate = (self.r + x) / (self.alpha + t)
+        living = np.where(np.isfinite(living), np.clip(living, 0, rate * horizon), rate * horizon)
+        return self.alive(x, t_x, t) * living
 
 
 def log_likelihood(

@@ -13,7 +13,13 @@ import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
-from marketing_platform.predictions.tasks import SCORE_TABLES, Task, horizon_days
+from marketing_platform.predictions.tasks import (
+    LEARNED_DAYS,
+    SCORE_TABLES,
+    TEST_DAYS,
+    Task,
+    horizon_days,
+)
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -30,6 +36,7 @@ def build_as_of_dates(warehouse: Warehouse, settings: Settings) -> Built:
     for task in SCORE_TABLES:
         days = horizon_days(task, settings.platform.predictions)
         rows += as_of_rows(task, clock.item(), first, days, settings.platform.predictions)
+    rows += value_rows(clock.item(), first, settings.platform.predictions)
     return warehouse.replace(NAME, as_of_frame(rows))
 
 
@@ -63,6 +70,27 @@ def as_of_rows(
             "role": role,
         }
         for day, role in roles
+    ]
+
+
+def value_rows(
+    clock: dt.date, first: dt.date | None, settings: Predictions
+) -> list[dict[str, Any]]:
+    """The as-of days of the task `value`, a month apart; it is tested three months back."""
+    step = dt.timedelta(days=LEARNED_DAYS)
+    test = clock - dt.timedelta(days=TEST_DAYS)
+    past = [clock - step * back for back in range(1, settings.training_origins + 4)]
+    known = [day for day in past if first and (day - first).days >= settings.minimum_history_days]
+    roles = {day: "test" if day == test else "train" for day in known}
+    return [
+        {
+            "task": "value",
+            "as_of_date": day,
+            "horizon_days": LEARNED_DAYS,
+            "active_days": settings.active_days,
+            "role": role,
+        }
+        for day, role in {clock: "score", **roles}.items()
     ]
 
 

@@ -1,12 +1,15 @@
--- One row per task, buyer and past as-of date: whether it came true in the horizon_days after it.
+-- One row per task, buyer and past as-of date: whether it came true in the horizon_days after it, with
+-- the days of purchase and the amount spent in them. value: whether something was bought.
 -- purchase: bought on at least one day. churn: bought on none, asked only of buyers who were active,
 -- that is, whose last day of purchase lay at most active_days back.
 with order_days as (
-    select distinct
+    select
         customer_id,
-        order_date
+        order_date,
+        sum(gross_amount) as gross_amount
     from profiles.orders
     where gross_amount > 0
+    group by customer_id, order_date
 ),
 
 candidates as (
@@ -19,7 +22,7 @@ candidates as (
     inner join predictions.features on as_of_dates.as_of_date = features.as_of_date
     where
         as_of_dates.role in ('train', 'test')
-        and (as_of_dates.task = 'purchase' or features.recency_days <= as_of_dates.active_days)
+        and (as_of_dates.task <> 'churn' or features.recency_days <= as_of_dates.active_days)
 ),
 
 bought as (
@@ -27,7 +30,8 @@ bought as (
         candidates.task,
         candidates.customer_id,
         candidates.as_of_date,
-        count(order_days.order_date) as order_days_count
+        count(order_days.order_date) as order_count,
+        coalesce(sum(order_days.gross_amount), 0) as gross_amount
     from candidates
     left join order_days
         on
@@ -41,5 +45,7 @@ select
     task,
     customer_id,
     as_of_date,
-    case when task = 'churn' then order_days_count = 0 else order_days_count > 0 end as is_positive
+    case when task = 'churn' then order_count = 0 else order_count > 0 end as is_positive,
+    order_count,
+    cast(gross_amount as double) as gross_amount
 from bought

@@ -14,6 +14,7 @@ from marketing_platform.predictions.tasks import Task
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
+_BASKETS = ("core.order_items", "core.orders", "identity.contact_customers")
 _READ_BY_SCORES = ("predictions.as_of_dates", "predictions.features", "predictions.models")
 
 
@@ -29,6 +30,24 @@ def _build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built
     return build_scores(task, warehouse, settings)
 
 
+def _build_lifetime_value(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.lifetime_value import build_lifetime_value
+
+    return build_lifetime_value(warehouse, settings)
+
+
+def _build_next_order(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.lifetime_value import build_next_order
+
+    return build_next_order(warehouse, settings)
+
+
+def _build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.product_affinity import build_product_affinity
+
+    return build_product_affinity(warehouse, settings)
+
+
 TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName("predictions", "as_of_dates"),
@@ -41,7 +60,13 @@ TABLES: tuple[PythonTable, ...] = (
         TableName("predictions", "models"),
         "One row is a trained model (or the rule in its place), how it did beside the baselines on"
         " days it had not seen, and whether its scores may be used.",
-        ("predictions.as_of_dates", "predictions.features", "predictions.outcomes"),
+        (
+            "predictions.as_of_dates",
+            "predictions.features",
+            "predictions.outcomes",
+            "profiles.orders",
+            *_BASKETS,
+        ),
         _build_models,
     ),
     PythonTable(
@@ -57,5 +82,25 @@ TABLES: tuple[PythonTable, ...] = (
         " (30 days unless set otherwise).",
         _READ_BY_SCORES,
         partial(_build_scores, "churn"),
+    ),
+    PythonTable(
+        TableName("predictions", "lifetime_value"),
+        "One row is a buyer: what they have spent, and are expected to order and spend in the next"
+        " 90 and 365 days, with the range in which eight of ten such buyers lie.",
+        ("core.clock", "predictions.features", "predictions.models"),
+        _build_lifetime_value,
+    ),
+    PythonTable(
+        TableName("predictions", "next_order"),
+        "One row is a buyer and the day on which they are expected to order next, if any.",
+        ("core.clock", "predictions.features", "profiles.orders"),
+        _build_next_order,
+    ),
+    PythonTable(
+        TableName("predictions", "product_affinity"),
+        "One row is a customer and one of the ten products that they are likeliest to buy again, or"
+        " of the ten new to them.",
+        ("core.clock", *_BASKETS),
+        _build_product_affinity,
     ),
 )

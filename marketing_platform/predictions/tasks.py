@@ -17,6 +17,11 @@ SCORE_TABLES: Final[dict[Task, str]] = {
 }
 
 
+# Of the task `value`: days after a past day that it learns from, and how far back it is tested.
+LEARNED_DAYS: Final = 30
+TEST_DAYS: Final = 90
+
+
 def parse_task(text: str) -> Task:
     """Read the name of a task. Raises `InputError` for any other word."""
     if text not in TASKS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,22 @@ import sklearn
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions import store
+from marketing_platform.predictions.bg_nbd import BgNbd
+from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import COLUMNS, labels, matrix
 from marketing_platform.predictions.model import RECIPE, Model
+from marketing_platform.predictions.product_affinity import model_row
 from marketing_platform.predictions.rows import Rows, read_rows
 from marketing_platform.predictions.rule import Rule
-from marketing_platform.predictions.tasks import SCORE_TABLES
+from marketing_platform.predictions.tasks import SCORE_TABLES, TEST_DAYS
 from marketing_platform.predictions.training import Trained, train_and_test, with_all_days
+from marketing_platform.predictions.value import Learned, ValueModel
+from marketing_platform.predictions.value_training import (
+    buyers_of,
+    decision,
+    test_as_of,
+    train_as_of,
+)
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -37,6 +47,8 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
         version = model_version(data, trained.method, settings.platform.predictions)
         store.save(settings.models_dir, version, to_parts(trained.scorer))
         rows.append(_row(version, data, trained))
+    rows += _value_rows(warehouse, settings)
+    rows.append(model_row(warehouse, data.score_date, settings.platform.predictions))
     return warehouse.replace(NAME, pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema))
 
 
@@ -65,6 +77,58 @@ def from_parts(parts: dict[str, Any]) -> Model | Rule:
     """The scorer that `to_parts` took apart."""
     made_of = {name: value for name, value in parts.items() if name != "method"}
     return Model(**made_of) if parts["method"] == "model" else Rule(**made_of)
+
+
+def _value_rows(warehouse: Warehouse, settings: Settings) -> list[dict[str, Any]]:
+    """The row of the model of value, which is kept as a file; none where nobody has bought."""
+    predictions = settings.platform.predictions
+    days = warehouse.query(
+        "select role, as_of_date from predictions.as_of_dates where task = 'value'"
+    )
+    score = days.filter(pl.col("role") == "score")["as_of_date"].item()
+    model = train_as_of(warehouse, score, predictions)
+    if model is None:
+        return []
+    tests = days.filter(pl.col("role") == "test")["as_of_date"].to_list()
+    test = test_as_of(warehouse, tests[0], TEST_DAYS, predictions) if tests else None
+    # What a model says of everybody tells it apart: the bytes of a file hold the time of day.
+    said = model.forecast(buyers_of(warehouse, score), TEST_DAYS).to_numpy()
+    digest = hashlib.sha256(repr(sklearn.__version__).encode() + said.tobytes()).hexdigest()
+    version = f"value-{score.isoformat()}-{digest[:12]}"
+    store.save(settings.models_dir, version, value_to_parts(model))
+    decided = decision(model, test)
+    return [
+        {
+            "model_version": version,
+            "task": "value",
+            "trained_as_of_date": score,
+            "horizon_days": TEST_DAYS,
+            "method": "rule" if model.learned is None else "model",
+            "is_promoted": decided.is_promoted,
+            "reason": decided.reason,
+            "metrics": test.to_json() if test else "{}",
+        }
+    ]
+
+
+def value_to_parts(model: ValueModel) -> dict[str, Any]:
+    """What a model of value is made of, as plain values and scikit-learn objects."""
+    learned = model.learned
+    return {
+        "orders": asdict(model.orders),
+        "spending": asdict(model.spending),
+        "learned": {f.name: getattr(learned, f.name) for f in fields(learned)} if learned else None,
+    }
+
+
+def value_from_parts(parts: dict[str, Any]) -> ValueModel:
+    """The model that `value_to_parts` took apart."""
+    learned = parts["learned"]
+    return ValueModel(
+        BgNbd(**parts["orders"]),
+        GammaGamma(**parts["spending"]),
+        Learned(**learned) if learned else None,
+    )
 
 
 def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from marketing_platform.warehouse import Warehouse, sql_tables
 from marketing_platform.warehouse.tables import in_build_order
 
 FIRST = dt.date(2024, 1, 1)
+# What predictions read besides; of no interest here.
+_EMPTY = ("core.order_items", "core.orders", "core.engagements", "profiles.daily_touches")
 Order = tuple[str, dt.date, float]
 Activity = tuple[str, dt.date, str, int]
 
@@ -82,6 +84,8 @@ def warehouse_with(
 ) -> Warehouse:
     """A scratch warehouse with all tables that predictions read."""
     warehouse = Warehouse(":memory:")
+    for name in _EMPTY:
+        warehouse.ensure(name)
     warehouse.replace("profiles.orders", order_frame(orders))
     warehouse.replace("profiles.daily_activity", activity_frame(activity))
     schema = CONTRACTS["identity.contact_customers"].empty().schema

@@ -1,0 +1,234 @@
+"""What each customer is most likely to buy: products that are new to them, and those bought before.
+
+New products are ranked by EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data"):
+a linear model of which products go together, in closed form, times how much more a product sells
+lately than it used to. Bought products are ranked by how often and how recently the customer
+bought them, to which the same model adds. The weights were chosen on earlier days than figures are
+reported for.
+
+EASE inverts a matrix of products by products, so both lists know the products that sell most only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from marketing_platform.predictions.matrix import Vector
+
+TOP: Final = 10
+_PENALTY = 300.0
+_TREND_DAYS = 30
+_TREND_PRIOR = 2.0
+_TREND_PRIOR_BOUGHT = 5.0
+_FADING_DAYS = 1000.0
+_MODEL_WEIGHT = 2.0
+_CHUNK = 4096
+# Of two products that the model knows nothing of, the one that sells more goes first.
+_EPSILON = 1e-6
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Who bought what by a day: `bought` (customers, products) holds 1, `fading` more for lately.
+
+    `customers` and `products` name the rows and columns. `sold` counts the days on which somebody
+    bought a product, `sold_lately` those of the last month.
+    """
+
+    customers: pl.Series
+    products: pl.Series
+    bought: sparse.csr_array
+    fading: sparse.csr_array
+    sold: Vector
+    sold_lately: Vector
+
+
+def purchases(bought: pl.DataFrame, day: dt.date, most_products: int) -> Purchases:
+    """From days of purchase (customer_id, product_id, order_date), each once, up to `day`."""
+    known = bought.filter(pl.col("order_date") <= day)
+    counted = known.group_by("product_id").agg(
+        pl.len().alias("sold"),
+        (pl.col("order_date") > day - dt.timedelta(days=_TREND_DAYS)).sum().alias("lately"),
+    )
+    top = counted.sort("sold", "product_id", descending=[True, False]).head(most_products)
+    top = top.sort("product_id").with_row_index("column")
+    people = known.select("customer_id").unique().sort("customer_id").with_row_index("row")
+    age = (pl.lit(day) - pl.col("order_date")).dt.total_days()
+    cells = (
+        known.join(top.select("product_id", "column"), on="product_id")
+        .join(people, on="customer_id")
+        .group_by("row", "column")
+        .agg((-age / _FADING_DAYS).exp().sum().alias("weight"))
+        .sort("row", "column")
+    )
+    shape = (people.height, top.height)
+    place = (cells["row"].to_numpy(), cells["column"].to_numpy())
+    return Purchases(
+        people["customer_id"],
+        top["product_id"],
+        sparse.csr_array((np.ones(cells.height, np.float32), place), shape=shape),
+        sparse.csr_array((cells["weight"].to_numpy().astype(np.float32), place), shape=shape),
+        top["sold"].cast(pl.Float64).to_numpy(),
+        top["lately"].cast(pl.Float64).to_numpy(),
+    )
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """The trained model: `weights` (products, products), and each product's trend."""
+
+    weights: Scores
+    trend: Vector
+    trend_bought: Vector
+    popularity: Vector
+
+    def scores(self, data: Purchases, start: int, stop: int) -> tuple[Scores, Scores]:
+        """Of the customers from `start` to `stop`: scores for new products, and for all.
+
+        Each of shape (customers, products); a product that was bought has -inf among the new ones.
+        """
+        rows = data.bought[start:stop]
+        linear = np.asarray(rows @ self.weights, dtype=np.float32)
+        fading = data.fading[start:stop].toarray()
+        every = (fading + _MODEL_WEIGHT * linear) * np.sqrt(self.trend_bought, dtype=np.float32)
+        new = linear * self.trend.astype(np.float32) + self.popularity.astype(np.float32)
+        new[fading > 0] = -np.inf
+        return new, every
+
+
+def train(data: Purchases) -> Affinity:
+    """Solve EASE for these purchases."""
+    gram = np.asarray((data.bought.T @ data.bought).toarray(), dtype=np.float64)
+    gram[np.diag_indices_from(gram)] += _PENALTY
+    inverse = np.linalg.inv(gram)
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    popularity = data.sold_lately / max(data.sold_lately.max(initial=0), 1)
+    return Affinity(
+        weights.astype(np.float32),
+        _trend(data, _TREND_PRIOR),
+        _trend(data, _TREND_PRIOR_BOUGHT),
+        _EPSILON * popularity,
+    )
+
+
+def _trend(data: Purchases, prior: float) -> Vector:
+    """How much more a product sells lately than it used to, drawn towards 1 where little sells."""
+    share = data.sold_lately.sum() / max(data.sold.sum(), 1)
+    found: Vector = (data.sold_lately + prior) / (data.sold * share + prior)
+    return found
+
+
+def chunks(count: int) -> Iterator[tuple[int, int]]:
+    """Starts and ends of chunks of `count` customers."""
+    for start in range(0, count, _CHUNK):
+        yield start, min(start + _CHUNK, count)
+
+
+def best(scores: Scores, count: int = TOP) -> tuple[NDArray[np.int64], Scores]:
+    """The columns of the `count` highest scores of each row, best first, and those scores."""
+    count = min(count, scores.shape[1])
+    if not count:
+        return np.empty((len(scores), 0), dtype=np.int64), np.empty((len(scores), 0), np.float32)
+    columns = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    found = np.take_along_axis(scores, columns, axis=1)
+    # The column settles a tie, so that the same data gives the same list.
+    order = np.lexsort((columns, -found), axis=1)
+    ranked = np.take_along_axis(columns, order, axis=1)
+    return ranked.astype(np.int64), np.take_along_axis(found, order, axis=1)
+
+
+def ndcg_and_hits(ranked: NDArray[np.int64], truth: sparse.csr_array) -> tuple[Vector, Vector]:
+    """NDCG at 10 of each row that bought something, and whether one of the ten was bought.
+
+    `ranked` (rows, 10) are columns of `truth` (rows, products), best first. Jarvelin and Kekalainen
+    (2002), with a gain of 1 for what was bought.
+    """
+    discounts = 1 / np.log2(np.arange(2, TOP + 2))
+    wanted = np.diff(truth.indptr)
+    rows = np.flatnonzero(wanted)
+    dense = truth[rows].toarray() > 0
+    gains = np.take_along_axis(dense, ranked[rows], axis=1)
+    ideal = np.cumsum(discounts)[np.minimum(wanted[rows], TOP) - 1]
+    ndcg: Vector = (gains @ discounts[: gains.shape[1]]) / ideal
+    hits: Vector = gains.max(axis=1, initial=False).astype(np.float64)
+    return ndcg, hits
+
+
+def evaluate(
+    bought: pl.DataFrame, day: dt.date, horizon_days: int, most_products: int
+) -> dict[str, Any] | None:
+    """How the model and the baselines rank what was bought in the horizon after `day`.
+
+    Of customers who had bought by `day`, and among the products known then: `new` asks for products
+    that the customer had not bought, `all` for any. None where nobody bought in the horizon.
+    """
+    data = purchases(bought, day, most_products)
+    last = day + dt.timedelta(days=horizon_days)
+    after = bought.filter(pl.col("order_date").is_between(day, last, closed="right"))
+    people = data.customers.alias("customer_id").to_frame().with_row_index("row")
+    products = data.products.alias("product_id").to_frame().with_row_index("column")
+    cells = after.join(people, on="customer_id").join(products, on="product_id")
+    cells = cells.select("row", "column").unique()
+    if cells.is_empty():
+        return None
+    place = (cells["row"].to_numpy(), cells["column"].to_numpy())
+    truth = sparse.csr_array((np.ones(cells.height), place), shape=data.bought.shape)
+    fresh = sparse.csr_array(truth - truth.multiply(data.bought))
+    fresh.eliminate_zeros()
+    model = train(data)
+    similar = _cosine(data)
+    found: dict[str, dict[str, list[Vector]]] = {}
+    for start, stop in chunks(len(data.customers)):
+        rows = data.bought[start:stop]
+        seen = rows.toarray() > 0
+        new, every = model.scores(data, start, stop)
+        plain = np.broadcast_to(data.sold.astype(np.float32), new.shape)
+        ranks = {
+            ("platform", "new"): new,
+            ("platform", "all"): every,
+            ("popularity", "new"): np.where(seen, -np.inf, plain),
+            ("popularity", "all"): plain,
+            ("item_knn", "new"): np.where(seen, -np.inf, rows @ similar),
+            ("personal_frequency", "all"): data.fading[start:stop].toarray(),
+        }
+        for (name, kind), scores in ranks.items():
+            wanted = (fresh if kind == "new" else truth)[start:stop]
+            columns, _ = best(np.asarray(scores, dtype=np.float32))
+            ndcg, hits = ndcg_and_hits(columns, wanted)
+            kept = found.setdefault(f"{name} {kind}", {"ndcg_at_10": [], "hit_rate_at_10": []})
+            kept["ndcg_at_10"].append(ndcg)
+            kept["hit_rate_at_10"].append(hits)
+    models: dict[str, dict[str, dict[str, float]]] = {}
+    for key, metrics in found.items():
+        name, kind = key.split(" ")
+        told = {metric: np.concatenate(parts) for metric, parts in metrics.items()}
+        if len(told["ndcg_at_10"]):
+            models.setdefault(name, {})[kind] = {
+                metric: round(float(values.mean()), 6) for metric, values in told.items()
+            }
+    return {
+        "customers": len(data.customers),
+        "buyers": int((np.diff(truth.indptr) > 0).sum()),
+        "products": len(data.products),
+        "models": models,
+    }
+
+
+def _cosine(data: Purchases) -> Scores:
+    """Cosine similarity of products by who bought them, 0 of a product with itself."""
+    gram = np.asarray((data.bought.T @ data.bought).toarray(), dtype=np.float32)
+    norms = np.sqrt(np.maximum(np.diag(gram), 1))
+    gram /= norms[:, None] * norms[None, :]
+    np.fill_diagonal(gram, 0)
+    return gram

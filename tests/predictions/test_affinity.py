@@ -1,0 +1,174 @@
+"""Product affinity: what goes together, what is bought again, and when it is due."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+from predictions_shop import day, warehouse_with
+from scipy import sparse
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.errors import InputError
+from marketing_platform.predictions import affinity
+from marketing_platform.predictions.backtest import backtest, summary_table
+from marketing_platform.predictions.product_affinity import build_product_affinity, judge_lists
+from marketing_platform.settings import Predictions, Settings
+from marketing_platform.warehouse import Warehouse, sql_tables
+
+Bought = tuple[str, str, int]
+SCHEMA = {"customer_id": pl.String, "product_id": pl.String, "order_date": pl.Date}
+
+
+def frame(bought: list[Bought]) -> pl.DataFrame:
+    rows = [(customer, product, day(number)) for customer, product, number in bought]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row").unique()
+
+
+def two_tastes(customers: int = 200, days: int = 200) -> list[Bought]:
+    """Half of the customers like tea and its things, the other half bicycles; a few days each."""
+    draw = np.random.default_rng(4)
+    found: list[Bought] = []
+    for number in range(customers):
+        taste = "tea" if number % 2 else "bike"
+        for _ in range(6):
+            product = f"{taste}{draw.integers(0, 12)}"
+            found.append((f"c{number:03}", product, int(draw.integers(0, days))))
+    return found
+
+
+def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
+    """A warehouse in which each purchase of a customer on a day is an order."""
+    orders = sorted({(customer, number) for customer, _, number in bought})
+    warehouse = warehouse_with(
+        [(customer, day(number), 10.0) for customer, number in orders],
+        clock=clock,
+        contacts=sorted({(f"s:{customer}", customer) for customer, _, _ in bought}),
+    )
+    rows = pl.DataFrame(
+        [
+            {
+                "order_item_id": f"{n}", "order_id": f"{customer}/{number}",
+                "order_date": day(number), "product_id": product, "quantity": 1, "unit_price_amount": 10, "line_amount": 10,
+                "line_reporting_amount": 10, "currency": "EUR", "sku": None,
+            }
+            for n, (customer, product, number) in enumerate(bought)
+        ]
+    )  # fmt: skip
+    empty = CONTRACTS["core.order_items"].empty()
+    warehouse.replace(
+        "core.order_items", rows.select(pl.col(n).cast(t) for n, t in empty.schema.items())
+    )
+    told = pl.DataFrame(
+        [
+            {"order_id": f"{customer}/{number}", "source": "s", "contact_id": f"s:{customer}",
+             "source_order_id": f"{number}", "order_date": day(number), "item_count": 1,
+             "quantity": 1, "ordered_at": dt.datetime.combine(day(number), dt.time(12)), "gross_amount": 10,
+             "currency": "EUR"}
+            for customer, number in orders
+        ]
+    )  # fmt: skip
+    empty = CONTRACTS["core.orders"].empty()
+    told = pl.concat([empty, told.cast({n: empty.schema[n] for n in told.columns})], how="diagonal")
+    warehouse.replace("core.orders", told)
+    return warehouse
+
+
+def test_new_products_follow_the_customers_taste_and_were_not_bought(settings: Settings) -> None:
+    bought = two_tastes()
+    warehouse = warehouse_of(bought, day(199))
+    build_product_affinity(warehouse, settings)
+    lists = warehouse.read("predictions.product_affinity")
+    had = frame(bought).select("customer_id", "product_id").unique()
+    new = lists.filter(pl.col("kind") == "new")
+    assert new.join(had, on=["customer_id", "product_id"]).is_empty()
+    again = lists.filter(pl.col("kind") == "again")
+    assert again.join(had, on=["customer_id", "product_id"]).height == again.height
+    taste = had.with_columns(pl.col("product_id").str.slice(0, 3)).unique(["customer_id"])
+    first = new.filter(pl.col("place") <= 3).join(
+        taste.select("customer_id", taste="product_id"), on="customer_id"
+    )
+    assert (first["product_id"].str.slice(0, 3) == first["taste"]).mean() > 0.95
+    assert lists["is_promoted"].all()
+
+
+def test_a_product_bought_every_month_is_due_a_month_after_the_last_time(
+    settings: Settings,
+) -> None:
+    monthly = [(f"c{n}", "coffee", n + 30 * gap) for n in range(10) for gap in range(4)]
+    once = [(f"c{n}", "mug", n) for n in range(10)]
+    warehouse = warehouse_of([*monthly, *once], day(110))
+    build_product_affinity(warehouse, settings)
+    rows = warehouse.query(
+        "select product_id, due_date from predictions.product_affinity"
+        " where customer_id = 'c3' and kind = 'again'"
+    )
+    assert dict(rows.rows()) == {"coffee": day(3 + 120), "mug": None}
+
+
+def test_ndcg_is_that_of_a_small_example_by_hand() -> None:
+    truth = sparse.csr_array(np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]))
+    ranked = np.array([[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3]])
+    ndcg, hits = affinity.ndcg_and_hits(ranked, truth)
+    ideal = 1 + 1 / np.log2(3)
+    assert ndcg.tolist() == pytest.approx([(1 + 1 / 2) / ideal, 1 / np.log2(5)])
+    assert hits.tolist() == [1.0, 1.0]
+
+
+def test_the_best_are_ordered_and_ties_are_always_broken_alike() -> None:
+    scores = np.array([[1, 5, 5, 2], [0, 0, 0, 0]], dtype=np.float32)
+    columns, found = affinity.best(scores, 3)
+    assert columns[0].tolist() == [1, 2, 3]
+    assert found[0].tolist() == [5, 5, 2]
+    assert affinity.best(np.empty((2, 0), dtype=np.float32))[0].shape == (2, 0)
+
+
+def test_what_is_bought_after_the_day_reaches_no_list() -> None:
+    bought = frame(two_tastes())
+    changed = bought.with_columns(
+        pl.when(pl.col("order_date") > day(150))
+        .then(pl.lit("tea1"))
+        .otherwise("product_id")
+        .alias("product_id")
+    ).unique()
+    one, other = (affinity.purchases(data, day(150), 100) for data in (bought, changed))
+    assert (one.bought != other.bought).nnz == 0
+    assert np.array_equal(affinity.train(one).weights, affinity.train(other).weights)
+
+
+def test_too_little_to_test_on_is_told_and_promotes_nothing() -> None:
+    for bought in ([], [("ann", "tea", 1)], [("ann", "tea", 1), ("ann", "mug", 90)]):
+        decided, _ = judge_lists(frame(bought), day(99), Predictions())
+        assert not decided.is_promoted
+        assert decided.reason
+
+
+def test_the_backtest_of_affinity_beats_the_bestsellers(settings: Settings) -> None:
+    warehouse = warehouse_of(two_tastes(400), day(199))
+    found = backtest(warehouse, task="affinity", horizon_days=30, settings=settings)
+    models = {name: told["affinity"] for name, told in found["models"].items()}
+    assert models["platform"]["new"]["ndcg_at_10"] > 1.3 * models["popularity"]["new"]["ndcg_at_10"]
+    assert "new" not in models["personal_frequency"]
+    assert "platform" in summary_table(found)
+
+
+def test_an_export_without_products_is_refused(settings: Settings) -> None:
+    warehouse = warehouse_with([("ann", day(n), 5) for n in range(0, 200, 9)], clock=day(199))
+    with pytest.raises(InputError, match="which products"):
+        backtest(warehouse, task="affinity", horizon_days=30, settings=settings)
+
+
+def test_bought_together_counts_orders_and_leaves_out_stocktaking() -> None:
+    pairs = [(f"c{n}", product, n) for n in range(5) for product in ("tea", "pot")]
+    alone = [(f"d{n}", "tea", n) for n in range(5)]
+    everything = [("stock", f"p{n}", 3) for n in range(60)] + [("stock", "tea", 3)]
+    warehouse = warehouse_of([*pairs, *alone, *everything], day(99))
+    warehouse.build("predictions.bought_together", sql_tables()["predictions.bought_together"].sql)
+    rows = warehouse.read("predictions.bought_together").sort("product_id").to_dicts()
+    assert [(r["product_id"], r["other_product_id"], r["order_count"]) for r in rows] == [
+        ("pot", "tea", 5),
+        ("tea", "pot", 5),
+    ]
+    assert rows[0]["together_share"] == 1.0
