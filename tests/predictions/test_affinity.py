@@ -51,7 +51,8 @@ def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
         [
             {
                 "order_item_id": f"{n}", "order_id": f"{customer}/{number}",
-                "order_date": day(number), "product_id": product, "quantity": 1, "unit_price_amount": 10, "line_amount": 10,
+                "order_date": day(number), "product_id": product, "quantity": 1,
+                "unit_price_amount": 10, "line_amount": 10,
                 "line_reporting_amount": 10, "currency": "EUR", "sku": None,
             }
             for n, (customer, product, number) in enumerate(bought)
@@ -65,7 +66,8 @@ def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
         [
             {"order_id": f"{customer}/{number}", "source": "s", "contact_id": f"s:{customer}",
              "source_order_id": f"{number}", "order_date": day(number), "item_count": 1,
-             "quantity": 1, "ordered_at": dt.datetime.combine(day(number), dt.time(12)), "gross_amount": 10,
+             "quantity": 1, "gross_amount": 10,
+             "ordered_at": dt.datetime.combine(day(number), dt.time(12)),
              "currency": "EUR"}
             for customer, number in orders
         ]

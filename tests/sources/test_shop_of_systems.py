@@ -47,7 +47,9 @@ def built(folder: Path, faults: Faults | None = None) -> Warehouse:
         warehouse = Warehouse(settings.warehouse_path)
         wanted = [name for name in all_tables(settings) if name.startswith("core.")]
         build_all(
-            warehouse, settings, until=[*wanted, "profiles.customers", "quality.reconciliation"]
+            warehouse,
+            settings,
+            until=[*wanted, "profiles.customers", "quality.reconciliation", "predictions.send_time"],
         )
     assert faults is None or sum(sandbox.faults_happened.values()) > 3
     return warehouse
@@ -134,6 +136,31 @@ def test_contacts_are_tied_to_whom_they_really_are(
         print(f"\n{found.height} contacts of the simulated shop: {figures}")
     assert figures["precision"] >= 0.999
     assert figures["recall"] >= 0.97
+
+
+def test_the_hour_to_send_at_is_nearer_to_when_people_read_than_the_shops_best_hour(
+    shop: tuple[Warehouse, Facts], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warehouse, facts = shop
+    mapping = warehouse.read("identity.contact_customers").join(persons(facts), on="contact_id")
+    truth = (
+        mapping.select("customer_id", "person")
+        .unique()
+        .join(facts.responses.select("person", "preferred_hour"), on="person")
+    )
+    found = warehouse.read("predictions.send_time").join(truth, on="customer_id")
+    opened = facts.messages.filter(pl.col("opened_at").is_not_null())
+    best = opened["opened_at"].dt.hour().mode().sort()[0]
+
+    def error(hour: pl.Expr) -> float:
+        apart = (hour - pl.col("preferred_hour")).abs()
+        return float(found.select(pl.min_horizontal(apart, 24 - apart).mean()).item())
+
+    ours, shops = error(pl.col("hour_utc") + 0.5), error(pl.lit(best + 0.5))
+    with capsys.disabled():
+        print(f"\nhours off, of {found.height} people: {ours:.2f}, by the shop's best: {shops:.2f}")
+    assert found.height > 50
+    assert ours < 0.6 * shops
 
 
 def test_who_left_a_list_has_no_consent_any_more(shop: tuple[Warehouse, Facts]) -> None:
