@@ -32,6 +32,9 @@ def _score_columns(probability: str) -> dict[str, Column]:
         "band": text("Fifth of the scored customers that the score lies in.", one_of=BANDS),
         "model_version": key("Which model said so."),
         "is_promoted": flag("Whether that model passed its backtest; if not, segments hold."),
+        "reason_1": text("Strongest reason, and which way it moves the score.", nullable=True),
+        "reason_2": text("Second reason.", nullable=True),
+        "reason_3": text("Third reason.", nullable=True),
     }
 
 

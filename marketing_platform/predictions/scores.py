@@ -9,12 +9,15 @@ from marketing_platform.contracts.predictions import BANDS
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
 from marketing_platform.predictions.matrix import Vector
+from marketing_platform.predictions.reasons import NAMES, reasons
 from marketing_platform.predictions.rows import buyers_to_score
 from marketing_platform.predictions.tasks import SCORE_TABLES, Task
 from marketing_platform.predictions.trained import from_parts
 from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Warehouse
+
+_CHUNK = 200_000
 
 
 def build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
@@ -36,6 +39,9 @@ def build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
     frame = scored(buyers, probabilities(scorer, buyers)).with_columns(
         pl.lit(version).alias("model_version"), pl.lit(is_promoted).alias("is_promoted")
     )
+    why = [reasons(scorer, chunk) for chunk in buyers.iter_slices(_CHUNK)]
+    told = pl.concat(why) if why else pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String))
+    frame = pl.concat([frame, told], how="horizontal")
     name = SCORE_TABLES[task]
     return warehouse.replace(name, frame.select(list(CONTRACTS[name].columns)))
 

@@ -233,3 +233,24 @@ def test_the_sql_tables_read_no_refunds_and_nothing_from_the_future() -> None:
         "profiles.orders",
     )
     assert "predictions.features" in tables_read(sql_tables()["predictions.outcomes"].sql)
+
+
+def test_every_score_has_reasons_in_words_that_agree_with_the_score(
+    lively: tuple[Warehouse, Settings],
+) -> None:
+    scores = lively[0].read("predictions.purchase_14d").sort("score")
+    assert scores["reason_1"].is_not_null().all()
+    first, last = scores.head(20), scores.tail(20)
+    assert first["reason_1"].str.ends_with("(lowers it)").mean() > 0.9
+    assert last["reason_1"].str.ends_with("(raises it)").mean() > 0.9
+    every = pl.concat([scores[f"reason_{n}"] for n in (1, 2, 3)]).drop_nulls()
+    assert not every.str.contains(r"\b1 days|null|NaN|inf").any()
+    assert every.str.contains(r"last purchase \d+ days? ago; usually every \d+").any()
+
+
+def test_a_rule_gives_its_two_reasons(settings: Settings) -> None:
+    warehouse = built([("ann", day(1), 5), ("ann", day(31), 5)], settings, day(99))
+    (row,) = warehouse.read("predictions.purchase_14d").to_dicts()
+    assert row["reason_1"] == "last purchase 68 days ago; usually every 30"
+    assert row["reason_2"] == "2 days with a purchase in 98 days"
+    assert row["reason_3"] is None

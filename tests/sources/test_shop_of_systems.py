@@ -49,7 +49,12 @@ def built(folder: Path, faults: Faults | None = None) -> Warehouse:
         build_all(
             warehouse,
             settings,
-            until=[*wanted, "profiles.customers", "quality.reconciliation", "predictions.send_time"],
+            until=[
+                *wanted,
+                "profiles.customers",
+                "quality.reconciliation",
+                "predictions.send_time",
+            ],
         )
     assert faults is None or sum(sandbox.faults_happened.values()) > 3
     return warehouse
