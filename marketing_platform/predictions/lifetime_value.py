@@ -9,8 +9,8 @@ import polars as pl
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import next_order, store
+from marketing_platform.predictions.parts import value_from_parts
 from marketing_platform.predictions.scores import scored
-from marketing_platform.predictions.trained import value_from_parts
 from marketing_platform.predictions.value_training import HORIZONS, buyers_of
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Warehouse

@@ -9,10 +9,10 @@ from marketing_platform.contracts.predictions import BANDS
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
 from marketing_platform.predictions.matrix import Vector
+from marketing_platform.predictions.parts import from_parts
 from marketing_platform.predictions.reasons import NAMES, reasons
 from marketing_platform.predictions.rows import buyers_to_score
 from marketing_platform.predictions.tasks import SCORE_TABLES, Task
-from marketing_platform.predictions.trained import from_parts
 from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Warehouse

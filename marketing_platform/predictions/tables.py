@@ -48,6 +48,12 @@ def _build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     return build_product_affinity(warehouse, settings)
 
 
+def _build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.leads import build_lead_score
+
+    return build_lead_score(warehouse, settings)
+
+
 TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName("predictions", "as_of_dates"),
@@ -65,6 +71,7 @@ TABLES: tuple[PythonTable, ...] = (
             "predictions.features",
             "predictions.outcomes",
             "profiles.orders",
+            "predictions.lead_features",
             *_BASKETS,
         ),
         _build_models,
@@ -102,5 +109,12 @@ TABLES: tuple[PythonTable, ...] = (
         " of the ten new to them.",
         ("core.clock", *_BASKETS),
         _build_product_affinity,
+    ),
+    PythonTable(
+        TableName("predictions", "lead_score"),
+        "One row is a customer without a purchase and the probability that they buy for the first"
+        " time within 30 days.",
+        ("core.clock", "predictions.lead_features", "predictions.models"),
+        _build_lead_score,
     ),
 )

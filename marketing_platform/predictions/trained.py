@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,13 @@ import polars as pl
 import sklearn
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.predictions import store
-from marketing_platform.predictions.bg_nbd import BgNbd
-from marketing_platform.predictions.gamma_gamma import GammaGamma
+from marketing_platform.predictions import leads, product_affinity, store
 from marketing_platform.predictions.matrix import COLUMNS, labels, matrix
-from marketing_platform.predictions.model import RECIPE, Model
-from marketing_platform.predictions.product_affinity import model_row
+from marketing_platform.predictions.model import RECIPE
+from marketing_platform.predictions.parts import to_parts, value_to_parts
 from marketing_platform.predictions.rows import Rows, read_rows
-from marketing_platform.predictions.rule import Rule
 from marketing_platform.predictions.tasks import SCORE_TABLES, TEST_DAYS
 from marketing_platform.predictions.training import Trained, train_and_test, with_all_days
-from marketing_platform.predictions.value import Learned, ValueModel
 from marketing_platform.predictions.value_training import (
     buyers_of,
     decision,
@@ -48,7 +43,8 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
         store.save(settings.models_dir, version, to_parts(trained.scorer))
         rows.append(_row(version, data, trained))
     rows += _value_rows(warehouse, settings)
-    rows.append(model_row(warehouse, data.score_date, settings.platform.predictions))
+    for described in (product_affinity.model_row, leads.model_row):
+        rows.append(described(warehouse, data.score_date, settings.platform.predictions))
     return warehouse.replace(NAME, pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema))
 
 
@@ -65,18 +61,6 @@ def model_version(rows: Rows, method: str, settings: Predictions) -> str:
         if "is_positive" in frame.columns:
             digest.update(labels(frame).tobytes())
     return f"{rows.task}-{rows.score_date.isoformat()}-{digest.hexdigest()[:12]}"
-
-
-def to_parts(scorer: Model | Rule) -> dict[str, Any]:
-    """What a scorer is made of, as plain values and scikit-learn objects."""
-    parts = {field.name: getattr(scorer, field.name) for field in fields(scorer)}
-    return {"method": "model" if isinstance(scorer, Model) else "rule", **parts}
-
-
-def from_parts(parts: dict[str, Any]) -> Model | Rule:
-    """The scorer that `to_parts` took apart."""
-    made_of = {name: value for name, value in parts.items() if name != "method"}
-    return Model(**made_of) if parts["method"] == "model" else Rule(**made_of)
 
 
 def _value_rows(warehouse: Warehouse, settings: Settings) -> list[dict[str, Any]]:
@@ -109,26 +93,6 @@ def _value_rows(warehouse: Warehouse, settings: Settings) -> list[dict[str, Any]
             "metrics": test.to_json() if test else "{}",
         }
     ]
-
-
-def value_to_parts(model: ValueModel) -> dict[str, Any]:
-    """What a model of value is made of, as plain values and scikit-learn objects."""
-    learned = model.learned
-    return {
-        "orders": asdict(model.orders),
-        "spending": asdict(model.spending),
-        "learned": {f.name: getattr(learned, f.name) for f in fields(learned)} if learned else None,
-    }
-
-
-def value_from_parts(parts: dict[str, Any]) -> ValueModel:
-    """The model that `value_to_parts` took apart."""
-    learned = parts["learned"]
-    return ValueModel(
-        BgNbd(**parts["orders"]),
-        GammaGamma(**parts["spending"]),
-        Learned(**learned) if learned else None,
-    )
 
 
 def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:

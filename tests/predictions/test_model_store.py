@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import model, store
 from marketing_platform.predictions.matrix import COLUMNS
-from marketing_platform.predictions.trained import from_parts, to_parts
+from marketing_platform.predictions.parts import from_parts, to_parts
 
 
 def some_model() -> model.Model:

@@ -64,7 +64,7 @@ def test_a_lively_shop_gets_promoted_models_with_figures_and_a_reason(
     lively: tuple[Warehouse, Settings],
 ) -> None:
     models = models_of(lively[0])
-    assert set(models) == {"purchase", "churn", "value", "affinity"}
+    assert set(models) == {"purchase", "churn", "value", "affinity", "lead"}
     purchase = models["purchase"]
     metrics = json.loads(purchase["metrics"])
     assert purchase["method"] == "model"
@@ -115,8 +115,8 @@ def test_scores_name_a_model_that_is_there(lively: tuple[Warehouse, Settings]) -
     for table in SCORES:
         scores = warehouse.read(table).join(models, on=["model_version", "is_promoted"])
         assert scores.height == warehouse.read(table).height > 0
-    # The lists of products are made when they are learned: nothing is kept for later.
-    for version in models.filter(pl.col("task") != "affinity")["model_version"]:
+    # Lists of products and leads are made when they are learned: nothing is kept for later.
+    for version in models.filter(~pl.col("task").is_in(["affinity", "lead"]))["model_version"]:
         assert (settings.models_dir / f"{version}.skops").exists()
 
 

@@ -1,0 +1,111 @@
+-- One row is a customer without a purchase by the end of an as-of date: what was known of them then,
+-- and whether they bought in the 30 days after it (null: not known yet). What a CRM says of somebody
+-- counts by when it was begun; what has become of it since is not looked at.
+with
+clock as (
+    select as_of_date from core.clock
+),
+dates as (
+    select distinct as_of_date
+    from predictions.as_of_dates
+    where task = 'value'
+),
+first_orders as (
+    select customer_id, min(order_date) as first_order_date
+    from profiles.orders
+    group by customer_id
+),
+activity as (
+    select
+        m.customer_id,
+        a.activity_date,
+        sum(a.event_count) as event_count,
+        sum(case when a.event = 'product_viewed' then a.event_count else 0 end) as viewed_count,
+        sum(case when a.event = 'product_added' then a.event_count else 0 end) as added_count,
+        sum(case when a.event = 'checkout_started' then a.event_count else 0 end) as checkout_count
+    from profiles.daily_activity as a
+    inner join identity.contact_customers as m on a.identifier = m.contact_id
+    group by m.customer_id, a.activity_date
+),
+first_seen as (
+    select customer_id, min(activity_date) as first_seen_date
+    from activity
+    group by customer_id
+),
+leads as (
+    select
+        c.customer_id,
+        d.as_of_date,
+        f.first_order_date,
+        coalesce(cast(c.created_at as date), s.first_seen_date, k.as_of_date) as known_since_date
+    from identity.customers as c
+    cross join dates as d
+    cross join clock as k
+    left join first_orders as f on c.customer_id = f.customer_id
+    left join first_seen as s on c.customer_id = s.customer_id
+    where f.first_order_date is null or f.first_order_date > d.as_of_date
+),
+browsed as (
+    select
+        d.as_of_date,
+        a.customer_id,
+        date_diff('day', max(a.activity_date), d.as_of_date) as last_seen_days,
+        count(*) filter (where date_diff('day', a.activity_date, d.as_of_date) < 30)
+            as active_30d_days,
+        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 7 then a.viewed_count end)
+            as viewed_7d_count,
+        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.viewed_count end)
+            as viewed_30d_count,
+        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.added_count end)
+            as added_30d_count,
+        sum(
+            case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.checkout_count end
+        ) as checkout_30d_count
+    from dates as d
+    inner join activity as a on a.activity_date <= d.as_of_date
+    group by d.as_of_date, a.customer_id
+),
+engaged as (
+    select
+        d.as_of_date,
+        m.customer_id,
+        count(*) filter (where e.engagement = 'opened') as opened_90d_count,
+        count(*) filter (where e.engagement = 'clicked') as clicked_90d_count
+    from dates as d
+    inner join core.engagements as e
+        on
+            e.engagement_date <= d.as_of_date
+            and date_diff('day', e.engagement_date, d.as_of_date) < 90
+    inner join identity.contact_customers as m on e.contact_id = m.contact_id
+    group by d.as_of_date, m.customer_id
+),
+served as (
+    select d.as_of_date, m.customer_id, count(*) as deal_count
+    from dates as d
+    inner join core.deals as e on cast(e.created_at as date) <= d.as_of_date
+    inner join identity.contact_customers as m on e.contact_id = m.contact_id
+    group by d.as_of_date, m.customer_id
+)
+select
+    l.customer_id,
+    l.as_of_date,
+    date_diff('day', l.known_since_date, l.as_of_date) as known_days,
+    b.last_seen_days,
+    coalesce(b.active_30d_days, 0) as active_30d_days,
+    cast(coalesce(b.viewed_7d_count, 0) as bigint) as viewed_7d_count,
+    cast(coalesce(b.viewed_30d_count, 0) as bigint) as viewed_30d_count,
+    cast(coalesce(b.added_30d_count, 0) as bigint) as added_30d_count,
+    cast(coalesce(b.checkout_30d_count, 0) as bigint) as checkout_30d_count,
+    coalesce(e.opened_90d_count, 0) as opened_90d_count,
+    coalesce(e.clicked_90d_count, 0) as clicked_90d_count,
+    coalesce(s.deal_count, 0) as deal_count,
+    case
+        when date_diff('day', l.as_of_date, k.as_of_date) >= 30
+            then coalesce(date_diff('day', l.as_of_date, l.first_order_date) <= 30, false)
+    end as is_positive
+from leads as l
+cross join clock as k
+left join browsed as b on l.customer_id = b.customer_id and l.as_of_date = b.as_of_date
+left join engaged as e on l.customer_id = e.customer_id and l.as_of_date = e.as_of_date
+left join served as s on l.customer_id = s.customer_id and l.as_of_date = s.as_of_date
+where l.known_since_date <= l.as_of_date

@@ -1,0 +1,183 @@
+"""`predictions.lead_score`: who has not bought yet, and is likeliest to within a month.
+
+A regularised regression on what leads did before, learned on days a month apart and tested on the
+newest of them. A shop that has too few gets a rule: the base rate, fading with the days since a
+lead was last seen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.predictions.baselines import base_rate
+from marketing_platform.predictions.matrix import Matrix, Vector, labels
+from marketing_platform.predictions.metrics import NO_METRICS, base_rate_log_loss, measure
+from marketing_platform.predictions.promotion import Decision
+from marketing_platform.predictions.scores import scored
+from marketing_platform.settings import Predictions, Settings
+from marketing_platform.warehouse import Built, Warehouse
+
+NAME: Final = "predictions.lead_score"
+HORIZON_DAYS: Final = 30
+_COLUMNS: Final = (
+    *("known_days", "active_30d_days", "viewed_7d_count", "viewed_30d_count", "added_30d_count"),
+    *("checkout_30d_count", "opened_90d_count", "clicked_90d_count", "deal_count"),
+)
+_FADING_DAYS = (7.0, 30.0)
+_RULE_DAYS = 30.0
+_MOST_ROWS = 400_000
+
+
+@dataclass(frozen=True)
+class LeadModel:
+    """A regression, or, without one, the rule with its level."""
+
+    linear: Pipeline | None
+    level: float
+
+    def probabilities(self, leads: pl.DataFrame) -> Vector:
+        """Probability of a first purchase within the horizon, of shape (rows,)."""
+        if self.linear is None:
+            found: Vector = np.clip(self.level * _seen(leads, _RULE_DAYS), 1e-4, 1 - 1e-4)
+            return found
+        told: Vector = self.linear.predict_proba(_matrix(leads))[:, 1]
+        return told
+
+
+@dataclass(frozen=True)
+class Leads:
+    """The model of today, whether it may be used, and how it did."""
+
+    model: LeadModel
+    decision: Decision
+    metrics: dict[str, Any]
+
+
+def train(known: pl.DataFrame, settings: Predictions) -> LeadModel:
+    """Learn from leads of days whose outcomes are known."""
+    positives = int(known["is_positive"].sum()) if known.height else 0
+    fewer = min(positives, known.height - positives)
+    if known.is_empty() or fewer < settings.minimum_positives:
+        rate = base_rate(labels(known)) if known.height else 0.01
+        level = float(np.mean(_seen(known, _RULE_DAYS))) if known.height else 1.0
+        return LeadModel(None, rate / max(level, 1e-3))
+    step = -(-known.height // _MOST_ROWS)
+    sample = known[::step]
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    return LeadModel(linear.fit(_matrix(sample), labels(sample)), 0.0)
+
+
+def learn(rows: pl.DataFrame, settings: Predictions) -> Leads:
+    """Test on the newest day that is known, trained on those before; then learn from all."""
+    rows = rows.sort("as_of_date", "customer_id")
+    known = rows.filter(pl.col("is_positive").is_not_null())
+    model = train(known, settings)
+    newest = known["as_of_date"].max()
+    early = known.filter(pl.col("as_of_date") < newest) if known.height else known
+    if early.is_empty():
+        reason = "history is too short: no two months of leads without an order"
+        return Leads(model, Decision(False, reason), {})
+    assert isinstance(newest, dt.date)  # noqa: S101 - tells the type checker
+    test = known.filter(pl.col("as_of_date") == newest)
+    truth, tested = labels(test), train(early, settings)
+    rate = base_rate_log_loss(truth, base_rate(labels(early)))
+    ours = measure(truth, tested.probabilities(test))
+    recency = {**NO_METRICS, "roc_auc": measure(truth, _seen(test, _RULE_DAYS))["roc_auc"]}
+    metrics = {
+        "task": "lead", "as_of": newest.isoformat(), "horizon_days": HORIZON_DAYS,
+        "customers": len(truth), "positives": int(truth.sum()), "base_log_loss": rate,
+        "models": {"platform": ours, "recency": recency},
+    }  # fmt: skip
+    return Leads(model, _decision(tested, metrics), metrics)
+
+
+def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
+    """Write the score of every customer without a purchase."""
+    learned = learn(warehouse.read("predictions.lead_features"), settings.platform.predictions)
+    leads = warehouse.query(
+        "select f.* from predictions.lead_features as f"
+        " inner join core.clock as k on f.as_of_date = k.as_of_date order by customer_id"
+    )
+    empty = CONTRACTS[NAME].empty()
+    if leads.is_empty():
+        return warehouse.replace(NAME, empty)
+    frame = scored(leads, learned.model.probabilities(leads)).with_columns(
+        pl.lit(_version(learned, leads["as_of_date"][0])).alias("model_version"),
+        pl.lit(learned.decision.is_promoted).alias("is_promoted"),
+        _reason(leads).alias("reason_1"),
+    )
+    return warehouse.replace(NAME, frame.select(empty.columns))
+
+
+def model_row(warehouse: Warehouse, day: dt.date, settings: Predictions) -> dict[str, Any]:
+    """The row of `predictions.models` for leads."""
+    learned = learn(warehouse.read("predictions.lead_features"), settings)
+    return {
+        "model_version": _version(learned, day),
+        "task": "lead",
+        "trained_as_of_date": day,
+        "horizon_days": HORIZON_DAYS,
+        "method": "rule" if learned.model.linear is None else "model",
+        "is_promoted": learned.decision.is_promoted,
+        "reason": learned.decision.reason,
+        "metrics": json.dumps(learned.metrics, sort_keys=True),
+    }
+
+
+def _version(learned: Leads, day: dt.date) -> str:
+    return f"lead-{day.isoformat()}-{'rule' if learned.model.linear is None else 'model'}"
+
+
+def _decision(model: LeadModel, metrics: dict[str, Any]) -> Decision:
+    ours, recency = (metrics["models"][name] for name in ("platform", "recency"))
+    if model.linear is None:
+        return Decision(False, "too few leads became buyers to learn from: a rule takes its place")
+    if ours["roc_auc"] is None or recency["roc_auc"] is None:
+        return Decision(False, "the test has one class only, so nothing can be ordered")
+    facts = (
+        f"on the {HORIZON_DAYS} days after {metrics['as_of']}: ROC AUC {ours['roc_auc']:.4f}"
+        f" against {recency['roc_auc']:.4f} of when they were last seen, log loss"
+        f" {ours['log_loss']:.4f} against {metrics['base_log_loss']:.4f} of the base rate"
+    )
+    if ours["roc_auc"] <= recency["roc_auc"] or ours["log_loss"] >= metrics["base_log_loss"]:
+        return Decision(False, f"no better than when they were last seen {facts}")
+    return Decision(True, f"better than when they were last seen {facts}")
+
+
+def _matrix(leads: pl.DataFrame) -> Matrix:
+    plain = leads.select(pl.col(name).cast(pl.Float64).log1p() for name in _COLUMNS).to_numpy()
+    return np.column_stack([plain, *(_seen(leads, days) for days in _FADING_DAYS)])
+
+
+def _seen(leads: pl.DataFrame, days: float) -> Vector:
+    """exp(-days since last seen / days); 0 for who never was."""
+    faded = (-leads["last_seen_days"].cast(pl.Float64) / days).exp().fill_null(0.0)
+    return faded.to_numpy()
+
+
+def _reason(leads: pl.DataFrame) -> pl.Expr:
+    """What speaks most for a lead, in words."""
+    days = pl.lit(leads["last_seen_days"])
+    plural = pl.when(days == 1).then(pl.lit(" day ago")).otherwise(pl.lit(" days ago"))
+    seen = pl.concat_str(pl.lit("on the site "), days.cast(pl.String), plural)
+    return (
+        pl.when(leads["checkout_30d_count"] > 0)
+        .then(pl.lit("began a checkout in 30 days"))
+        .when(leads["added_30d_count"] > 0)
+        .then(pl.lit("put something into the cart in 30 days"))
+        .when(leads["clicked_90d_count"] > 0)
+        .then(pl.lit("clicked a message in 90 days"))
+        .when(leads["last_seen_days"].is_not_null())
+        .then(seen)
+        .otherwise(pl.lit("not seen on the site"))
+    )

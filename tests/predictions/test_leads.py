@@ -1,0 +1,107 @@
+"""The lead score: who has not bought yet and is likeliest to."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+from predictions_shop import (
+    Activity,
+    Order,
+    build_predictions,
+    day,
+    lively_shop,
+    settings_in,
+    warehouse_with,
+)
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+CLOCK = 299
+
+
+def shop_with_leads(until: int = CLOCK) -> Warehouse:
+    """Buyers, and leads of whom those who browse more are likelier to buy, up to a day."""
+    draw = np.random.default_rng(9)
+    orders: list[Order] = lively_shop(100)
+    activity: list[Activity] = []
+    contacts, people = [], []
+    for number in range(1500):
+        who, joined = f"lead{number:04}", int(draw.integers(0, 250))
+        interest = draw.gamma(0.7, 1.0)
+        contacts.append((f"s:{who}", who))
+        people.append((who, dt.datetime.combine(day(joined), dt.time(8))))
+        now = joined
+        while now <= CLOCK:
+            activity.append((f"s:{who}", day(now), "product_viewed", int(draw.integers(1, 4))))
+            if draw.random() < 0.08 * interest:
+                activity.append((f"s:{who}", day(now), "product_added", 1))
+                if draw.random() < 0.5:
+                    orders.append((who, day(now), 30.0))
+                    break
+            now += 1 + int(draw.exponential(30 / (0.2 + interest)))
+    orders = [order for order in orders if order[1] <= day(until)]
+    activity = [done for done in activity if done[1] <= day(until)]
+    warehouse = warehouse_with(orders, clock=day(until), activity=activity, contacts=contacts)
+    frame = pl.DataFrame(people, schema=["customer_id", "created_at"], orient="row")
+    frame = frame.with_columns(contact_count=pl.lit(1), source_count=pl.lit(1))
+    empty = CONTRACTS["identity.customers"].empty()
+    cast = {name: empty.schema[name] for name in frame.columns}
+    warehouse.replace("identity.customers", pl.concat([empty, frame.cast(cast)], how="diagonal"))
+    return warehouse
+
+
+def test_leads_who_browse_more_score_higher_and_buyers_have_no_lead_score(
+    settings: Settings,
+) -> None:
+    warehouse = shop_with_leads()
+    build_predictions(warehouse, settings)
+    (row,) = warehouse.query("select * from predictions.models where task = 'lead'").to_dicts()
+    assert (row["method"], row["is_promoted"]) == ("model", True), row["reason"]
+    scores = warehouse.read("predictions.lead_score")
+    buyers = set(warehouse.read("profiles.orders")["customer_id"])
+    assert not buyers & set(scores["customer_id"])
+    features = warehouse.query(
+        "select * from predictions.lead_features where as_of_date = $day", {"day": day(CLOCK)}
+    )
+    both = scores.join(features, on="customer_id")
+    assert both.height == scores.height > 300
+    busy = both.filter(pl.col("active_30d_days") >= 3)["score"].mean()
+    idle = both.filter(pl.col("active_30d_days") == 0)["score"].mean()
+    assert busy > 2 * idle  # type: ignore[operator]
+    assert scores["reason_1"].str.contains("cart|site|checkout").all()
+
+
+def test_a_shop_with_few_leads_gets_a_rule_and_is_told(settings: Settings) -> None:
+    warehouse = warehouse_with(
+        [("ann", day(1), 5)], clock=day(99), contacts=[("s:zoe", "zoe")],
+        activity=[("s:zoe", day(98), "product_viewed", 1)],
+    )  # fmt: skip
+    frame = pl.DataFrame({"customer_id": ["zoe"], "contact_count": [1], "source_count": [1]})
+    empty = CONTRACTS["identity.customers"].empty()
+    warehouse.replace("identity.customers", pl.concat([empty, frame], how="diagonal"))
+    build_predictions(warehouse, settings)
+    (row,) = warehouse.query("select * from predictions.models where task = 'lead'").to_dicts()
+    assert (row["method"], row["is_promoted"]) == ("rule", False)
+    (score,) = warehouse.read("predictions.lead_score").to_dicts()
+    assert score["customer_id"] == "zoe"
+    assert score["reason_1"] == "on the site 1 day ago"
+
+
+def test_what_leads_do_later_changes_no_earlier_row(settings: Settings) -> None:
+    early, late = shop_with_leads(239), shop_with_leads(299)
+    rows = []
+    for warehouse, clock in ((early, 239), (late, 299)):
+        build_predictions(warehouse, settings_in(settings.data_dir / str(clock)))
+        rows.append(
+            warehouse.query(
+                "select * exclude (is_positive) from predictions.lead_features"
+                " where as_of_date = $day order by customer_id",
+                {"day": day(209)},
+            )
+        )
+    assert rows[0].height > 100
+    assert rows[0].equals(rows[1])
