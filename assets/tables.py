@@ -24,7 +24,7 @@ from marketing_platform.quality.results import (
 from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import FILES
 from marketing_platform.state import open_state
-from marketing_platform.warehouse import Built, DayTable, Part, SqlTable, Table
+from marketing_platform.warehouse import Built, DayTable, Part, PythonTable, SqlTable, Table
 from resources.warehouse import WarehouseResource
 
 CONTRACT_CHECK = "contract"
@@ -140,13 +140,13 @@ def part_of(context: dg.AssetExecutionContext) -> Part:
 def _opened_once(warehouse: WarehouseResource, table: Table) -> Iterator[None]:
     """Keep the file open through the short statements of a step: opening takes longer than they do.
 
-    A table that Python computes takes its time, and leaves the file to others meanwhile.
+    A table that takes its time to compute leaves the file to others meanwhile.
     """
-    if isinstance(table, SqlTable):
+    if isinstance(table, PythonTable) and table.is_long:
+        yield
+    else:
         with warehouse.get_connection():
             yield
-    else:
-        yield
 
 
 @contextmanager

@@ -169,7 +169,8 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
             f"select count(*) as n, avg(score) as mean from predictions.{name}"
         ).row(0, named=True)
         model = warehouse.query(
-            "select is_promoted, reason from predictions.models where task = $task",
+            "select is_promoted, reason from predictions.models"
+            " where task = $task and standing = 'champion'",
             {"task": task},
         ).rows()
         promoted, reason = model[0] if model else (False, "no model")

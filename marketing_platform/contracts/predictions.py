@@ -109,6 +109,11 @@ PREDICTIONS: tuple[Contract, ...] = (
             "trained_as_of_date": date("Last day that training has seen."),
             "horizon_days": integer("Days looked ahead.", ge=1),
             "method": text("How scores are made.", one_of=("model", "rule")),
+            "standing": text(
+                "champion: scores are its; challenger: it did not win; former: it reigned before.",
+                one_of=("champion", "challenger", "former"),
+            ),
+            "recipe": text("Fingerprint of how it was trained: code, libraries and settings."),
             "is_promoted": flag("Whether its scores may be used."),
             "reason": text("Why it was promoted or not."),
             "metrics": text("The backtest as JSON: customers, positives and the metrics of each."),

@@ -174,5 +174,6 @@ TABLES = (
         " one customer, through any number of hops; a customer keeps its id.",
         ("core.contacts", "identity.identifiers", "identity.probable_links"),
         build_contact_customers,
+        is_long=True,
     ),
 )

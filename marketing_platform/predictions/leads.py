@@ -119,9 +119,9 @@ def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
-def model_row(warehouse: Warehouse, day: dt.date, settings: Predictions) -> dict[str, Any]:
+def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
     """The row of `predictions.models` for leads."""
-    learned = learn(warehouse.read("predictions.lead_features"), settings)
+    learned = learn(warehouse.read("predictions.lead_features"), settings.platform.predictions)
     return {
         "model_version": _version(learned, day),
         "task": "lead",

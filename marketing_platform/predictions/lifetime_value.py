@@ -26,7 +26,8 @@ def build_lifetime_value(warehouse: Warehouse, settings: Settings) -> Built:
     buyers = buyers_of(warehouse, day)
     empty = CONTRACTS[LIFETIME_VALUE].empty()
     found = warehouse.query(
-        "select model_version, is_promoted from predictions.models where task = 'value'"
+        "select model_version, is_promoted from predictions.models"
+        " where task = 'value' and standing = 'champion'"
     )
     if buyers.is_empty() or found.is_empty():
         return warehouse.replace(LIFETIME_VALUE, empty)

@@ -67,7 +67,12 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     day = warehouse.query("select as_of_date from core.clock").item()
     rules = settings.platform.predictions
     bought = warehouse.query(BOUGHT, {"day": day})
-    promoted = judge_lists(bought, day, rules)[0].is_promoted
+    promoted = bool(
+        warehouse.query(
+            "select coalesce(bool_or(is_promoted), false) from predictions.models"
+            " where task = 'affinity' and standing = 'champion'"
+        ).item()
+    )
     data = affinity.purchases(bought, day, rules.affinity_products)
     empty = CONTRACTS[NAME].empty()
     if not len(data.products):
@@ -127,9 +132,10 @@ def judge_lists(
     return Decision(True, f"better than the bestsellers {facts}"), found
 
 
-def model_row(warehouse: Warehouse, day: dt.date, settings: Predictions) -> dict[str, Any]:
+def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
     """The row of `predictions.models` for product affinity."""
-    decided, found = judge_lists(warehouse.query(BOUGHT, {"day": day}), day, settings)
+    bought = warehouse.query(BOUGHT, {"day": day})
+    decided, found = judge_lists(bought, day, settings.platform.predictions)
     return {
         "model_version": f"affinity-{day.isoformat()}",
         "task": "affinity",

@@ -26,7 +26,8 @@ def build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
     Raises `InputError` where the model's row or file is missing.
     """
     found = warehouse.query(
-        "select model_version, is_promoted from predictions.models where task = $task",
+        "select model_version, is_promoted from predictions.models where task = $task"
+        " and standing = 'champion'",
         {"task": task},
     )
     if found.is_empty():

@@ -65,8 +65,9 @@ TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName("predictions", "models"),
         "One row is a trained model (or the rule in its place), how it did beside the baselines on"
-        " days it had not seen, and whether its scores may be used.",
+        " days it had not seen, whether it reigns, and whether its scores may be used.",
         (
+            "core.clock",
             "predictions.as_of_dates",
             "predictions.features",
             "predictions.outcomes",
@@ -75,6 +76,7 @@ TABLES: tuple[PythonTable, ...] = (
             *_BASKETS,
         ),
         _build_models,
+        is_long=True,
     ),
     PythonTable(
         TableName("predictions", "purchase_14d"),
@@ -107,8 +109,9 @@ TABLES: tuple[PythonTable, ...] = (
         TableName("predictions", "product_affinity"),
         "One row is a customer and one of the ten products that they are likeliest to buy again, or"
         " of the ten new to them.",
-        ("core.clock", *_BASKETS),
+        ("core.clock", "predictions.models", *_BASKETS),
         _build_product_affinity,
+        is_long=True,
     ),
     PythonTable(
         TableName("predictions", "lead_score"),

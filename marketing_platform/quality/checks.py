@@ -83,7 +83,9 @@ def newest_record(warehouse: Warehouse, table_name: str) -> dt.datetime | None:
 def model_is_promoted(warehouse: Warehouse, task: str) -> CheckResult:
     """Whether the scores of a task come from a model that beat the baselines."""
     rows = warehouse.query(
-        "select is_promoted, reason from predictions.models where task = $task", {"task": task}
+        "select is_promoted, reason from predictions.models"
+        " where task = $task and standing = 'champion'",
+        {"task": task},
     ).rows()
     promoted, reason = rows[0] if rows else (False, "no model was trained")
     return CheckResult(

@@ -251,11 +251,13 @@ def _audit(
     The values of a large table stay in DuckDB. Only rows that break a check are loaded, a chunk of
     them at most, for pandera to say what is wrong with them.
     """
-    broken = f"select * from {table} where {{condition}} limit {_CHUNK}"
-    wrong_types = contract.violations(_frame(connection, broken.format(condition="false")))
-    if wrong_types:
-        return wrong_types
-    rows = _frame(connection, broken.format(condition=contract.broken))
+    promised = {name: column.duckdb_type for name, column in contract.columns.items()}
+    described = connection.execute(f"describe {table}").fetchall()
+    if {row[0]: row[1].replace(",", ", ") for row in described} != promised:
+        wrong = contract.violations(_frame(connection, f"select * from {table} limit 0"))
+        if wrong:
+            return wrong
+    rows = _frame(connection, f"select * from {table} where {contract.broken} limit {_CHUNK}")
     if rows.is_empty():
         return _repeated_keys(connection, contract, table)
     return contract.violations(rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import cache
 
 from sqlglot import exp, parse_one
 from sqlglot.lineage import Node, lineage
@@ -21,7 +23,14 @@ def column_lineage(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
     `raw_columns` gives the columns (name to DuckDB type) of the raw views, which have no contract.
     """
     schema = _schema_of(table, raw_columns)
-    tree = parse_one(table.sql, read="duckdb")
+    return _read(table.sql, tuple(contract_of(str(table.name)).columns), json.dumps(schema))
+
+
+# Of a table it is the same until its SQL changes; a process that builds twice reads it once.
+@cache
+def _read(sql: str, columns: tuple[str, ...], schema_text: str) -> ColumnLineage:
+    schema = json.loads(schema_text)
+    tree = parse_one(sql, read="duckdb")
     qualified = qualify.qualify(
         tree, schema=schema, dialect="duckdb", validate_qualify_columns=False, identify=False
     )
@@ -36,10 +45,7 @@ def column_lineage(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]
         copy=False,
         trim_selects=False,
     )
-    return {
-        column: tuple(sorted(_sources(roots[column])))
-        for column in contract_of(str(table.name)).columns
-    }
+    return {column: tuple(sorted(_sources(roots[column]))) for column in columns}
 
 
 def _schema_of(table: SqlTable, raw_columns: Mapping[str, Mapping[str, str]]) -> dict[str, object]:

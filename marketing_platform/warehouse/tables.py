@@ -37,12 +37,14 @@ class PythonTable:
     """A table that a Python function builds, because SQL cannot: models, graphs, rules.
 
     `reads` names the tables that `build` reads; a test compares it with what the function does.
+    `is_long`: it computes for so long that others should have the warehouse meanwhile.
     """
 
     name: TableName
     description: str
     reads: tuple[str, ...]
     build: Callable[[Warehouse, Settings], Built]
+    is_long: bool = False
 
 
 @dataclass(frozen=True)

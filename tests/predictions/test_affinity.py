@@ -7,14 +7,14 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from predictions_shop import day, warehouse_with
+from predictions_shop import build_predictions, day, warehouse_with
 from scipy import sparse
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.backtest import backtest, summary_table
-from marketing_platform.predictions.product_affinity import build_product_affinity, judge_lists
+from marketing_platform.predictions.product_affinity import judge_lists
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse, sql_tables
 
@@ -81,7 +81,7 @@ def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
 def test_new_products_follow_the_customers_taste_and_were_not_bought(settings: Settings) -> None:
     bought = two_tastes()
     warehouse = warehouse_of(bought, day(199))
-    build_product_affinity(warehouse, settings)
+    build_predictions(warehouse, settings)
     lists = warehouse.read("predictions.product_affinity")
     had = frame(bought).select("customer_id", "product_id").unique()
     new = lists.filter(pl.col("kind") == "new")
@@ -102,7 +102,7 @@ def test_a_product_bought_every_month_is_due_a_month_after_the_last_time(
     monthly = [(f"c{n}", "coffee", n + 30 * gap) for n in range(10) for gap in range(4)]
     once = [(f"c{n}", "mug", n) for n in range(10)]
     warehouse = warehouse_of([*monthly, *once], day(110))
-    build_product_affinity(warehouse, settings)
+    build_predictions(warehouse, settings)
     rows = warehouse.query(
         "select product_id, due_date from predictions.product_affinity"
         " where customer_id = 'c3' and kind = 'again'"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketing_platform.contracts import CONTRACTS
@@ -122,7 +122,8 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
-@given(st.lists(EVENTS, min_size=1, max_size=4))
+@settings(max_examples=20)
+@given(st.lists(EVENTS, min_size=2, max_size=3))
 def test_whatever_came_the_rolled_tables_are_as_if_built_at_once(
     history: list[list[Event]],
 ) -> None:

@@ -1,0 +1,127 @@
+"""Champion and challenger: a new model takes the place of the reigning one unless it is worse.
+
+Both are judged on the same held-out period. The champion has seen more of what came just before, if
+anything, so that a tie is not lost to a lucky challenger. Worse means beyond noise: of the paired
+bootstrap samples of the customers (Efron 1979), 95 of 100 say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import roc_auc_score
+
+from marketing_platform.contracts import CONTRACTS
+from marketing_platform.errors import InputError
+from marketing_platform.predictions import store
+from marketing_platform.predictions.matrix import Labels, Vector
+from marketing_platform.predictions.model import Model
+from marketing_platform.predictions.parts import from_parts
+from marketing_platform.predictions.promotion import Decision
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+NAME: Final = "predictions.models"
+# Models of a task that are kept to go back to.
+KEPT: Final = 12
+_SAMPLES = 100
+_CONFIDENCE = 0.95
+_MOST_ROWS = 50_000
+_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The row of the reigning model of a task, and the model."""
+
+    row: dict[str, Any]
+    model: Model
+
+
+@dataclass(frozen=True)
+class Contest:
+    """How a challenger did against the champion: differences, and whether it is worse."""
+
+    auc_difference: float
+    log_loss_difference: float
+    is_worse: bool
+
+    @property
+    def told(self) -> str:
+        """Both differences, in words."""
+        return (
+            f"ROC AUC {self.auc_difference:+.4f} and log loss {self.log_loss_difference:+.4f}"
+            " against the reigning model on the same days"
+        )
+
+
+def earlier_models(warehouse: Warehouse) -> pl.DataFrame:
+    """The models that are known; none where the table is not there or is of another shape."""
+    empty = CONTRACTS[NAME].empty()
+    if not warehouse.exists(NAME):
+        return empty
+    found = warehouse.read(NAME)
+    return found.select(empty.columns) if set(empty.columns) <= set(found.columns) else empty
+
+
+def champion_of(models: pl.DataFrame, task: str, settings: Settings) -> Champion | None:
+    """The reigning model of a task: the pinned one, or the champion; None where none can be used.
+
+    Raises `InputError` where a version is pinned that is not known.
+    """
+    pinned = next((v for t, v in settings.platform.predictions.pinned.items() if t == task), None)
+    is_it = pl.col("model_version") == pinned if pinned else pl.col("standing") == "champion"
+    rows = models.filter((pl.col("task") == task) & is_it).to_dicts()
+    if pinned and not rows:
+        known = models.filter(pl.col("task") == task)["model_version"].to_list()
+        raise InputError(
+            f"no model {pinned} of {task}",
+            where="predictions.pinned",
+            mend=f"Pin one of: {', '.join(known) or 'none is kept yet'}",
+        )
+    if not rows or rows[0]["method"] != "model":
+        return None
+    try:
+        model = from_parts(store.load(settings.models_dir, rows[0]["model_version"]))
+    except InputError:
+        # Without its file a model can neither reign nor be compared with.
+        return None
+    return Champion(rows[0], model) if isinstance(model, Model) else None
+
+
+def contest(outcomes: Labels, challenger: Vector, champion: Vector) -> Contest:
+    """Compare two models on the same customers; `outcomes` has both classes."""
+    step = -(-len(outcomes) // _MOST_ROWS)
+    y, ours, theirs = outcomes[::step], challenger[::step], champion[::step]
+    losses = _losses(y, ours) - _losses(y, theirs)
+    draw = np.random.default_rng(0)
+    aucs, means = [], []
+    for _ in range(_SAMPLES):
+        chosen = draw.integers(0, len(y), len(y))
+        means.append(float(losses[chosen].mean()))
+        if 0 < y[chosen].sum() < len(y):
+            aucs.append(_auc(y[chosen], ours[chosen]) - _auc(y[chosen], theirs[chosen]))
+    worse = [np.mean(np.array(aucs) < 0), np.mean(np.array(means) > 0)]
+    return Contest(
+        _auc(y, ours) - _auc(y, theirs),
+        float(losses.mean()),
+        bool(max(worse) >= _CONFIDENCE),
+    )
+
+
+def refused(against: Contest) -> Decision:
+    """Why a challenger is kept but not promoted."""
+    return Decision(False, f"kept, but worse than the reigning model beyond noise: {against.told}")
+
+
+def _losses(outcomes: Labels, probabilities: Vector) -> Vector:
+    clipped = np.clip(probabilities, _FLOOR, 1 - _FLOOR)
+    found: Vector = -np.where(outcomes > 0, np.log(clipped), np.log1p(-clipped))
+    return found
+
+
+def _auc(outcomes: Labels, scores: Vector) -> float:
+    return float(roc_auc_score(outcomes, scores))

@@ -1,0 +1,127 @@
+"""Champion and challenger: who reigns, who is kept, and how a model is rolled back."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from predictions_shop import build_predictions, day, lively_shop, settings_in, warehouse_with
+from scipy.special import expit
+
+from marketing_platform.errors import InputError
+from marketing_platform.predictions import store
+from marketing_platform.predictions.champion import contest
+from marketing_platform.predictions.parts import from_parts, to_parts
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+ORDERS = lively_shop()
+
+
+def shop(clock: int) -> Warehouse:
+    return warehouse_with([order for order in ORDERS if order[1] <= day(clock)], clock=day(clock))
+
+
+def go_on(warehouse: Warehouse, settings: Settings, clock: int) -> None:
+    """The same warehouse, so many days later."""
+    later = shop(clock)
+    for name in ("core.clock", "profiles.orders"):
+        warehouse.replace(name, later.read(name))
+    build_predictions(warehouse, settings)
+
+
+def models_of(warehouse: Warehouse, task: str = "purchase") -> pl.DataFrame:
+    models = warehouse.read("predictions.models").filter(pl.col("task") == task)
+    return models.sort("trained_as_of_date")
+
+
+def test_a_worse_challenger_is_told_from_noise() -> None:
+    draw = np.random.default_rng(2)
+    truth = draw.normal(-1.5, 1.2, 4000)
+    outcomes = (draw.random(4000) < expit(truth)).astype(np.int64)
+    good, worse = expit(truth), expit(truth + draw.normal(0, 2, 4000))
+    alike = expit(truth + draw.normal(0, 0.05, 4000))
+    assert contest(outcomes, worse, good).is_worse
+    assert not contest(outcomes, good, worse).is_worse
+    assert not contest(outcomes, good, good).is_worse
+    assert not contest(outcomes, alike, good).log_loss_difference > 0.01
+
+
+def test_a_model_reigns_for_a_week_and_scores_every_day(settings: Settings) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings)
+    first = models_of(warehouse)["model_version"].to_list()
+    go_on(warehouse, settings, 282)
+    assert models_of(warehouse)["model_version"].to_list() == first
+    scores = warehouse.read("predictions.purchase_14d")
+    assert scores["as_of_date"].unique().to_list() == [day(282)]
+    assert scores["model_version"].unique().to_list() == first
+    go_on(warehouse, settings, 287)
+    after = models_of(warehouse)
+    assert after.height == 2
+    assert set(after["standing"]) in ({"former", "champion"}, {"champion", "challenger"})
+
+
+def test_other_settings_have_models_trained_again_at_once(settings: Settings) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings)
+    changed = settings_in(settings.data_dir, training_origins=5)
+    go_on(warehouse, changed, 280)
+    assert models_of(warehouse).height == 2
+
+
+def test_a_challenger_that_is_worse_is_kept_and_does_not_reign(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings)
+    reigning = models_of(warehouse)["model_version"].item()
+
+    def upside_down(features: object, outcomes: np.ndarray, *rest: object) -> object:
+        mixed = np.random.default_rng(0).permutation(outcomes)
+        return real(features, mixed, *rest)  # type: ignore[arg-type]
+
+    from marketing_platform.predictions import model, training
+
+    real = model.train
+    monkeypatch.setattr(training.models, "train", upside_down)
+    go_on(warehouse, settings, 289)
+    rows = {row["model_version"]: row for row in models_of(warehouse).to_dicts()}
+    assert rows[reigning]["standing"] == "champion"
+    assert rows[reigning]["is_promoted"]
+    (other,) = (row for version, row in rows.items() if version != reigning)
+    assert (other["standing"], other["is_promoted"]) == ("challenger", False)
+    assert "worse than the reigning model beyond noise" in other["reason"]
+    scores = warehouse.read("predictions.purchase_14d")
+    assert scores["model_version"].unique().to_list() == [reigning]
+    assert scores["is_promoted"].all()
+
+
+def test_a_reigning_model_that_fails_on_new_days_gives_way(
+    settings: Settings,
+) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings)
+    version = models_of(warehouse)["model_version"].item()
+    parts = store.load(settings.models_dir, version)
+    parts["linear"][-1].coef_ *= 0
+    parts["linear"][-1].intercept_ += 12
+    store.save(settings.models_dir, version, to_parts(from_parts(parts)))
+    go_on(warehouse, settings, 289)
+    champion = models_of(warehouse).filter(pl.col("standing") == "champion")
+    assert champion["model_version"].item() != version
+
+
+def test_a_model_is_rolled_back_by_pinning_it(settings: Settings) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings)
+    first = models_of(warehouse)["model_version"].item()
+    go_on(warehouse, settings, 289)
+    pinned = settings.model_copy(deep=True)
+    pinned.platform.predictions.pinned["purchase"] = first
+    go_on(warehouse, pinned, 290)
+    scores = warehouse.read("predictions.purchase_14d")
+    assert scores["model_version"].unique().to_list() == [first]
+    pinned.platform.predictions.pinned["purchase"] = "purchase-of-nowhere"
+    with pytest.raises(InputError, match="no model purchase-of-nowhere"):
+        go_on(warehouse, pinned, 291)
