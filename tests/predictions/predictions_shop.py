@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -106,15 +107,26 @@ def warehouse_with(
     return warehouse
 
 
-def build_predictions(warehouse: Warehouse, settings: Settings) -> None:
-    """Build every table of the layer, in order."""
+def build_predictions(
+    warehouse: Warehouse, settings: Settings, *, until: str | None = None
+) -> None:
+    """Build every table of the layer, in order, or those up to one of them."""
     ours = {name: table for name, table in sql_tables().items() if name.startswith("predictions.")}
     every = in_build_order({**ours, **{str(table.name): table for table in TABLES}})
+    if until:
+        every = in_build_order({name: every[name] for name in _needed(every, until)})
     for name, table in every.items():
         if name in ours:
             warehouse.build(name, ours[name].sql)
         else:
             table.build(warehouse, settings)  # type: ignore[union-attr]
+        if name == until:
+            return
+
+
+def _needed(tables: Mapping[str, Any], name: str) -> list[str]:
+    reads = [read for read in tables[name].reads if read in tables]
+    return [*(one for read in reads for one in _needed(tables, read)), name]
 
 
 def lively_shop(customers: int = 400, days: int = 300, seed: int = 7) -> list[Order]:

@@ -16,6 +16,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
 
 ORDERS = lively_shop()
+SCORES = "predictions.purchase_14d"
 
 
 def shop(clock: int) -> Warehouse:
@@ -27,7 +28,7 @@ def go_on(warehouse: Warehouse, settings: Settings, clock: int) -> None:
     later = shop(clock)
     for name in ("core.clock", "profiles.orders"):
         warehouse.replace(name, later.read(name))
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
 
 
 def models_of(warehouse: Warehouse, task: str = "purchase") -> pl.DataFrame:
@@ -49,7 +50,7 @@ def test_a_worse_challenger_is_told_from_noise() -> None:
 
 def test_a_model_reigns_for_a_week_and_scores_every_day(settings: Settings) -> None:
     warehouse = shop(279)
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
     first = models_of(warehouse)["model_version"].to_list()
     go_on(warehouse, settings, 282)
     assert models_of(warehouse)["model_version"].to_list() == first
@@ -64,7 +65,7 @@ def test_a_model_reigns_for_a_week_and_scores_every_day(settings: Settings) -> N
 
 def test_other_settings_have_models_trained_again_at_once(settings: Settings) -> None:
     warehouse = shop(279)
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
     changed = settings_in(settings.data_dir, training_origins=5)
     go_on(warehouse, changed, 280)
     assert models_of(warehouse).height == 2
@@ -74,7 +75,7 @@ def test_a_challenger_that_is_worse_is_kept_and_does_not_reign(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = shop(279)
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
     reigning = models_of(warehouse)["model_version"].item()
 
     def upside_down(features: object, outcomes: np.ndarray, *rest: object) -> object:
@@ -101,7 +102,7 @@ def test_a_reigning_model_that_fails_on_new_days_gives_way(
     settings: Settings,
 ) -> None:
     warehouse = shop(279)
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
     version = models_of(warehouse)["model_version"].item()
     parts = store.load(settings.models_dir, version)
     parts["linear"][-1].coef_ *= 0
@@ -114,7 +115,7 @@ def test_a_reigning_model_that_fails_on_new_days_gives_way(
 
 def test_a_model_is_rolled_back_by_pinning_it(settings: Settings) -> None:
     warehouse = shop(279)
-    build_predictions(warehouse, settings)
+    build_predictions(warehouse, settings, until=SCORES)
     first = models_of(warehouse)["model_version"].item()
     go_on(warehouse, settings, 289)
     pinned = settings.model_copy(deep=True)
