@@ -4,8 +4,10 @@ import dagster as dg
 
 from assets.names import WAREHOUSE_POOL, asset_key
 from marketing_platform.quality.checks import (
+    features_know_no_future,
     judged_tables,
     model_is_promoted,
+    model_is_sound,
     rates_known,
     records_add_up,
 )
@@ -21,7 +23,9 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [
         *(_adds_up(name, raw_view) for name, raw_view in judged.items()),
         _rates_known(),
+        _knows_no_future(),
         *map(_promoted, ("purchase", "churn")),
+        *map(_sound, ("purchase", "churn")),
     ]
 
 
@@ -39,6 +43,23 @@ def _rates_known() -> dg.AssetChecksDefinition:
         return _recorded(platform, rates_known(warehouse.engine))
 
     return rates_are_known
+
+
+def _knows_no_future() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("predictions.features"),
+        additional_deps=[asset_key("profiles.orders"), asset_key("profiles.daily_activity")],
+        name="features_know_no_future",
+        blocking=True,
+        description="The features of a past day are the same without what came after it.",
+        pool=WAREHOUSE_POOL,
+    )
+    def _check(
+        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        return _recorded(platform, features_know_no_future(warehouse.engine))
+
+    return _check
 
 
 def _adds_up(name: str, raw_view: str) -> dg.AssetChecksDefinition:
@@ -69,6 +90,23 @@ def _promoted(task: str) -> dg.AssetChecksDefinition:
         warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
     ) -> dg.AssetCheckResult:
         return _recorded(platform, model_is_promoted(warehouse.engine, task))
+
+    return _check
+
+
+def _sound(task: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=asset_key("predictions.watch"),
+        name=f"{task}_model_is_sound",
+        additional_deps=[asset_key("core.clock")],
+        description="Scores are of the population that the model knows, and those of a horizon ago"
+        " came true. If not, the segments that use it hold; everything else goes on.",
+        pool=WAREHOUSE_POOL,
+    )
+    def _check(
+        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
+    ) -> dg.AssetCheckResult:
+        return _recorded(platform, model_is_sound(warehouse.engine, task))
 
     return _check
 

@@ -141,7 +141,22 @@ def summary_table(result: dict[str, Any]) -> str:
         + "".join(f"{_shown(metrics[metric]):>{width}}" for metric, width in widths.items())
         for model, metrics in result["models"].items()
     ]
-    return "\n".join([head, f"{'':<12}{names}", *lines])
+    table = [head, f"{'':<12}{names}", *lines]
+    if result.get("calibration"):
+        table += [
+            "",
+            "of the customers, by tenths of the score: expected and seen",
+            *_tenths(result),
+        ]
+    return "\n".join(table)
+
+
+def _tenths(result: dict[str, Any]) -> list[str]:
+    rows = ("predicted", "observed")
+    return [
+        f"{row:<10}" + "".join(f"{group[row]:>7.3f}" for group in result["calibration"])
+        for row in rows
+    ]
 
 
 def _shown(metric: float | None) -> str:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from marketing_platform.predictions.baselines import base_rate, bg_nbd_probabilities, fit_recency
 from marketing_platform.predictions.matrix import Vector, labels
-from marketing_platform.predictions.metrics import METRICS, Metrics, base_rate_log_loss, measure
+from marketing_platform.predictions.metrics import (
+    METRICS,
+    Metrics,
+    base_rate_log_loss,
+    calibration_table,
+    curves,
+    measure,
+)
 from marketing_platform.predictions.rows import Rows
 from marketing_platform.predictions.tasks import Task
 
@@ -23,7 +30,8 @@ class Evaluation:
     """What a test found: how many, and the metrics of `platform`, `recency` and `bg_nbd`.
 
     `status` is `measured`, or says in plain words why metrics are missing. `base_log_loss` is the
-    log loss of giving everyone the base rate of the training days.
+    log loss of giving everyone the base rate of the training days. `calibration` and `curves` are
+    those of `platform`: see `metrics`.
     """
 
     task: Task
@@ -34,6 +42,8 @@ class Evaluation:
     status: str
     base_log_loss: float | None
     models: dict[str, Metrics]
+    calibration: tuple[dict[str, float], ...] = ()
+    curves: dict[str, list[float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Task, day, horizon, counts and metrics as plain values; missing metrics are None."""
@@ -44,12 +54,13 @@ class Evaluation:
             "customers": self.customers,
             "positives": self.positives,
             "models": self.models,
+            "calibration": list(self.calibration),
         }
 
     def to_json(self) -> str:
-        """The same as JSON, with `status` and `base_log_loss`."""
-        found = {**self.to_dict(), "status": self.status, "base_log_loss": self.base_log_loss}
-        return json.dumps(found, sort_keys=True, allow_nan=False)
+        """The same as JSON, with `status`, `base_log_loss` and the curves."""
+        more = {"status": self.status, "base_log_loss": self.base_log_loss, "curves": self.curves}
+        return json.dumps({**self.to_dict(), **more}, sort_keys=True, allow_nan=False)
 
 
 def evaluate(rows: Rows, platform: Vector) -> Evaluation:
@@ -72,6 +83,8 @@ def evaluate(rows: Rows, platform: Vector) -> Evaluation:
         models={
             name: {metric: found[metric] for metric in METRICS} for name, found in compared.items()
         },
+        calibration=tuple(calibration_table(truth, platform)),
+        curves=curves(truth, platform),
     )
 
 

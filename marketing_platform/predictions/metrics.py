@@ -66,6 +66,42 @@ def expected_calibration_error(outcomes: Labels, probabilities: Vector, bins: in
     return float(np.abs(gaps).sum() / len(outcomes))
 
 
+def calibration_table(
+    outcomes: Labels, probabilities: Vector, bins: int = _BINS
+) -> list[dict[str, float]]:
+    """Groups of equal size by probability: customers, and the mean predicted and observed share."""
+    order = np.argsort(probabilities, kind="stable")
+    return [
+        {
+            "customers": len(group),
+            "predicted": round(float(probabilities[group].mean()), _DIGITS),
+            "observed": round(float(outcomes[group].mean()), _DIGITS),
+        }
+        for group in np.array_split(order, bins)
+        if len(group)
+    ]
+
+
+def curves(outcomes: Labels, probabilities: Vector, points: int = 20) -> dict[str, list[float]]:
+    """How many positives, and how many others, are among the best of the customers.
+
+    `reached` are shares of all customers, best first; `positives` and `others` the shares of those
+    who did and did not that are among them. Lift is positives over reached; the ROC curve is
+    positives over others. Nothing where all outcomes are alike.
+    """
+    positive, count = int(outcomes.sum()), len(outcomes)
+    if not 0 < positive < count:
+        return {}
+    found = np.cumsum(outcomes[np.argsort(-probabilities, kind="stable")])
+    ends = np.unique(np.round(np.linspace(0, count, points + 1)).astype(int))
+    hits = np.concatenate([[0], found])[ends]
+    return {
+        "reached": np.round(ends / count, _DIGITS).tolist(),
+        "positives": np.round(hits / positive, _DIGITS).tolist(),
+        "others": np.round((ends - hits) / (count - positive), _DIGITS).tolist(),
+    }
+
+
 def base_rate_log_loss(outcomes: Labels, rate: float) -> float | None:
     """Log loss of giving every row the probability `rate`; None for no rows."""
     if not len(outcomes):

@@ -35,6 +35,13 @@ def build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
             f"has no row for {task}", where="predictions.models", mend="Build that table first"
         )
     version, is_promoted = found.row(0)
+    drifted = warehouse.query(
+        "select count(*) from predictions.watch as w"
+        " inner join core.clock as k on w.as_of_date = k.as_of_date"
+        " where w.task = $task and not w.is_sound",
+        {"task": task},
+    ).item()
+    is_promoted = is_promoted and not drifted
     buyers = buyers_to_score(warehouse, task)
     scorer = from_parts(store.load(settings.models_dir, version))
     frame = scored(buyers, probabilities(scorer, buyers)).with_columns(

@@ -15,13 +15,22 @@ from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _BASKETS = ("core.order_items", "core.orders", "identity.contact_customers")
-_READ_BY_SCORES = ("predictions.as_of_dates", "predictions.features", "predictions.models")
+_READ_BY_SCORES = (
+    *("core.clock", "predictions.as_of_dates", "predictions.features", "predictions.models"),
+    "predictions.watch",
+)
 
 
 def _build_models(warehouse: Warehouse, settings: Settings) -> Built:
     from marketing_platform.predictions.trained import build_models
 
     return build_models(warehouse, settings)
+
+
+def _build_watch(warehouse: Warehouse, settings: Settings) -> Built:
+    from marketing_platform.predictions.watch import build_watch
+
+    return build_watch(warehouse, settings)
 
 
 def _build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
@@ -77,6 +86,16 @@ TABLES: tuple[PythonTable, ...] = (
         ),
         _build_models,
         is_long=True,
+    ),
+    PythonTable(
+        TableName("predictions", "watch"),
+        "One row is a task and a day: whether its scores are still of the population that they were"
+        " made for, and whether those of one horizon ago came true.",
+        (
+            *("core.clock", "predictions.as_of_dates", "predictions.features"),
+            *("predictions.outcomes", "predictions.models"),
+        ),
+        _build_watch,
     ),
     PythonTable(
         TableName("predictions", "purchase_14d"),

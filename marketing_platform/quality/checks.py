@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from marketing_platform.predictions.leaks import leaking_columns
 from marketing_platform.quality.results import CheckResult
 from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import staging_tables
@@ -78,6 +79,30 @@ def newest_record(warehouse: Warehouse, table_name: str) -> dt.datetime | None:
         return None
     newest = warehouse.query(f"select max({column}) from {table_name}").item()
     return newest.replace(tzinfo=dt.UTC) if isinstance(newest, dt.datetime) else None
+
+
+def features_know_no_future(warehouse: Warehouse) -> CheckResult:
+    """Whether the features of a past day are the same without what came after it."""
+    day, columns = leaking_columns(warehouse)
+    detail = f"the features of {day} are the same without what came after it"
+    if columns:
+        detail = f"these features of {day} know what came after it: {', '.join(columns)}"
+    elif day is None:
+        detail = "there is no past day to look at"
+    return CheckResult("predictions.features", "features_know_no_future", not columns, detail)
+
+
+def model_is_sound(warehouse: Warehouse, task: str) -> CheckResult:
+    """Whether the scores of a task are of a known population, and those of before came true."""
+    rows = warehouse.query(
+        "select w.is_sound, w.finding from predictions.watch as w"
+        " inner join core.clock as k on w.as_of_date = k.as_of_date where w.task = $task",
+        {"task": task},
+    ).rows()
+    sound, finding = rows[0] if rows else (True, "no model scores it")
+    return CheckResult(
+        "predictions.watch", f"{task}_model_is_sound", bool(sound), finding, is_blocking=False
+    )
 
 
 def model_is_promoted(warehouse: Warehouse, task: str) -> CheckResult:

@@ -60,6 +60,16 @@ def _told_by_model(warehouse: Warehouse, prediction: str, model_version: str | N
         " order by trained_as_of_date desc, model_version desc limit 1",
         {"task": TASKS[prediction], "model_version": model_version},
     )
+    return f": {rows.item()}" if rows.height else _told_by_watch(warehouse, prediction)
+
+
+def _told_by_watch(warehouse: Warehouse, prediction: str) -> str:
+    """What the watch over a promoted model found wrong with it."""
+    rows = warehouse.query(
+        "select finding from predictions.watch where task = $task and not is_sound"
+        " order by as_of_date desc limit 1",
+        {"task": TASKS[prediction]},
+    )
     return f": {rows.item()}" if rows.height else ""
 
 

@@ -99,6 +99,7 @@ TABLES: tuple[PythonTable, ...] = (
         (
             "predictions.churn_30d",
             "predictions.models",
+            "predictions.watch",
             "predictions.purchase_14d",
             "profiles.customers",
             "segments.memberships",

@@ -28,6 +28,7 @@ TABLES_READ = (
     "predictions.purchase_14d",
     "predictions.churn_30d",
     "predictions.models",
+    "predictions.watch",
 )
 _DEFAULTS: dict[type[pl.DataType], Any] = {
     pl.String: "x",
