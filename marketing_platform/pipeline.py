@@ -39,6 +39,7 @@ _PYTHON: tuple[PythonTable | DayTable, ...] = (
     *mapping.TABLES,
     *history.TABLES,
     *predictions.TABLES,
+    *predictions.DAY_TABLES,
     *segments.TABLES,
 )
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 # Built for days that a person asks for in a backfill.
-_HISTORY = dg.AssetSelection.assets("profiles/history")
+_HISTORY = dg.AssetSelection.assets("profiles/history", "predictions/score_history")
 # Everything from the exports to the segments; nothing that sends.
 BUILD_SELECTION = dg.AssetSelection.all() - dg.AssetSelection.groups("activation") - _HISTORY
 

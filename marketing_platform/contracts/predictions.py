@@ -151,6 +151,20 @@ PREDICTIONS: tuple[Contract, ...] = (
         key=["customer_id"],
     ),
     contract(
+        "predictions.score_history",
+        {
+            "as_of_date": date("The day at whose end this was known."),
+            "task": text("What is predicted.", one_of=TASKS),
+            "customer_id": key("The person."),
+            "score": share("What the model that reigned on that day says of it."),
+            "percentile": share("Share of the scored customers whose score is lower or equal."),
+            "band": text("Fifth of the scored customers that the score lies in.", one_of=BANDS),
+            "model_version": key("Which model said so."),
+        },
+        key=["as_of_date", "task", "customer_id"],
+        partition_by="as_of_date",
+    ),
+    contract(
         "predictions.lead_features",
         {
             "customer_id": key("The person."),

@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-import sqlglot
-from sqlglot import exp
-
-from marketing_platform.warehouse import Warehouse, sql_tables
-
-# What features are made of, and the column that says when it happened.
-_DATED = {"profiles.orders": "order_date", "profiles.daily_activity": "activity_date"}
-_FEATURES = "predictions.features"
+from marketing_platform.predictions.past import FEATURES, features_of
+from marketing_platform.warehouse import Warehouse
 
 
 def leaking_columns(
@@ -33,8 +27,8 @@ def leaking_columns(
     if day is None:
         return None, []
     # The SQL is our own, and the day a date.
-    then = f"select * from ({_truncated(sql or sql_tables()[_FEATURES].sql, day)})"  # noqa: S608
-    now = f"select * from {_FEATURES} where as_of_date = date '{day}'"  # noqa: S608
+    then = f"select * from ({features_of(day, sql)})"  # noqa: S608
+    now = f"select * from {FEATURES} where as_of_date = date '{day}'"  # noqa: S608
     columns = warehouse.query(f"{now} limit 0").columns
     # Rows in no order: equal columns have equal sums of the digests of their cells.
     digests = ", ".join(
@@ -43,19 +37,3 @@ def leaking_columns(
     digest = "select {} from ({})"
     found = [warehouse.query(digest.format(digests, one)).row(0) for one in (then, now)]
     return day, [name for name, a, b in zip(columns, *found, strict=True) if a != b]
-
-
-def _truncated(sql: str, day: dt.date) -> str:
-    """The same select, of one day, over what had happened by its end."""
-    tree = sqlglot.parse_one(sql, read="duckdb")
-    for table in list(tree.find_all(exp.Table)):
-        name = f"{table.db}.{table.name}"
-        if name in _DATED:
-            condition = f"{_DATED[name]} <= date '{day}'"
-        elif name == "predictions.as_of_dates":
-            condition = f"as_of_date = date '{day}'"
-        else:
-            continue
-        known = exp.select("*").from_(name).where(condition, dialect="duckdb")
-        table.replace(known.subquery(table.alias or table.name))
-    return tree.sql(dialect="duckdb", comments=False)

@@ -12,7 +12,7 @@ from marketing_platform.names import TableName
 from marketing_platform.predictions.dates import build_as_of_dates
 from marketing_platform.predictions.tasks import Task
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Built, PythonTable, Warehouse
+from marketing_platform.warehouse import Built, DayTable, Part, PythonTable, Warehouse
 
 _BASKETS = ("core.order_items", "core.orders", "identity.contact_customers")
 _READ_BY_SCORES = (
@@ -63,6 +63,25 @@ def _build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     return build_lead_score(warehouse, settings)
 
 
+def _build_score_history(warehouse: Warehouse, settings: Settings, part: Part) -> Built:
+    from marketing_platform.predictions.score_history import build_score_history
+
+    return build_score_history(warehouse, settings, part)
+
+
+DAY_TABLES: tuple[DayTable, ...] = (
+    DayTable(
+        TableName("predictions", "score_history"),
+        "One row is a day, a task and a buyer: what the model that reigned on that day says of the"
+        " buyer as known then. Days are built when they are asked for, in a backfill; nothing that"
+        " sends reads them.",
+        (
+            *("identity.contact_customers", "predictions.models"),
+            *("profiles.daily_activity", "profiles.orders"),
+        ),
+        _build_score_history,
+    ),
+)
 TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName("predictions", "as_of_dates"),

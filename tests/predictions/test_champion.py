@@ -12,8 +12,9 @@ from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
 from marketing_platform.predictions.champion import contest
 from marketing_platform.predictions.parts import from_parts, to_parts
+from marketing_platform.predictions.score_history import build_score_history
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse import Part, Warehouse
 
 ORDERS = lively_shop()
 SCORES = "predictions.purchase_14d"
@@ -126,3 +127,21 @@ def test_a_model_is_rolled_back_by_pinning_it(settings: Settings) -> None:
     pinned.platform.predictions.pinned["purchase"] = "purchase-of-nowhere"
     with pytest.raises(InputError, match="no model purchase-of-nowhere"):
         go_on(warehouse, pinned, 291)
+
+
+def test_a_backfilled_score_is_what_that_days_champion_said(settings: Settings) -> None:
+    warehouse = shop(279)
+    build_predictions(warehouse, settings, until=SCORES)
+    then = warehouse.read(SCORES).select("customer_id", "score", "model_version")
+    go_on(warehouse, settings, 289)
+    days = Part(day(278), day(289))
+    assert build_score_history(warehouse, settings, days).is_part
+    history = warehouse.read("predictions.score_history").filter(pl.col("task") == "purchase")
+    on = {
+        date: rows.select("customer_id", "score", "model_version").sort("customer_id")
+        for (date,), rows in history.group_by("as_of_date")
+    }
+    assert day(278) not in on, "no model was there yet"
+    assert on[day(279)].equals(then.sort("customer_id"))
+    now = warehouse.read(SCORES).select("customer_id", "score", "model_version")
+    assert on[day(289)].equals(now.sort("customer_id"))
