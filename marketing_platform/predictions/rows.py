@@ -55,8 +55,11 @@ class Rows:
     score: pl.DataFrame
 
 
-def read_rows(warehouse: Warehouse, task: Task) -> Rows:
-    """The rows of `task` from `predictions.as_of_dates`, `.features` and `.outcomes`."""
+def read_rows(warehouse: Warehouse, task: Task, *, is_training: bool = True) -> Rows:
+    """The rows of `task` from `predictions.as_of_dates`, `.features` and `.outcomes`.
+
+    Without `is_training` those to train on, and all buyers of the test day, are left out.
+    """
     dates = warehouse.query(
         "select * from predictions.as_of_dates where task = $task order by as_of_date",
         {"task": task},
@@ -69,9 +72,9 @@ def read_rows(warehouse: Warehouse, task: Task) -> Rows:
         horizon_days=score["horizon_days"].item(),
         test_date=None if test is None else test["as_of_date"].item(),
         score_date=score["as_of_date"].item(),
-        train=_known(warehouse, task, "train", _kept(warehouse, task)),
+        train=_known(warehouse, task, "train", _kept(warehouse, task) if is_training else 0),
         test=_known(warehouse, task, "test", 1000),
-        test_buyers=_buyers(warehouse, task, "test"),
+        test_buyers=_buyers(warehouse, task, "test" if is_training else "none"),
         score=buyers_to_score(warehouse, task),
     )
 

@@ -10,6 +10,7 @@ by now it is known what they did.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from marketing_platform.predictions.metrics import measure
 from marketing_platform.predictions.model import Model
 from marketing_platform.predictions.parts import from_parts
 from marketing_platform.predictions.rows import Rows, read_rows
-from marketing_platform.predictions.tasks import SCORE_TABLES
+from marketing_platform.predictions.tasks import SCORE_TABLES, Task
 from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Warehouse
@@ -37,6 +38,7 @@ _FEWEST = 200
 _KEPT_DAYS = 730
 _BINS = 10
 _FLOOR = 1e-4
+_MOST_ROWS = 100_000
 
 
 def build_watch(warehouse: Warehouse, settings: Settings) -> Built:
@@ -65,13 +67,19 @@ def stability(then: Vector, now: Vector, bins: int = _BINS) -> float:
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
+def _sample(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of many rows every second, third, ...: enough to see what changed."""
+    return rows[:: max(1, -(-rows.height // _MOST_ROWS))]
+
+
 def _watched(
-    warehouse: Warehouse, models: pl.DataFrame, task: str, settings: Settings
+    warehouse: Warehouse, models: pl.DataFrame, task: Task, settings: Settings
 ) -> dict[str, Any] | None:
     champion = champion_of(models, task, settings)
     if champion is None:
         return None
-    data = read_rows(warehouse, next(known for known in SCORE_TABLES if known == task))
+    data = read_rows(warehouse, task, is_training=False)
+    data = replace(data, test=_sample(data.test), score=_sample(data.score))
     then, now = matrix(data.test), matrix(data.score)
     shifts = {
         name: stability(then[:, column], now[:, column])
