@@ -30,7 +30,7 @@ up: $(INSTALLED) ## Open the Dagster UI on the data of the last run, at http://1
 
 test: $(INSTALLED) ## Run the tests and the checks of the code
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -q
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 lint: $(INSTALLED) ## Check style, types and the walls between the layers
 	@$(BIN)/ruff format --check --quiet .

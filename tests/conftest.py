@@ -15,8 +15,23 @@ from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
 # The machines are shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("shared_machine", deadline=None)
+hypothesis.settings.register_profile("shared_machine", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("shared_machine")
+# The files that take longest, first, so that no worker is left alone with one of them at the end.
+_LONGEST = (
+    *("cli/test_commands.py", "dagster/test_build.py", "real/test_online_retail.py"),
+    *("cli/test_run_systems.py", "sources/test_shop_of_systems.py", "dagster/test_live.py"),
+    *("predictions/test_champion.py", "real/test_backtest_figures.py", "real/test_dedupe.py"),
+    *("dagster/test_sensors.py", "predictions/test_value.py", "predictions/test_leads.py"),
+    *("profiles/test_profiles.py", "cli/test_identity_commands.py", "dagster/test_definitions.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; within one, tests stay as they are written."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(tests).as_posix(), len(_LONGEST)))
 
 
 @pytest.fixture

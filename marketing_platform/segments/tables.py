@@ -99,8 +99,8 @@ TABLES: tuple[PythonTable, ...] = (
         (
             "predictions.churn_30d",
             "predictions.models",
-            "predictions.watch",
             "predictions.purchase_14d",
+            "predictions.watch",
             "profiles.customers",
             "segments.memberships",
         ),

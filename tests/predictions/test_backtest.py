@@ -24,7 +24,9 @@ def test_the_answer_has_task_day_counts_and_the_metrics_of_each_model(
     shop: Warehouse, settings: Settings
 ) -> None:
     found = backtest(shop, task="purchase", horizon_days=14, settings=settings)
-    assert list(found) == ["task", "as_of", "horizon_days", "customers", "positives", "models"]
+    keys = ["task", "as_of", "horizon_days", "customers", "positives", "models", "calibration"]
+    assert list(found) == keys
+    assert sum(tenth["customers"] for tenth in found["calibration"]) == found["customers"]
     assert found["task"] == "purchase"
     assert found["as_of"] == day(299 - 14).isoformat()
     assert found["customers"] > found["positives"] > 0
