@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint bench lock clean
+.PHONY: help install demo up test pytest lint bench lock clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -29,7 +29,10 @@ up: $(INSTALLED) ## Open the Dagster UI on the data of the last run, at http://1
 	@$(BIN)/marketing-platform up --port $(PORT)
 
 test: $(INSTALLED) ## Run the tests and the checks of the code
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j 2 lint pytest
+
+# Beside the checks of the code: many tests wait.
+pytest: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 lint: $(INSTALLED) ## Check style, types and the walls between the layers

@@ -15,7 +15,7 @@ from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
 # The machines are shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("shared_machine", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("shared_machine", deadline=None, max_examples=25)
 hypothesis.settings.load_profile("shared_machine")
 # The files that take longest, first, so that no worker is left alone with one of them at the end.
 _LONGEST = (
