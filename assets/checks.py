@@ -1,4 +1,7 @@
-"""Checks that run after a table is built: reconciliation, and models that did not pass."""
+"""Checks that run after a table is built: sums, rates, features, and models."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -14,101 +17,89 @@ from marketing_platform.quality.checks import (
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
+from marketing_platform.warehouse import Warehouse
 from resources.warehouse import WarehouseResource
 
 
 def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """All checks that run after a build."""
-    judged = judged_tables(settings)
+    adds_up = [
+        _check(
+            name,
+            "records_add_up",
+            "Accepted, duplicate and quarantined records add up to those that arrived.",
+            partial(records_add_up, table_name=name, raw_view=raw_view),
+        )
+        for name, raw_view in judged_tables(settings).items()
+    ]
+    models = [
+        check
+        for task in ("purchase", "churn")
+        for check in (
+            _check(
+                "predictions.models",
+                f"{task}_model_is_promoted",
+                "The model beat the baselines on days it had not seen. If it did not, the segments"
+                " that use it hold; everything else goes on.",
+                partial(model_is_promoted, task=task),
+                is_blocking=False,
+            ),
+            _check(
+                "predictions.watch",
+                f"{task}_model_is_sound",
+                "Scores are of the population that the model knows, and those of a horizon ago came"
+                " true. If not, the segments that use it hold; everything else goes on.",
+                partial(model_is_sound, task=task),
+                reads=("core.clock",),
+                is_blocking=False,
+            ),
+        )
+    ]
     return [
-        *(_adds_up(name, raw_view) for name, raw_view in judged.items()),
-        _rates_known(),
-        _knows_no_future(),
-        *map(_promoted, ("purchase", "churn")),
-        *map(_sound, ("purchase", "churn")),
+        *adds_up,
+        _check(
+            "core.orders",
+            "rates_are_known",
+            "Every order can be converted to the shop's own currency at its day's rate.",
+            rates_known,
+            reads=("core.exchange_rates",),
+        ),
+        _check(
+            "predictions.features",
+            "features_know_no_future",
+            "The features of a past day are the same without what came after it.",
+            features_know_no_future,
+            reads=("profiles.orders", "profiles.daily_activity"),
+        ),
+        *models,
     ]
 
 
-def _rates_known() -> dg.AssetChecksDefinition:
+def _check(
+    table: str,
+    name: str,
+    description: str,
+    look: Callable[[Warehouse], CheckResult],
+    *,
+    reads: Sequence[str] = (),
+    is_blocking: bool = True,
+) -> dg.AssetChecksDefinition:
+    """The check `name` of a table, which looks at the tables that it `reads` as well."""
+
     @dg.asset_check(
-        asset=asset_key("core.orders"),
-        additional_deps=[asset_key("core.exchange_rates")],
-        blocking=True,
-        description="Every order can be converted to the shop's own currency at its day's rate.",
+        asset=asset_key(table),
+        additional_deps=[asset_key(read) for read in reads],
+        name=name,
+        blocking=is_blocking,
+        description=description,
         pool=WAREHOUSE_POOL,
     )
-    def rates_are_known(
+    def _look(
         warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
     ) -> dg.AssetCheckResult:
-        return _recorded(platform, rates_known(warehouse.engine))
+        return _recorded(platform, look(warehouse.engine))
 
-    return rates_are_known
-
-
-def _knows_no_future() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=asset_key("predictions.features"),
-        additional_deps=[asset_key("profiles.orders"), asset_key("profiles.daily_activity")],
-        name="features_know_no_future",
-        blocking=True,
-        description="The features of a past day are the same without what came after it.",
-        pool=WAREHOUSE_POOL,
-    )
-    def _check(
-        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
-    ) -> dg.AssetCheckResult:
-        return _recorded(platform, features_know_no_future(warehouse.engine))
-
-    return _check
-
-
-def _adds_up(name: str, raw_view: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=asset_key(name),
-        name="records_add_up",
-        blocking=True,
-        description="Accepted, duplicate and quarantined records add up to those that arrived.",
-        pool=WAREHOUSE_POOL,
-    )
-    def _check(
-        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
-    ) -> dg.AssetCheckResult:
-        return _recorded(platform, records_add_up(warehouse.engine, name, raw_view))
-
-    return _check
-
-
-def _promoted(task: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=asset_key("predictions.models"),
-        name=f"{task}_model_is_promoted",
-        description="The model beat the baselines on days it had not seen. If it did not, the"
-        " segments that use it hold; everything else goes on.",
-        pool=WAREHOUSE_POOL,
-    )
-    def _check(
-        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
-    ) -> dg.AssetCheckResult:
-        return _recorded(platform, model_is_promoted(warehouse.engine, task))
-
-    return _check
-
-
-def _sound(task: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=asset_key("predictions.watch"),
-        name=f"{task}_model_is_sound",
-        additional_deps=[asset_key("core.clock")],
-        description="Scores are of the population that the model knows, and those of a horizon ago"
-        " came true. If not, the segments that use it hold; everything else goes on.",
-        pool=WAREHOUSE_POOL,
-    )
-    def _check(
-        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
-    ) -> dg.AssetCheckResult:
-        return _recorded(platform, model_is_sound(warehouse.engine, task))
-
-    return _check
+    return _look
 
 
 def _recorded(settings: Settings, result: CheckResult) -> dg.AssetCheckResult:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import yaml
 
 from assets.activation import activation_assets
 from assets.checks import table_checks
-from assets.names import asset_key
 from assets.raw import raw_assets
 from assets.tables import table_assets
 from marketing_platform.lake import Lake, write_atomically
@@ -136,11 +134,8 @@ class JobOutcome:
     failed_checks: dict[str, str]
 
 
-def run_job(settings: Settings, name: str, only: Sequence[str] | None = None) -> JobOutcome:
-    """Run a job in this process on the shop's Dagster instance, over the days that are due.
-
-    `only` names the tables of it that are to be built.
-    """
+def run_job(settings: Settings, name: str) -> JobOutcome:
+    """Run a job in this process on the shop's Dagster instance, over the days that are due."""
     home = prepare_instance(settings)
     start, end = partition_bounds(settings)
     last = end or dt.datetime.now(dt.UTC).date()
@@ -153,11 +148,7 @@ def run_job(settings: Settings, name: str, only: Sequence[str] | None = None) ->
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
         result = job.execute_in_process(
-            instance=instance,
-            asset_selection=[asset_key(table) for table in only] if only else None,
-            tags=tags,
-            raise_on_error=False,
-            run_config=_QUIET,
+            instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )
     failed_checks = {
         f"{'/'.join(check.asset_key.path)} {check.check_name}": str(check.metadata["found"].value)

@@ -84,13 +84,21 @@ def build_table(
     if isinstance(table, DayTable):
         if part is None:
             raise ValueError(f"{name} is built by day")
-        return table.build(warehouse, settings, part)
+        return _build_days(warehouse, settings, table, part)
     create_raw_views(warehouse, settings, table.reads)
     if isinstance(table, SqlTable):
         if contract_of(name).rolled_from:
             return warehouse.roll(name, table.sql)
         return warehouse.build(name, table.sql, part=part)
     return table.build(warehouse, settings)
+
+
+def _build_days(warehouse: Warehouse, settings: Settings, table: DayTable, part: Part) -> Built:
+    written = 0
+    for ago in range((part.last - part.first).days + 1):
+        built = table.build(warehouse, settings, part.first + dt.timedelta(days=ago))
+        written += built.written_count
+    return Built(table.name, built.row_count, written, is_part=True)
 
 
 def create_raw_views(warehouse: Warehouse, settings: Settings, names: Iterable[str]) -> None:

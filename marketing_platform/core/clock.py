@@ -43,6 +43,15 @@ def end_of_day(date: dt.date, timezone: str) -> dt.datetime:
     return end.astimezone(dt.UTC).replace(tzinfo=None)
 
 
+def as_of_date(warehouse: Warehouse) -> dt.date:
+    """The day of the clock. Raises `InputError` where it was not built."""
+    clock = warehouse.query("select as_of_date from core.clock")
+    if clock.is_empty():
+        raise InputError("has no row", where="core.clock", mend="Build core.clock first")
+    day: dt.date = clock.item()
+    return day
+
+
 def _moment(warehouse: Warehouse, settings: Settings) -> dt.datetime:
     clock = settings.platform.clock
     if isinstance(clock, dt.date):

@@ -7,6 +7,7 @@ bootstrap samples of the customers (Efron 1979), 95 of 100 say so.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,6 +91,16 @@ def champion_of(models: pl.DataFrame, task: str, settings: Settings) -> Champion
         # Without its file a model can neither reign nor be compared with.
         return None
     return Champion(rows[0], model) if isinstance(model, Model) else None
+
+
+def reigning_on(models: pl.DataFrame, task: str, day: dt.date) -> str | None:
+    """The version that reigned over a task on a day: the newest by then of those that ever did."""
+    found = models.filter(
+        (pl.col("task") == task)
+        & (pl.col("standing") != "challenger")
+        & (pl.col("trained_as_of_date") <= day)
+    ).sort("trained_as_of_date", "model_version")
+    return None if found.is_empty() else str(found["model_version"][-1])
 
 
 def contest(outcomes: Labels, challenger: Vector, champion: Vector) -> Contest:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.errors import InputError
+from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions.tasks import (
     LEARNED_DAYS,
     SCORE_TABLES,
@@ -28,15 +28,13 @@ NAME = "predictions.as_of_dates"
 
 def build_as_of_dates(warehouse: Warehouse, settings: Settings) -> Built:
     """Build `predictions.as_of_dates` from the clock, the first order and the settings."""
-    clock = warehouse.query("select as_of_date from core.clock")
-    if clock.is_empty():
-        raise InputError("has no row", where="core.clock", mend="Build core.clock first")
+    clock = as_of_date(warehouse)
     rows = []
     first = order_span(warehouse)[0]
     for task in SCORE_TABLES:
         days = horizon_days(task, settings.platform.predictions)
-        rows += as_of_rows(task, clock.item(), first, days, settings.platform.predictions)
-    rows += value_rows(clock.item(), first, settings.platform.predictions)
+        rows += as_of_rows(task, clock, first, days, settings.platform.predictions)
+    rows += value_rows(clock, first, settings.platform.predictions)
     return warehouse.replace(NAME, as_of_frame(rows))
 
 

@@ -8,8 +8,9 @@ lead was last seen.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.predictions import store
 from marketing_platform.predictions.baselines import base_rate
 from marketing_platform.predictions.matrix import Matrix, Vector, labels
 from marketing_platform.predictions.metrics import NO_METRICS, base_rate_log_loss, measure
@@ -103,27 +105,38 @@ def learn(rows: pl.DataFrame, settings: Predictions) -> Leads:
 
 def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     """Write the score of every customer without a purchase."""
-    learned = learn(warehouse.read("predictions.lead_features"), settings.platform.predictions)
     leads = warehouse.query(
         "select f.* from predictions.lead_features as f"
         " inner join core.clock as k on f.as_of_date = k.as_of_date order by customer_id"
     )
+    found = warehouse.query(
+        "select model_version, is_promoted from predictions.models"
+        " where task = 'lead' and standing = 'champion'"
+    )
     empty = CONTRACTS[NAME].empty()
-    if leads.is_empty():
+    if leads.is_empty() or found.is_empty():
         return warehouse.replace(NAME, empty)
-    frame = scored(leads, learned.model.probabilities(leads)).with_columns(
-        pl.lit(_version(learned, leads["as_of_date"][0])).alias("model_version"),
-        pl.lit(learned.decision.is_promoted).alias("is_promoted"),
+    version, is_promoted = found.row(0)
+    model = LeadModel(**store.load(settings.models_dir, version))
+    frame = scored(leads, model.probabilities(leads)).with_columns(
+        pl.lit(version).alias("model_version"),
+        pl.lit(is_promoted).alias("is_promoted"),
         _reason(leads).alias("reason_1"),
     )
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
 def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
-    """The row of `predictions.models` for leads."""
-    learned = learn(warehouse.read("predictions.lead_features"), settings.platform.predictions)
+    """Train, keep the model as a file; its row of `predictions.models`."""
+    rows = warehouse.read("predictions.lead_features")
+    learned = learn(rows, settings.platform.predictions)
+    known = rows.filter(pl.col("as_of_date") <= day).sort("as_of_date", "customer_id")
+    digest = hashlib.sha256(learned.model.probabilities(known).tobytes()).hexdigest()
+    version = f"lead-{day.isoformat()}-{digest[:12]}"
+    parts = {field.name: getattr(learned.model, field.name) for field in fields(learned.model)}
+    store.save(settings.models_dir, version, parts)
     return {
-        "model_version": _version(learned, day),
+        "model_version": version,
         "task": "lead",
         "trained_as_of_date": day,
         "horizon_days": HORIZON_DAYS,
@@ -132,10 +145,6 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "reason": learned.decision.reason,
         "metrics": json.dumps(learned.metrics, sort_keys=True),
     }
-
-
-def _version(learned: Leads, day: dt.date) -> str:
-    return f"lead-{day.isoformat()}-{'rule' if learned.model.linear is None else 'model'}"
 
 
 def _decision(model: LeadModel, metrics: dict[str, Any]) -> Decision:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.errors import InputError
+from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import next_order, store
 from marketing_platform.predictions.parts import value_from_parts
 from marketing_platform.predictions.scores import scored
@@ -22,7 +20,7 @@ _CHUNK = 200_000
 
 def build_lifetime_value(warehouse: Warehouse, settings: Settings) -> Built:
     """Write what each buyer is expected to order and spend in 90 and in 365 days."""
-    day = _clock(warehouse)
+    day = as_of_date(warehouse)
     buyers = buyers_of(warehouse, day)
     empty = CONTRACTS[LIFETIME_VALUE].empty()
     found = warehouse.query(
@@ -58,7 +56,7 @@ def build_lifetime_value(warehouse: Warehouse, settings: Settings) -> Built:
 
 def build_next_order(warehouse: Warehouse, settings: Settings) -> Built:
     """Write when each buyer is expected to order next, by their own rhythm and the shop's."""
-    day = _clock(warehouse)
+    day = as_of_date(warehouse)
     buyers = buyers_of(warehouse, day)
     gaps = warehouse.query(next_order.GAPS)
     frame = next_order.expected_dates(buyers, gaps)
@@ -76,12 +74,3 @@ def _money(name: str, days: int) -> pl.Expr:
     prefix = {"amount": "expected", "low_amount": "low", "high_amount": "high"}[name]
     finite = pl.when(pl.col(name).is_finite()).then(pl.col(name)).otherwise(0.0)
     return finite.round(2).cast(pl.Decimal(18, 2)).alias(f"{prefix}_{days}d_amount")
-
-
-def _clock(warehouse: Warehouse) -> dt.date:
-    clock = warehouse.query("select as_of_date from core.clock")
-    if clock.is_empty():
-        raise InputError("has no row", where="core.clock", mend="Build core.clock first")
-    day = clock.item()
-    assert isinstance(day, dt.date)  # noqa: S101 - tells the type checker
-    return day

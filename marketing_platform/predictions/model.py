@@ -9,7 +9,7 @@ either alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,19 +100,22 @@ def _has_both(outcomes: Labels) -> bool:
     return bool(0 < outcomes.sum() < len(outcomes))
 
 
+# Of small trees that find bends by themselves; chosen once for all tasks.
+TREE_SETTINGS: Final = {
+    "max_iter": 60,
+    "learning_rate": 0.08,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 100,
+    "max_features": 0.4,
+    "l2_regularization": 10,
+    "early_stopping": False,
+    "random_state": 0,
+}
+
+
 def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, HistGradientBoostingClassifier]:
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000))
-    # The trees find bends by themselves.
-    trees = HistGradientBoostingClassifier(
-        max_iter=60,
-        learning_rate=0.08,
-        max_leaf_nodes=8,
-        min_samples_leaf=100,
-        max_features=0.4,
-        l2_regularization=10,
-        early_stopping=False,
-        random_state=0,
-    )
+    trees = HistGradientBoostingClassifier(**TREE_SETTINGS)
     with threadpool_limits(_THREADS):
         return linear.fit(features, outcomes), trees.fit(features[:, :_PLAIN], outcomes)
 

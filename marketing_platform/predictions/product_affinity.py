@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.affinity import Affinity, Purchases
 from marketing_platform.predictions.promotion import Decision
@@ -64,7 +65,7 @@ _DUE = """
 
 def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     """Write both lists of every customer who has bought."""
-    day = warehouse.query("select as_of_date from core.clock").item()
+    day = as_of_date(warehouse)
     rules = settings.platform.predictions
     bought = warehouse.query(BOUGHT, {"day": day})
     promoted = bool(

@@ -6,13 +6,14 @@ process of the UI loads this list.
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 
 from marketing_platform.names import TableName
 from marketing_platform.predictions.dates import build_as_of_dates
 from marketing_platform.predictions.tasks import Task
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Built, DayTable, Part, PythonTable, Warehouse
+from marketing_platform.warehouse import Built, DayTable, PythonTable, Warehouse
 
 _BASKETS = ("core.order_items", "core.orders", "identity.contact_customers")
 _READ_BY_SCORES = (
@@ -63,10 +64,10 @@ def _build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     return build_lead_score(warehouse, settings)
 
 
-def _build_score_history(warehouse: Warehouse, settings: Settings, part: Part) -> Built:
+def _build_score_history(warehouse: Warehouse, settings: Settings, day: dt.date) -> Built:
     from marketing_platform.predictions.score_history import build_score_history
 
-    return build_score_history(warehouse, settings, part)
+    return build_score_history(warehouse, settings, day)
 
 
 DAY_TABLES: tuple[DayTable, ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ import polars as pl
 import sklearn
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.predictions import champion as champion_rules
-from marketing_platform.predictions import leads, product_affinity, store
+from marketing_platform.core.clock import as_of_date
+from marketing_platform.predictions import leads, product_affinity, store, value_training
 from marketing_platform.predictions.champion import (
+    KEPT,
     NAME,
     Champion,
     champion_of,
@@ -25,27 +27,27 @@ from marketing_platform.predictions.champion import (
 from marketing_platform.predictions.evaluation import MEASURED, evaluate
 from marketing_platform.predictions.matrix import COLUMNS, labels, matrix
 from marketing_platform.predictions.model import RECIPE
-from marketing_platform.predictions.parts import to_parts, value_to_parts
-from marketing_platform.predictions.promotion import Decision, promotion
+from marketing_platform.predictions.parts import to_parts
+from marketing_platform.predictions.promotion import Decision, promotion, too_little
 from marketing_platform.predictions.rows import Rows, read_rows
-from marketing_platform.predictions.tasks import SCORE_TABLES, TEST_DAYS, Task
+from marketing_platform.predictions.tasks import SCORE_TABLES, Task
 from marketing_platform.predictions.training import (
     Trained,
     probabilities,
     train_and_test,
     with_all_days,
 )
-from marketing_platform.predictions.value_training import (
-    buyers_of,
-    decision,
-    test_as_of,
-    train_as_of,
-)
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
-# Tasks whose models are files; the others are learned where they are used.
-_FILED = ("purchase", "churn", "value")
+# Tasks whose models are files; lists of products are learned where they are used.
+_FILED = ("purchase", "churn", "value", "lead")
+# Tasks without a contest, each with what trains it and describes its model.
+_OTHERS: dict[str, Callable[[Warehouse, dt.date, Settings], dict[str, Any] | None]] = {
+    "value": value_training.model_row,
+    "affinity": product_affinity.model_row,
+    "lead": leads.model_row,
+}
 
 
 def build_models(warehouse: Warehouse, settings: Settings) -> Built:
@@ -53,9 +55,10 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
 
     Scorers are files in `models_dir`. They are written first: a row never names a file that is not
     there. A task whose model is younger than `retrain_days`, and trained in the same way, is left.
+    Where the clock was set back, models of later days are forgotten: they know the future.
     """
-    before = earlier_models(warehouse)
-    clock = warehouse.query("select as_of_date from core.clock").item()
+    clock = as_of_date(warehouse)
+    before = earlier_models(warehouse).filter(pl.col("trained_as_of_date") <= clock)
     rows: list[dict[str, Any]] = []
     for task in SCORE_TABLES:
         known = before.filter(pl.col("task") == task).to_dicts()
@@ -63,8 +66,7 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
             rows += known
         else:
             rows += _scored_task(warehouse, task, known, before, settings)
-    others = {"value": _value_row, "affinity": product_affinity.model_row, "lead": leads.model_row}
-    for other, describe in others.items():
+    for other, describe in _OTHERS.items():
         known = before.filter(pl.col("task") == other).to_dicts()
         if _is_fresh(known, clock, settings):
             rows += known
@@ -76,28 +78,33 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
 def recipe(settings: Settings) -> str:
     """A fingerprint of how models are trained; another one has them trained again."""
     told = settings.platform.predictions.model_dump_json(exclude={"pinned"})
-    return hashlib.sha256(repr((RECIPE, sklearn.__version__, COLUMNS, told)).encode()).hexdigest()[
-        :12
-    ]
+    made = repr((RECIPE, sklearn.__version__, COLUMNS, told))
+    return hashlib.sha256(made.encode()).hexdigest()[:12]
 
 
 def _is_fresh(known: list[dict[str, Any]], clock: dt.date, settings: Settings) -> bool:
-    """Whether the newest model of a task need not be trained again."""
+    """Whether the newest model of a task need not be trained again.
+
+    On the day itself it is looked at again: an export, or how it is read, may have been mended.
+    """
     rules = settings.platform.predictions
     if not known or any(row["task"] in rules.pinned for row in known):
         return False
     newest = max(known, key=lambda row: row["trained_as_of_date"])
     age = (clock - newest["trained_as_of_date"]).days
-    is_there = (
-        newest["task"] not in _FILED
-        or store.path_of(settings.models_dir, newest["model_version"]).exists()
-    )
-    # A rule looks for enough to learn from every day.
-    is_model = newest["method"] == "model"
     return (
-        is_there and is_model and 0 <= age < rules.retrain_days
+        # A rule looks for enough to learn from every day.
+        newest["method"] == "model"
         and newest["recipe"] == recipe(settings)
-    )  # fmt: skip
+        and 0 < age < rules.retrain_days
+        and _is_there(newest, settings)
+    )
+
+
+def _is_there(row: dict[str, Any], settings: Settings) -> bool:
+    if row["task"] not in _FILED:
+        return True
+    return store.path_of(settings.models_dir, row["model_version"]).exists()
 
 
 def _scored_task(
@@ -109,33 +116,40 @@ def _scored_task(
 ) -> list[dict[str, Any]]:
     """Train a challenger; the rows of the task, with the model that reigns from now on."""
     data = read_rows(warehouse, task)
+    method = "rule" if too_little(data, settings.platform.predictions) else "model"
+    version = model_version(data, method, settings.platform.predictions)
+    is_pinned = task in settings.platform.predictions.pinned
+    if not is_pinned and any(
+        row["model_version"] == version and _is_there(row, settings) for row in known
+    ):
+        return known
     tested = train_and_test(data, settings.platform.predictions)
     trained = with_all_days(tested, data)
-    version = model_version(data, trained.method, settings.platform.predictions)
     store.save(settings.models_dir, version, to_parts(trained.scorer))
     new = _row(version, data, trained) | {"standing": "champion", "recipe": recipe(settings)}
     champion = champion_of(before, task, settings)
-    others = [row for row in known if row["model_version"] != version]
-    others = sorted(others, key=lambda row: row["trained_as_of_date"])[-champion_rules.KEPT :]
-    if champion is None or champion.row["model_version"] == version:
-        return [*(_former(row) for row in others), new]
-    won, told = _judge(data, tested, champion)
-    if won and task not in settings.platform.predictions.pinned:
-        return [*(_former(row) for row in others), new]
+    reigning = champion.row["model_version"] if champion else None
+    others = [row for row in known if row["model_version"] not in (version, reigning)]
+    others = sorted(others, key=lambda row: row["trained_as_of_date"])[-KEPT:]
+    if champion is None or reigning == version:
+        return [*map(_former, others), new]
+    won, verdict = _judge(data, tested, champion)
+    if won and not is_pinned:
+        return [*map(_former, [*others, champion.row]), new]
     new |= {"standing": "challenger", "is_promoted": False}
     if not won:
-        new["reason"] = told.refusal.reason
-    kept = [
-        row | {"standing": "champion", "is_promoted": told.champion.is_promoted,
-               "reason": told.champion.reason, "metrics": told.metrics}
-        if row["model_version"] == champion.row["model_version"] else _former(row)
-        for row in others
-    ]  # fmt: skip
-    return [*kept, new]
+        new["reason"] = verdict.refusal.reason
+    stays = champion.row | {
+        "standing": "champion",
+        "is_promoted": verdict.champion.is_promoted,
+        "reason": verdict.champion.reason,
+        "metrics": verdict.metrics,
+    }
+    return [*map(_former, others), stays, new]
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Verdict:
     """What the champion reaches on the days of the test, and why the challenger did not win."""
 
     champion: Decision
@@ -143,7 +157,7 @@ class _Told:
     refusal: Decision
 
 
-def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Told]:
+def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Verdict]:
     """Whether the challenger wins, on days that neither was trained to know."""
     if tested.evaluation.status != MEASURED or tested.method != "model":
         told = champion.row
@@ -151,14 +165,14 @@ def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Told
         refusal = Decision(
             False, f"not comparable with the reigning model: {tested.decision.reason}"
         )
-        return False, _Told(kept, told["metrics"], refusal)
+        return False, _Verdict(kept, told["metrics"], refusal)
     theirs = probabilities(champion.model, data.test)
     evaluation = evaluate(data, theirs)
     decided = promotion(evaluation)
     against = contest(labels(data.test), probabilities(tested.scorer, data.test), theirs)
     refusal = refused(against) if against.is_worse else tested.decision
     won = not against.is_worse and (tested.decision.is_promoted or not decided.is_promoted)
-    return won, _Told(decided, evaluation.to_json(), refusal)
+    return won, _Verdict(decided, evaluation.to_json(), refusal)
 
 
 def _former(row: dict[str, Any]) -> dict[str, Any]:
@@ -178,35 +192,6 @@ def model_version(rows: Rows, method: str, settings: Predictions) -> str:
         if "is_positive" in frame.columns:
             digest.update(labels(frame).tobytes())
     return f"{rows.task}-{rows.score_date.isoformat()}-{digest.hexdigest()[:12]}"
-
-
-def _value_row(warehouse: Warehouse, score: dt.date, settings: Settings) -> dict[str, Any] | None:
-    """The row of the model of value, which is kept as a file; None where nobody has bought."""
-    predictions = settings.platform.predictions
-    days = warehouse.query(
-        "select role, as_of_date from predictions.as_of_dates where task = 'value'"
-    )
-    model = train_as_of(warehouse, score, predictions)
-    if model is None:
-        return None
-    tests = days.filter(pl.col("role") == "test")["as_of_date"].to_list()
-    test = test_as_of(warehouse, tests[0], TEST_DAYS, predictions) if tests else None
-    # What a model says of everybody tells it apart: the bytes of a file hold the time of day.
-    said = model.forecast(buyers_of(warehouse, score), TEST_DAYS).to_numpy()
-    digest = hashlib.sha256(repr(sklearn.__version__).encode() + said.tobytes()).hexdigest()
-    version = f"value-{score.isoformat()}-{digest[:12]}"
-    store.save(settings.models_dir, version, value_to_parts(model))
-    decided = decision(model, test)
-    return {
-        "model_version": version,
-        "task": "value",
-        "trained_as_of_date": score,
-        "horizon_days": TEST_DAYS,
-        "method": "rule" if model.learned is None else "model",
-        "is_promoted": decided.is_promoted,
-        "reason": decided.reason,
-        "metrics": test.to_json() if test else "{}",
-    }
 
 
 def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from marketing_platform.predictions import bg_nbd, gamma_gamma
 from marketing_platform.predictions.bg_nbd import BgNbd
 from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Matrix, Vector, matrix
+from marketing_platform.predictions.model import TREE_SETTINGS
 from marketing_platform.predictions.tasks import LEARNED_DAYS
 
 # Eight of ten lie between these quantiles.
@@ -106,7 +107,7 @@ class ValueModel:
         return ends[0], ends[1]
 
 
-def train(buyers: pl.DataFrame, known: pl.DataFrame | None, *, seed: int = 0) -> ValueModel:
+def train(buyers: pl.DataFrame, known: pl.DataFrame | None) -> ValueModel:
     """Fit to the `buyers` of a day, and to the `known` feature rows of days before it.
 
     `known` has `order_count` and `amount` of the `LEARNED_DAYS` after each row's day; None or empty
@@ -121,8 +122,8 @@ def train(buyers: pl.DataFrame, known: pl.DataFrame | None, *, seed: int = 0) ->
     count, amount = (known[name].cast(pl.Float64).to_numpy() for name in ("order_count", "amount"))
     with threadpool_limits(_THREADS):
         learned = Learned(
-            *_fit(features, count, seed), float(count.mean()),
-            *_fit(features, amount, seed), float(amount.mean()),
+            *_fit(features, count), float(count.mean()),
+            *_fit(features, amount), float(amount.mean()),
         )  # fmt: skip
     return ValueModel(orders, spending, learned)
 
@@ -134,22 +135,10 @@ def _history(features: pl.DataFrame) -> tuple[Vector, Vector, Vector]:
     return orders - 1, watched - features["recency_days"].cast(pl.Float64).to_numpy(), watched
 
 
-def _fit(
-    features: Matrix, target: Vector, seed: int
-) -> tuple[Pipeline, HistGradientBoostingRegressor]:
+def _fit(features: Matrix, target: Vector) -> tuple[Pipeline, HistGradientBoostingRegressor]:
     scaled = target / target.mean()
     linear = make_pipeline(StandardScaler(), PoissonRegressor(alpha=0.01, max_iter=1000))
-    trees = HistGradientBoostingRegressor(
-        loss="poisson",
-        max_iter=60,
-        learning_rate=0.08,
-        max_leaf_nodes=8,
-        min_samples_leaf=100,
-        max_features=0.4,
-        l2_regularization=10,
-        early_stopping=False,
-        random_state=seed,
-    )
+    trees = HistGradientBoostingRegressor(loss="poisson", **TREE_SETTINGS)
     return linear.fit(features, scaled), trees.fit(features[:, :_PLAIN], scaled)
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import sklearn
 from scipy.stats import spearmanr
 
+from marketing_platform.predictions import store
 from marketing_platform.predictions.matrix import Vector
 from marketing_platform.predictions.metrics import Metrics
+from marketing_platform.predictions.parts import value_to_parts
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.tasks import LEARNED_DAYS, TEST_DAYS
 from marketing_platform.predictions.value import ValueModel, train
-from marketing_platform.settings import Predictions
+from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse
 
 # Horizons of `predictions.lifetime_value`; the model is tested on the shorter one.
@@ -153,6 +157,34 @@ def measure(truth: Vector, expected: Vector) -> Metrics:
     if truth.sum() > 0:
         found["bias"] = float(expected.sum() / truth.sum() - 1)
     return {name: None if v is None else round(v, _DIGITS) for name, v in found.items()}
+
+
+def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any] | None:
+    """Train, keep the model as a file; its row of `predictions.models`; None: nobody has bought."""
+    rules = settings.platform.predictions
+    model = train_as_of(warehouse, day, rules)
+    if model is None:
+        return None
+    tests = warehouse.query(
+        "select as_of_date from predictions.as_of_dates where task = 'value' and role = 'test'"
+    )["as_of_date"].to_list()
+    test = test_as_of(warehouse, tests[0], TEST_DAYS, rules) if tests else None
+    # What a model says of everybody tells it apart: the bytes of a file hold the time of day.
+    said = model.forecast(buyers_of(warehouse, day), TEST_DAYS).to_numpy()
+    digest = hashlib.sha256(repr(sklearn.__version__).encode() + said.tobytes()).hexdigest()
+    version = f"value-{day.isoformat()}-{digest[:12]}"
+    store.save(settings.models_dir, version, value_to_parts(model))
+    decided = decision(model, test)
+    return {
+        "model_version": version,
+        "task": "value",
+        "trained_as_of_date": day,
+        "horizon_days": TEST_DAYS,
+        "method": "rule" if model.learned is None else "model",
+        "is_promoted": decided.is_promoted,
+        "reason": decided.reason,
+        "metrics": test.to_json() if test else "{}",
+    }
 
 
 def decision(model: ValueModel, test: ValueTest | None) -> Decision:

@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.core.clock import as_of_date
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
-from marketing_platform.predictions.champion import champion_of
+from marketing_platform.predictions.champion import champion_of, reigning_on
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Vector, labels, matrix
 from marketing_platform.predictions.metrics import measure
 from marketing_platform.predictions.model import Model
@@ -44,7 +45,7 @@ _MOST_ROWS = 100_000
 def build_watch(warehouse: Warehouse, settings: Settings) -> Built:
     """Write today's row of each task that a model scores; earlier days stay."""
     models = warehouse.read("predictions.models")
-    clock = warehouse.query("select as_of_date from core.clock").item()
+    clock = as_of_date(warehouse)
     empty = CONTRACTS[NAME].empty()
     before = warehouse.read(NAME) if warehouse.exists(NAME) else empty
     kept = before.filter(
@@ -109,14 +110,9 @@ def _came_true(models: pl.DataFrame, data: Rows, settings: Settings) -> dict[str
     )
     if data.test_date is None or data.test.is_empty():
         return found
-    known = models.filter(
-        (pl.col("task") == data.task)
-        & (pl.col("method") == "model")
-        & (pl.col("trained_as_of_date") <= data.test_date)
-    ).sort("trained_as_of_date")
-    if known.is_empty():
+    version = reigning_on(models.filter(pl.col("method") == "model"), data.task, data.test_date)
+    if version is None:
         return found
-    version = known["model_version"][-1]
     try:
         model = from_parts(store.load(settings.models_dir, version))
     except InputError:

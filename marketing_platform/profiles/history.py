@@ -36,17 +36,10 @@ def profiles_as_of(moment: dt.datetime, date: dt.date) -> str:
     )
 
 
-def build_history(warehouse: Warehouse, settings: Settings, part: Part) -> Built:
-    """Write the profiles of the days of `part`, each in a transaction of its own."""
-    zone = settings.platform.shop.timezone
-    written = 0
-    date = part.first
-    while date <= part.last:
-        sql = profiles_as_of(end_of_day(date, zone), date)
-        built = warehouse.build(_NAME, sql, part=Part(date, date))
-        written += built.written_count
-        date += dt.timedelta(days=1)
-    return Built(built.name, built.row_count, written, is_part=True)
+def build_history(warehouse: Warehouse, settings: Settings, date: dt.date) -> Built:
+    """Write the profiles of a day."""
+    sql = profiles_as_of(end_of_day(date, settings.platform.shop.timezone), date)
+    return warehouse.build(_NAME, sql, part=Part(date, date))
 
 
 def _between() -> list[str]:

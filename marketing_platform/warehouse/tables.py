@@ -6,6 +6,7 @@ is read from the SQL itself, so it cannot be declared wrongly.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from sqlglot import exp
 
 from marketing_platform.names import LAYERS, TableName
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse.database import Built, Part, Warehouse
+from marketing_platform.warehouse.database import Built, Warehouse
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -49,12 +50,15 @@ class PythonTable:
 
 @dataclass(frozen=True)
 class DayTable:
-    """A table of days of the past. A day is built when it is asked for, and never by itself."""
+    """A table of days of the past. A day is built when it is asked for, and never by itself.
+
+    `build` writes one day, in a transaction of its own.
+    """
 
     name: TableName
     description: str
     reads: tuple[str, ...]
-    build: Callable[[Warehouse, Settings, Part], Built]
+    build: Callable[[Warehouse, Settings, dt.date], Built]
 
 
 Table = SqlTable | PythonTable | DayTable

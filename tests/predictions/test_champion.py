@@ -17,7 +17,7 @@ from marketing_platform.predictions.champion import contest
 from marketing_platform.predictions.parts import from_parts, to_parts
 from marketing_platform.predictions.score_history import build_score_history
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Part, Warehouse
+from marketing_platform.warehouse import Warehouse
 
 ORDERS = lively_shop()
 SCORES = "predictions.purchase_14d"
@@ -152,8 +152,8 @@ def test_a_backfilled_score_is_what_that_days_champion_said(first: First) -> Non
     warehouse, settings = first
     then = warehouse.read(SCORES).select("customer_id", "score", "model_version")
     go_on(warehouse, settings, 289)
-    days = Part(day(278), day(289))
-    assert build_score_history(warehouse, settings, days).is_part
+    for number in (278, 279, 289):
+        build_score_history(warehouse, settings, day(number))
     history = warehouse.read("predictions.score_history").filter(pl.col("task") == "purchase")
     on = {
         date: rows.select("customer_id", "score", "model_version").sort("customer_id")
@@ -163,3 +163,44 @@ def test_a_backfilled_score_is_what_that_days_champion_said(first: First) -> Non
     assert on[day(279)].equals(then.sort("customer_id"))
     now = warehouse.read(SCORES).select("customer_id", "score", "model_version")
     assert on[day(289)].equals(now.sort("customer_id"))
+
+
+def test_a_champion_is_kept_however_many_challengers_it_beats(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, settings = first
+    reigning = models_of(warehouse)["model_version"].item()
+    monkeypatch.setattr("marketing_platform.predictions.trained.KEPT", 1)
+    pinned = settings.model_copy(deep=True)
+    pinned.platform.predictions.pinned["purchase"] = reigning
+    for clock in (280, 281, 282):
+        go_on(warehouse, pinned, clock)
+    rows = models_of(warehouse)
+    assert rows["standing"].to_list() == ["champion", "challenger", "challenger"]
+    assert rows["model_version"][0] == reigning
+
+
+def test_models_that_know_what_comes_after_the_clock_are_forgotten(first: First) -> None:
+    warehouse, settings = first
+    later = models_of(warehouse)["model_version"].item()
+    go_on(warehouse, settings, 250)
+    (version,) = models_of(warehouse)["model_version"]
+    assert version != later
+    assert warehouse.read(SCORES)["model_version"].unique().to_list() == [version]
+
+
+def test_on_the_same_day_only_other_data_have_a_model_trained_again(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, settings = first
+    before = models_of(warehouse)
+    with monkeypatch.context() as untrained:
+        untrained.setattr("marketing_platform.predictions.trained.train_and_test", None)
+        for name in ("purchase", "churn"):
+            assert models_of(warehouse, name).height == 1
+        go_on(warehouse, settings, 279)
+    assert models_of(warehouse).equals(before)
+    mended = warehouse.read("profiles.orders").with_columns(pl.col("gross_amount") * 2)
+    warehouse.replace("profiles.orders", mended.cast({"gross_amount": pl.Decimal(18, 2)}))
+    build_predictions(warehouse, settings, until=SCORES)
+    assert models_of(warehouse).height == 2

@@ -62,6 +62,7 @@ def test_leads_who_browse_more_score_higher_and_buyers_have_no_lead_score(
     (row,) = warehouse.query("select * from predictions.models where task = 'lead'").to_dicts()
     assert (row["method"], row["is_promoted"]) == ("model", True), row["reason"]
     scores = warehouse.read("predictions.lead_score")
+    assert scores["model_version"].unique().to_list() == [row["model_version"]]
     buyers = set(warehouse.read("profiles.orders")["customer_id"])
     assert not buyers & set(scores["customer_id"])
     features = warehouse.query(

@@ -19,6 +19,7 @@ from predictions_shop import (
 )
 
 from marketing_platform.contracts.predictions import BANDS
+from marketing_platform.predictions import store
 from marketing_platform.predictions.dates import as_of_rows
 from marketing_platform.predictions.tables import TABLES
 from marketing_platform.settings import Predictions, Settings
@@ -115,9 +116,9 @@ def test_scores_name_a_model_that_is_there(lively: tuple[Warehouse, Settings]) -
     for table in SCORES:
         scores = warehouse.read(table).join(models, on=["model_version", "is_promoted"])
         assert scores.height == warehouse.read(table).height > 0
-    # Lists of products and leads are made when they are learned: nothing is kept for later.
-    for version in models.filter(~pl.col("task").is_in(["affinity", "lead"]))["model_version"]:
-        assert (settings.models_dir / f"{version}.skops").exists()
+    # Lists of products are made when they are learned: nothing is kept for later.
+    for version in models.filter(pl.col("task") != "affinity")["model_version"]:
+        assert store.path_of(settings.models_dir, version).exists()
 
 
 def test_the_same_data_gives_the_same_models_metrics_and_scores(tmp_path: Path) -> None:
