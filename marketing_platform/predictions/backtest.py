@@ -8,6 +8,8 @@ The tables of `core`, `identity` and `profiles` must be in the warehouse. Its
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from marketing_platform.errors import InputError
@@ -47,12 +49,10 @@ def backtest(
     or with too little history before it.
     """
     predictions = settings.platform.predictions
-    if task == "value":
-        return _backtest_value(warehouse, horizon_days, as_of, predictions)
-    if task == "affinity":
-        return _backtest_affinity(warehouse, horizon_days, as_of, predictions)
-    chosen = parse_task(task)
-    first, day = _test_day(warehouse, horizon_days, as_of, predictions)
+    if task in _OTHERS:
+        return _OTHERS[task](warehouse, horizon_days, as_of, predictions)
+    chosen = parse_task(task, also=tuple(_OTHERS))
+    first, _, day = _test_day(warehouse, horizon_days, as_of, predictions, horizon_days)
     end = day + dt.timedelta(days=horizon_days)
     rows = as_of_rows(chosen, end, first, horizon_days, predictions)
     warehouse.replace(NAME, as_of_frame(rows))
@@ -64,9 +64,7 @@ def backtest(
 def _backtest_value(
     warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
 ) -> dict[str, Any]:
-    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
-    earliest = first + dt.timedelta(days=settings.minimum_history_days)
-    _check_day(day, earliest, last - dt.timedelta(days=horizon_days), first, last)
+    first, _, day = _test_day(warehouse, horizon_days, as_of, settings, 0)
     warehouse.replace(NAME, as_of_frame(value_rows(day, first, settings)))
     for table in ("predictions.features", "predictions.outcomes"):
         warehouse.build(table, sql_tables()[table].sql)
@@ -79,15 +77,13 @@ def _backtest_value(
 def _backtest_affinity(
     warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
 ) -> dict[str, Any]:
-    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
-    earliest = first + dt.timedelta(days=settings.minimum_history_days)
-    _check_day(day, earliest, last - dt.timedelta(days=horizon_days), first, last)
+    _, last, day = _test_day(warehouse, horizon_days, as_of, settings, 0)
     bought = warehouse.query(BOUGHT, {"day": last})
     if bought.is_empty():
         raise InputError(
             "no order says which products were bought",
             where="core.order_items",
-            mend="Map the column of the product: --map product=COLUMN",
+            mend="Map the column of the product: --map product_id=COLUMN",
         )
     found = evaluate(bought, day, horizon_days, settings.affinity_products)
     if found is None:
@@ -106,6 +102,12 @@ def _backtest_affinity(
     }
 
 
+_OTHERS: dict[str, Callable[[Warehouse, int, dt.date | None, Predictions], dict[str, Any]]] = {
+    "value": _backtest_value,
+    "affinity": _backtest_affinity,
+}
+
+
 def _affinity_table(result: dict[str, Any]) -> str:
     head = (
         f"affinity within {result['horizon_days']} days of {result['as_of']}:"
@@ -113,15 +115,19 @@ def _affinity_table(result: dict[str, Any]) -> str:
         f" {result['products']:,} products"
     )
     columns = [(kind, metric) for kind in ("new", "all") for metric in _RANK_METRICS]
-    names = "".join(f"{kind + ' ' + metric:>24}" for kind, metric in columns)
+    # Fits 80 columns.
+    names = "".join(
+        f"{kind:>9} {short}" for kind, short in product(("new", "all"), ("ndcg", "hits"))
+    )
     lines = [
         f"{model:<20}"
         + "".join(
-            f"{_shown(told['affinity'].get(kind, {}).get(metric)):>24}" for kind, metric in columns
+            f"{_shown(told['affinity'].get(kind, {}).get(metric)):>14}" for kind, metric in columns
         )
         for model, told in result["models"].items()
     ]
-    return "\n".join([head, f"{'':<20}{names}", *lines])
+    told = "NDCG and share of hits of the ten best, of new products and of all:"
+    return "\n".join([head, told, f"{'':<20}{names}", *lines])
 
 
 def summary_table(result: dict[str, Any]) -> str:
@@ -164,44 +170,34 @@ def _shown(metric: float | None) -> str:
 
 
 def _test_day(
-    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
-) -> tuple[dt.date, dt.date]:
-    """First day of purchase and the day to test on."""
-    first, last, day = _day_to_test(warehouse, horizon_days, as_of)
-    horizon = dt.timedelta(days=horizon_days)
-    latest = last - horizon
-    earliest = first + dt.timedelta(days=settings.minimum_history_days) + horizon
-    if earliest > latest:
-        needed = settings.minimum_history_days + 2 * horizon_days
-        raise InputError(
-            f"history is too short: {first} to {last} is {(last - first).days} days, and a backtest"
-            f" of {horizon_days} days needs {needed}",
-            mend="Give more orders or a shorter horizon",
-        )
-    _check_day(day, earliest, latest, first, last)
-    return first, day
-
-
-def _day_to_test(
-    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None
+    warehouse: Warehouse,
+    horizon_days: int,
+    as_of: dt.date | None,
+    settings: Predictions,
+    training_days: int,
 ) -> tuple[dt.date, dt.date, dt.date]:
-    """First and last day of purchase, and the day to test on."""
+    """First and last day of purchase, and the day to test on.
+
+    Before it lie the shortest history that there must be, and the `training_days` after that.
+    """
     if horizon_days < 1:
         raise InputError(f"the horizon is {horizon_days} days", mend="Give 1 day or more")
     first, last = order_span(warehouse)
     if first is None or last is None:
         raise InputError("there are no purchases to test on", where="profiles.orders")
-    return first, last, as_of or last - dt.timedelta(days=horizon_days)
-
-
-def _check_day(
-    day: dt.date, earliest: dt.date, latest: dt.date, first: dt.date, last: dt.date
-) -> None:
+    before = settings.minimum_history_days + training_days
+    earliest, latest = first + dt.timedelta(days=before), last - dt.timedelta(days=horizon_days)
+    if earliest > latest:
+        raise InputError(
+            f"history is too short: {first} to {last} is {(last - first).days} days, and a backtest"
+            f" of {horizon_days} days needs {before + horizon_days}",
+            mend="Give more orders or a shorter horizon",
+        )
+    day = latest if as_of is None else as_of
     if not earliest <= day <= latest:
         raise InputError(
             f"{day} cannot be tested on the orders of {first} to {last}",
             where="as_of",
-            mend=f"Choose a day from {earliest} to {latest}"
-            if earliest <= latest
-            else "Give more orders or a shorter horizon",
+            mend=f"Choose a day from {earliest} to {latest}",
         )
+    return first, last, day

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, cast
 
 from marketing_platform.contracts.predictions import TASKS
@@ -22,10 +23,11 @@ LEARNED_DAYS: Final = 30
 TEST_DAYS: Final = 90
 
 
-def parse_task(text: str) -> Task:
-    """Read the name of a task. Raises `InputError` for any other word."""
+def parse_task(text: str, also: Sequence[str] = ()) -> Task:
+    """Read the name of a task; `also` names others that may be meant. Raises `InputError`."""
     if text not in TASKS:
-        raise InputError(f"no such task: {text!r}", mend=f"Choose one of {', '.join(TASKS)}")
+        known = ", ".join((*TASKS, *also))
+        raise InputError(f"no such task: {text!r}", mend=f"Choose one of {known}")
     return cast(Task, text)
 
 

@@ -154,6 +154,7 @@ def test_the_backtest_of_affinity_beats_the_bestsellers(settings: Settings) -> N
     assert models["platform"]["new"]["ndcg_at_10"] > 1.3 * models["popularity"]["new"]["ndcg_at_10"]
     assert "new" not in models["personal_frequency"]
     assert "platform" in summary_table(found)
+    assert max(len(line) for line in summary_table(found).splitlines()) <= 80
 
 
 def test_an_export_without_products_is_refused(settings: Settings) -> None:

@@ -178,7 +178,7 @@ def test_the_backtest_of_value_compares_with_the_classic_models(settings: Settin
 
 def test_a_value_that_cannot_be_tested_is_refused(settings: Settings) -> None:
     warehouse = warehouse_with([("ann", day(1), 5), ("ann", day(30), 5)], clock=day(99))
-    with pytest.raises(InputError, match="cannot be tested"):
+    with pytest.raises(InputError, match="history is too short"):
         backtest(warehouse, task="value", horizon_days=90, settings=settings)
 
 
