@@ -20,6 +20,11 @@ TASKS = ("purchase", "churn")
 # What is not a probability of something that happens or not.
 OTHER_TASKS = ("value", "affinity", "lead")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_REASONS = {
+    "reason_1": text("Strongest reason, and which way it moves the score.", nullable=True),
+    "reason_2": text("Second reason.", nullable=True),
+    "reason_3": text("Third reason.", nullable=True),
+}
 BANDS = ("very_low", "low", "medium", "high", "very_high")
 
 
@@ -32,9 +37,7 @@ def _score_columns(probability: str) -> dict[str, Column]:
         "band": text("Fifth of the scored customers that the score lies in.", one_of=BANDS),
         "model_version": key("Which model said so."),
         "is_promoted": flag("Whether that model passed its backtest; if not, segments hold."),
-        "reason_1": text("Strongest reason, and which way it moves the score.", nullable=True),
-        "reason_2": text("Second reason.", nullable=True),
-        "reason_3": text("Third reason.", nullable=True),
+        **_REASONS,
     }
 
 
@@ -193,7 +196,7 @@ PREDICTIONS: tuple[Contract, ...] = (
             "band": text("Fifth of the leads that the score lies in.", one_of=BANDS),
             "model_version": key("Which model said so."),
             "is_promoted": flag("Whether that model passed its backtest; if not, segments hold."),
-            "reason_1": text("What speaks most for it."),
+            **_REASONS,
         },
         key=["customer_id"],
     ),

@@ -25,6 +25,7 @@ from marketing_platform.predictions.baselines import base_rate
 from marketing_platform.predictions.matrix import Matrix, Vector, labels
 from marketing_platform.predictions.metrics import NO_METRICS, base_rate_log_loss, measure
 from marketing_platform.predictions.promotion import Decision
+from marketing_platform.predictions.reasons import NAMES, counted, effects_by_kind, strongest
 from marketing_platform.predictions.scores import scored
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
@@ -36,6 +37,16 @@ _COLUMNS: Final = (
     *("checkout_30d_count", "opened_90d_count", "clicked_90d_count", "deal_count"),
 )
 _FADING_DAYS = (7.0, 30.0)
+_KINDS: Final = {
+    "known": ("known_days",),
+    "browsing": (
+        *("active_30d_days", "viewed_7d_count", "viewed_30d_count"),
+        *("last_seen_fading_7d", "last_seen_fading_30d"),
+    ),
+    "cart": ("added_30d_count", "checkout_30d_count"),
+    "messages": ("opened_90d_count", "clicked_90d_count"),
+    "crm": ("deal_count",),
+}
 _RULE_DAYS = 30.0
 _MOST_ROWS = 400_000
 
@@ -121,8 +132,8 @@ def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     frame = scored(leads, model.probabilities(leads)).with_columns(
         pl.lit(version).alias("model_version"),
         pl.lit(is_promoted).alias("is_promoted"),
-        _reason(leads).alias("reason_1"),
     )
+    frame = pl.concat([frame, _reasons(model, leads)], how="horizontal")
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
@@ -174,19 +185,36 @@ def _seen(leads: pl.DataFrame, days: float) -> Vector:
     return faded.to_numpy()
 
 
-def _reason(leads: pl.DataFrame) -> pl.Expr:
-    """What speaks most for a lead, in words."""
-    days = pl.lit(leads["last_seen_days"])
-    plural = pl.when(days == 1).then(pl.lit(" day ago")).otherwise(pl.lit(" days ago"))
-    seen = pl.concat_str(pl.lit("on the site "), days.cast(pl.String), plural)
-    return (
-        pl.when(leads["checkout_30d_count"] > 0)
-        .then(pl.lit("began a checkout in 30 days"))
-        .when(leads["added_30d_count"] > 0)
-        .then(pl.lit("put something into the cart in 30 days"))
-        .when(leads["clicked_90d_count"] > 0)
-        .then(pl.lit("clicked a message in 90 days"))
-        .when(leads["last_seen_days"].is_not_null())
+def _reasons(model: LeadModel, leads: pl.DataFrame) -> pl.DataFrame:
+    """One row per lead: reason_1 to reason_3."""
+    texts = leads.select(**_texts())
+    if model.linear is None:
+        # The rule looks at nothing else.
+        none = [pl.lit(None, pl.String).alias(name) for name in NAMES[1:]]
+        return texts.select(pl.col("browsing").alias(NAMES[0]), *none)
+    columns = (*_COLUMNS, *(f"last_seen_fading_{days:.0f}d" for days in _FADING_DAYS))
+    return strongest(effects_by_kind(model.linear, _matrix(leads), columns, _KINDS), texts)
+
+
+def _texts() -> dict[str, pl.Expr]:
+    """Of each kind, what is so."""
+    seen = pl.format(
+        "on the site {} ago, on {} of the last 30",
+        counted(pl.col("last_seen_days"), "day"), counted(pl.col("active_30d_days"), "day"),
+    )  # fmt: skip
+    return {
+        "known": pl.format("known for {}", counted(pl.col("known_days"), "day")),
+        "browsing": pl.when(pl.col("last_seen_days").is_not_null())
         .then(seen)
-        .otherwise(pl.lit("not seen on the site"))
-    )
+        .otherwise(pl.lit("not seen on the site")),
+        "cart": pl.format(
+            "put {} into the cart and began {} in 30 days",
+            counted(pl.col("added_30d_count"), "product"),
+            counted(pl.col("checkout_30d_count"), "checkout"),
+        ),
+        "messages": pl.format(
+            "opened {} and clicked {} in 90 days",
+            counted(pl.col("opened_90d_count"), "message"), pl.col("clicked_90d_count"),
+        ),
+        "crm": pl.format("{} in the CRM", counted(pl.col("deal_count"), "deal")),
+    }  # fmt: skip

@@ -7,10 +7,12 @@ reasons would not be sums. A rule has two reasons, and they are always the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
+from sklearn.pipeline import Pipeline
 
 from marketing_platform.predictions.matrix import COLUMNS, Matrix, matrix
 from marketing_platform.predictions.model import Model
@@ -48,9 +50,17 @@ def reasons(scorer: Model | Rule, features: pl.DataFrame) -> pl.DataFrame:
         return texts.select(
             pl.col("recency").alias(NAMES[0]), pl.col("frequency").alias(NAMES[1]), none
         )
-    effects = _effects(scorer, matrix(features))
+    effects = effects_by_kind(scorer.linear, matrix(features), COLUMNS, _KINDS)
+    return strongest(effects, texts.select(list(_KINDS)))
+
+
+def strongest(effects: Matrix, texts: pl.DataFrame) -> pl.DataFrame:
+    """The texts of the strongest effects: reason_1 to reason_3; null: no more.
+
+    `effects` (rows, kinds) are shares of the log-odds, `texts` has a column per kind.
+    """
     order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, : len(NAMES)]
-    listed = texts.select(pl.concat_list(list(_KINDS)).alias("texts"))
+    listed = texts.select(pl.concat_list(texts.columns).alias("texts"))
     columns = []
     for place, name in enumerate(NAMES):
         kind = order[:, place]
@@ -62,16 +72,22 @@ def reasons(scorer: Model | Rule, features: pl.DataFrame) -> pl.DataFrame:
     return listed.select(columns)
 
 
-def _effects(model: Model, features: Matrix) -> Matrix:
-    """What each kind of column adds to the log-odds of each row: (rows, kinds)."""
-    scaler, regression = model.linear[0], model.linear[-1]
+def effects_by_kind(
+    linear: Pipeline, features: Matrix, columns: Sequence[str], kinds: Mapping[str, Sequence[str]]
+) -> Matrix:
+    """What each kind of column adds to the log-odds of each row: (rows, kinds).
+
+    `linear` is a scaler and a regression on `columns`; those that share a name but for `_bend` are
+    of one kind.
+    """
+    scaler, regression = linear[0], linear[-1]
     weights = regression.coef_[0] / scaler.scale_
-    kinds = np.zeros((len(COLUMNS), len(_KINDS)))
-    for place, names in enumerate(_KINDS.values()):
-        for column, name in enumerate(COLUMNS):
+    shares = np.zeros((len(columns), len(kinds)))
+    for place, names in enumerate(kinds.values()):
+        for column, name in enumerate(columns):
             if name.removesuffix("_bend") in names:
-                kinds[column, place] = weights[column]
-    found: Matrix = (features - scaler.mean_) @ kinds
+                shares[column, place] = weights[column]
+    found: Matrix = (features - scaler.mean_) @ shares
     return found
 
 
@@ -116,14 +132,15 @@ def _texts() -> dict[str, pl.Expr]:
 
 
 def _days(name: str) -> pl.Expr:
-    return _counted(pl.col(name), "day")
+    return counted(pl.col(name), "day")
 
 
 def _pieces(name: str) -> pl.Expr:
-    return _counted(pl.col(name), "product")
+    return counted(pl.col(name), "product")
 
 
-def _counted(number: pl.Expr, thing: str) -> pl.Expr:
+def counted(number: pl.Expr, thing: str) -> pl.Expr:
+    """`1 day`, `2 days`."""
     plural = pl.when(number == 1).then(pl.lit(f" {thing}")).otherwise(pl.lit(f" {thing}s"))
     return pl.concat_str(number.cast(pl.String), plural)
 
