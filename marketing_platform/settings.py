@@ -7,16 +7,30 @@ a secret file. Secrets must be written so: a token that stands in the file itsel
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+import importlib
 import json
 import os
+import pkgutil
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -158,66 +172,8 @@ class Predictions(_Model):
     affinity_products: int = Field(default=3000, ge=10, le=20_000)
 
 
-class WebhookDestination(_Model):
-    """JSON batches over HTTP with a bearer token."""
-
-    type: Literal["webhook"]
-    # Some vendors put a secret into the path, so it is not shown.
-    url: str = Field(repr=False)
-    token: SecretStr | None = None
-    batch_size: int = Field(default=500, ge=1, le=10_000)
-    # Batches under way at the same time.
-    concurrency: int = Field(default=4, ge=1, le=64)
-    timeout_seconds: float = Field(default=10.0, gt=0)
-    # Calls for one batch within a run, the pause before the second (it doubles from there), and the
-    # longest pause that a run obeys; a vendor that asks for more is left for a later run.
-    calls_per_run: int = Field(default=4, ge=1, le=20)
-    retry_seconds: float = Field(default=0.5, ge=0)
-    max_wait_seconds: float = Field(default=15.0, ge=0, le=60)
-    # Runs in which a row is tried before it counts as failed.
-    max_attempts: int = Field(default=10, ge=1)
-    # Whether the receiver drops a row whose key it has seen. If not, a row whose outcome is unknown
-    # after a crash is not sent again.
-    is_idempotent: bool = True
-    requires: tuple[Literal["email", "phone"], ...] = ()
-    consent: Literal["email", "sms"] | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _http_url(cls, url: str) -> str:
-        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) or not _has_good_port(url):
-            raise ValueError("not an http(s) URL")
-        if "@" in url.split("/")[2]:
-            raise ValueError("a user name or password does not belong in the URL; use token")
-        return url
-
-
-class FilesDestination(_Model):
-    """CSV or JSON-lines feeds in a folder, replaced atomically."""
-
-    type: Literal["files"]
-    folder: Path | None = None
-    format: Literal["csv", "jsonl"] = "csv"
-    requires: tuple[Literal["email", "phone"], ...] = ()
-    consent: Literal["email", "sms"] | None = None
-
-
-def _has_good_port(url: str) -> bool:
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
-Destination = Annotated[WebhookDestination | FilesDestination, Field(discriminator="type")]
-
-
-class ActivationRule(_Model):
-    """A segment that is sent to a destination, with the profile fields to send along."""
-
-    segment: str
-    destination: str
-    attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
+Channel = Literal["email", "sms", "push"]
+Mode = Literal["audience", "event", "message", "task"]
 
 
 class Limits(_Model):
@@ -226,8 +182,138 @@ class Limits(_Model):
     # Share of an audience that one plan may remove, and how much one plan may grow it.
     max_removal_share: float = Field(default=0.5, ge=0, le=1)
     max_growth_ratio: float = Field(default=2.0, gt=1)
-    # Audiences smaller than this are not judged.
+    # Audiences smaller than this are not judged by share and ratio.
     minimum_audience: int = Field(default=100, ge=0)
+    # An audience that would be smaller or larger than these, and more messages than this at once.
+    min_size: int = Field(default=0, ge=0)
+    max_size: int | None = Field(default=None, ge=1)
+    max_messages: int | None = Field(default=None, ge=1)
+
+
+class DestinationSettings(_Model):
+    """What every destination is told; a type adds its own (the class `SETTINGS` of its module).
+
+    `type` is the name of a module in `destinations/vendors/`. Who lacks what it `requires`, or has
+    not agreed to the channel of `consent`, is not sent there. `limits` take the place of the
+    shop's.
+    """
+
+    # The channel by which it reaches people whatever they were asked to agree to.
+    own_channel: ClassVar[Channel | None] = None
+
+    type: str
+    requires: tuple[Literal["email", "phone"], ...] = ()
+    consent: Channel | None = None
+    limits: Limits | None = None
+
+    @property
+    def reaches_by(self) -> Channel | None:
+        """The channel by which people are reached; none where nobody is written to."""
+        return self.consent or self.own_channel
+
+
+def _of_its_type(value: Any) -> Any:
+    """The settings of a destination, checked by the class that its type has."""
+    if isinstance(value, DestinationSettings):
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("destination", "expected keys and values")
+    kind = str(value.get("type", ""))
+    known = destination_types()
+    if kind not in known:
+        near = difflib.get_close_matches(kind, known, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+        told = f"no destination of type {kind!r}; {mend}" if kind else f"type is missing; {mend}"
+        raise PydanticCustomError("destination", "{told}", {"told": told})
+    module = importlib.import_module(f"marketing_platform.destinations.vendors.{kind}")
+    try:
+        return module.SETTINGS.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        told = f"{place}: {first['msg']}" if place else first["msg"]
+        raise PydanticCustomError("destination", "{told}", {"told": told}) from None
+
+
+@cache
+def destination_types() -> tuple[str, ...]:
+    """The types of destinations: the modules of `destinations/vendors/`."""
+    folder = Path(__file__).parent / "destinations" / "vendors"
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)])))
+
+
+Destination = Annotated[SerializeAsAny[DestinationSettings], BeforeValidator(_of_its_type)]
+
+
+class Content(_Model):
+    """The words of a message or a task: Jinja templates over the attributes of the rule.
+
+    Each destination says which of them it uses; `template` is the vendor's own template.
+    """
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    template: str | None = None
+
+
+class ActivationRule(_Model):
+    """A segment that is sent to a destination, with the profile fields to send along.
+
+    By itself it keeps an audience: the list, tag or user list `audience` of the destination, or a
+    property named after the segment. With `event` who enters the segment is told as that event,
+    with `message` they are written to, with `task` somebody is asked to call them; each once for
+    each time that they enter, and not again within `repeat_after_days`.
+    """
+
+    segment: str
+    destination: str
+    attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
+    audience: str | None = None
+    event: str | None = None
+    message: Content | None = None
+    task: Content | None = None
+    repeat_after_days: int = Field(default=30, ge=0, le=3650)
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Self:
+        told = [n for n in ("audience", "event", "message", "task") if getattr(self, n) is not None]
+        if len(told) > 1:
+            raise ValueError(f"{told[0]} and {told[1]} stand side by side; write two rules")
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        """What the destination is asked to do."""
+        if self.event is not None:
+            return "event"
+        if self.message is not None:
+            return "message"
+        return "task" if self.task is not None else "audience"
+
+    @property
+    def is_once(self) -> bool:
+        """Whether entering the segment is told once, rather than membership kept."""
+        return self.mode != "audience"
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it: the segment, for what is told once with how."""
+        return f"{self.segment}.{self.mode}" if self.is_once else self.segment
+
+    @property
+    def target(self) -> str:
+        """What makes the same members another audience: where they go and what is said to them."""
+        if not self.is_once:
+            return self.audience or ""
+        return self.event or ""
+
+
+class Fatigue(_Model):
+    """How many messages a person may get in 24 hours and in 7 days, over all destinations."""
+
+    per_day: int = Field(default=2, ge=1)
+    per_week: int = Field(default=5, ge=1)
 
 
 class Alerts(_Model):
@@ -263,6 +349,7 @@ class Platform(_Model):
     destinations: dict[str, Destination] = Field(default_factory=dict)
     activations: tuple[ActivationRule, ...] = ()
     limits: Limits = Field(default_factory=Limits)
+    fatigue: Fatigue = Field(default_factory=Fatigue)
     alerts: Alerts = Field(default_factory=Alerts)
     freshness: Freshness = Field(default_factory=Freshness)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)

@@ -80,6 +80,10 @@ plans = sa.Table(
     sa.Column("superseded_count", sa.Integer, nullable=False),
     sa.Column("audience_count", sa.Integer, nullable=False),
     sa.Column("wanted_count", sa.Integer, nullable=False),
+    # What the plan would do, as a hash: a release is for this and nothing else.
+    sa.Column("fingerprint", sa.Text),
+    sa.Column("released_at", UtcDateTime),
+    sa.Column("released_by", sa.Text),
     _one_of("status", PLAN_STATUSES),
     sa.CheckConstraint("(status = 'held') = (held_reason is not null)", name="held_says_why"),
     sa.CheckConstraint("status <> 'held' or eligible_count = 0", name="held_sends_nothing"),
@@ -138,6 +142,11 @@ messages = sa.Table(
     sa.Column("position", sa.Integer),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
+    # By which channel it reaches the person, and whether it writes to them: these make tired.
+    sa.Column("channel", sa.Text),
+    sa.Column("reaches_person", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The destination's own id of it, by which engagement comes back.
+    sa.Column("vendor_id", sa.Text),
     _one_of("operation", OPERATIONS),
     _one_of("state", tuple(TRANSITIONS)),
     sa.CheckConstraint("attempts >= 0 and sequence >= 0", name="counts_are_positive"),
@@ -169,6 +178,26 @@ messages = sa.Table(
         sqlite_where=sa.text("batch_id is not null"),
         postgresql_where=sa.text("batch_id is not null"),
     ),
+    sa.Index(
+        "messages_to_person",
+        "customer_id",
+        sqlite_where=sa.text("reaches_person"),
+        postgresql_where=sa.text("reaches_person"),
+    ),
+)
+
+# One row: a person who must not be written to by a channel (`all`: by none), and why. What sources
+# tell of consent, bounces and complaints is not here but in the profiles.
+suppressions = sa.Table(
+    "suppressions",
+    METADATA,
+    sa.Column("customer_id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("told_by", sa.Text, nullable=False),
+    _one_of("channel", ("email", "sms", "push", "all")),
+    _one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
 )
 
 
@@ -287,12 +316,13 @@ def writing(engine: sa.Engine, *, durable: bool = False) -> Iterator[sa.Connecti
 def create_tables(engine: sa.Engine) -> None:
     """Create the tables, triggers and functions that are missing; safe when two do it at once."""
     try:
-        if _has_all_tables(engine):
+        if _is_complete(engine):
             return
         with writing(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_265_101)))
             METADATA.create_all(connection)
+            _add_columns(connection)
     except sa.exc.OperationalError as error:
         raise ConfigError(
             f"cannot open the state database: {str(error.orig).splitlines()[0]}",
@@ -301,10 +331,28 @@ def create_tables(engine: sa.Engine) -> None:
         ) from None
 
 
-def _has_all_tables(engine: sa.Engine) -> bool:
+def _is_complete(engine: sa.Engine) -> bool:
     """Whether nothing is missing; asked first, as a look does not wait for a writer."""
     with reading(engine) as connection:
-        return set(METADATA.tables) <= set(sa.inspect(connection).get_table_names())
+        has_tables = set(METADATA.tables) <= set(sa.inspect(connection).get_table_names())
+        return has_tables and not any(True for _ in _missing_columns(connection))
+
+
+def _missing_columns(connection: sa.Connection) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
+    """The columns that a database of an earlier version does not have yet."""
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        yield from ((table, column) for column in table.columns if column.name not in there)
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    for table, column in list(_missing_columns(connection)):
+        made = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"alter table {table.name} add column {made}")
+    for table in METADATA.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def open_state(url: str) -> sa.Engine:

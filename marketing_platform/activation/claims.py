@@ -11,18 +11,27 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from marketing_platform.activation.owner import is_dead
+from marketing_platform.activation.suppression import (
+    FATIGUE,
+    is_suppressed,
+    is_tired,
+    reason_now,
+)
 from marketing_platform.destinations import Batch, Destination, Row
+from marketing_platform.settings import Fatigue
 from marketing_platform.state import CLAIMABLE, batches, messages, plans, reading, writing
 
 REMOVALS = "operation = 'remove'"
 OTHERS = "operation <> 'remove'"
+# The lock under which messages to people are counted and claimed.
+_ONE_COUNTS = 7_265_102
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Holder:
     name: str
     now: dt.datetime
     expires_at: dt.datetime
+    fatigue: Fatigue = field(default_factory=Fatigue)
 
 
 @dataclass(frozen=True)
@@ -52,20 +62,24 @@ def claim(engine: sa.Engine, destination: Destination, phase: str, holder: Holde
     # Where a row must not be sent twice, a claim that a power cut forgets would do just that.
     with writing(engine, durable=not destination.is_idempotent) as connection:
         due = _due(destination.name, phase, holder.now)
-        audience = connection.execute(
-            sa.select(messages.c.audience)
-            .where(due, messages.c.audience.not_in(held_audiences(destination.name)))
-            .limit(1)
-        ).scalar()
-        if audience is None:
-            return None
-        batch_id = _open_batch(connection, destination, audience, holder)
-        if batch_id is None:
-            return None
-        if not _take(connection, batch_id, audience, due, destination):
+        is_open = messages.c.audience.not_in(held_audiences(destination.name))
+        next_row = (
+            sa.select(messages.c.audience, messages.c.reaches_person).where(due, is_open).limit(1)
+        )
+        while row := connection.execute(next_row).first():
+            barred = _barred(connection, row.reaches_person, holder)
+            waiting = sa.and_(due, messages.c.audience == row.audience)
+            bars = _bar(connection, waiting, barred, destination, holder)
+            batch_id = _open_batch(connection, destination, row.audience, holder)
+            if batch_id is None:
+                return None
+            free = sa.and_(waiting, ~sa.or_(*barred.values()))
+            if _take(connection, batch_id, free, destination):
+                return read_claim(connection, destination, batch_id, row.audience)
             connection.execute(sa.delete(batches).where(batches.c.batch_id == batch_id))
-            return None
-        return read_claim(connection, destination, batch_id, audience)
+            if not bars:
+                return None
+        return None
 
 
 def claim_whole(
@@ -246,17 +260,60 @@ def _batch_row(batch: Batch, holder: Holder, *, is_exclusive: bool) -> dict[str,
     }
 
 
+def _barred(
+    connection: sa.Connection, reaches_person: bool, holder: Holder
+) -> dict[str, sa.ColumnElement[bool]]:
+    """Which rows must not go out at this moment, by the kind of reason."""
+    barred = {"suppressed": sa.and_(messages.c.operation != "remove", is_suppressed())}
+    if reaches_person:
+        if connection.dialect.name == "postgresql":
+            # Two destinations that claim at once would each see the other's message not yet there.
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_COUNTS)))
+        barred[FATIGUE] = is_tired(holder.fatigue, holder.now)
+    return barred
+
+
+def _bar(
+    connection: sa.Connection,
+    waiting: sa.ColumnElement[bool],
+    barred: dict[str, sa.ColumnElement[bool]],
+    destination: Destination,
+    holder: Holder,
+) -> int:
+    """Suppress those of the next rows that must not go out any more; gives how many."""
+    count = 0
+    for kind, condition in barred.items():
+        following = (
+            sa.select(messages.c.message_key)
+            .where(waiting)
+            .order_by(messages.c.customer_id)
+            .limit(destination.batch_size)
+            .scalar_subquery()
+        )
+        done = connection.execute(
+            sa.update(messages)
+            .where(messages.c.message_key.in_(following), condition)
+            .values(
+                state="suppressed",
+                reason=FATIGUE if kind == FATIGUE else reason_now(),
+                settled_at=holder.now,
+                next_attempt_at=None,
+            )
+        )
+        count += int(done.rowcount)
+    return count
+
+
 def _take(
     connection: sa.Connection,
     batch_id: str,
-    audience: str,
-    due: sa.ColumnElement[bool],
+    free: sa.ColumnElement[bool],
     destination: Destination,
 ) -> int:
     """Put the next rows of an audience into a batch; gives how many."""
     picked = (
         sa.select(messages.c.message_key, messages.c.customer_id)
-        .where(due, messages.c.audience == audience)
+        .where(free)
         .order_by(messages.c.customer_id)
         .limit(destination.batch_size)
         .with_for_update(skip_locked=True)

@@ -21,6 +21,7 @@ from marketing_platform.activation.owner import new_owner
 from marketing_platform.activation.settle import settle
 from marketing_platform.activation.verdict import Verdict
 from marketing_platform.destinations import Destination
+from marketing_platform.settings import Fatigue
 
 _Result = TypeVar("_Result")
 
@@ -29,12 +30,17 @@ class Desk:
     """The ledger as one dispatcher sees it: under its name, with its clock and its leases."""
 
     def __init__(
-        self, engine: sa.Engine, now: Callable[[], dt.datetime], lease_seconds: float
+        self,
+        engine: sa.Engine,
+        now: Callable[[], dt.datetime],
+        lease_seconds: float,
+        fatigue: Fatigue | None = None,
     ) -> None:
         self.now = now
         self._engine = engine
         self._name = new_owner()
         self._lease = dt.timedelta(seconds=lease_seconds)
+        self._fatigue = fatigue or Fatigue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def claim(self, destination: Destination, phase: str) -> Claim | None:
@@ -55,7 +61,13 @@ class Desk:
         """Write a verdict down."""
         return await self._do(
             lambda me: settle(
-                self._engine, claimed, me, verdict.default, verdict.rows, groups=verdict.groups
+                self._engine,
+                claimed,
+                me,
+                verdict.default,
+                verdict.rows,
+                groups=verdict.groups,
+                notes=verdict.notes,
             )
         )
 
@@ -77,6 +89,6 @@ class Desk:
     async def _do(self, work: Callable[[Holder], _Result]) -> _Result:
         def run() -> _Result:
             now = self.now()
-            return work(Holder(self._name, now, now + self._lease))
+            return work(Holder(self._name, now, now + self._lease, self._fatigue))
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)

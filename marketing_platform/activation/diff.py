@@ -7,6 +7,7 @@ customer with the need and the message, if one has to be written.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import duckdb
@@ -14,7 +15,7 @@ import polars as pl
 
 from marketing_platform.activation.rules import payload_columns
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.settings import ActivationRule, Destination
+from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 
 # A message's key is its content, so that whoever plans it again computes the same key.
 KEY_LENGTH = 32
@@ -24,6 +25,7 @@ create or replace temp table desired as
 with members as (
     select
         m.customer_id,
+        coalesce(m.entered_at::varchar, '') as occasion,
         c.customer_id is not null as has_profile,
         nullif(trim(c.email), '') is not null as has_email,
         nullif(trim(c.phone), '') is not null as has_phone,
@@ -32,6 +34,20 @@ with members as (
             when 'sms' then coalesce(c.has_sms_consent, false)
             else true
         end as has_consent,
+        coalesce(
+            s.reason,
+            case
+                when $channel = 'email' and c.has_email_complained then 'complaint'
+                when $channel = 'email' and c.has_email_unsubscribed then 'unsubscribed'
+                when $channel = 'sms' and c.has_sms_unsubscribed then 'unsubscribed'
+                when $channel = 'email' and c.has_email_bounced_hard then 'hard_bounce'
+                when $channel = 'email' and c.email_soft_bounced_90d_count >= 3 then 'soft_bounces'
+                when $channel = 'email' and c.has_fake_email then 'fake_address'
+                when $reaches_person and (
+                    c.message_1d_count >= $per_day or c.message_7d_count >= $per_week
+                ) then 'fatigue'
+            end
+        ) as suppressed_for,
         case
             when c.source_contact_id is null
             then json_object('customer_id', m.customer_id{attributes})
@@ -42,17 +58,24 @@ with members as (
         end::varchar as payload
     from segments.memberships m
     left join profiles.customers c on c.customer_id = m.customer_id
+    left join suppressed s on s.customer_id = m.customer_id
     where m.segment = $segment
 )
 select
     customer_id,
     payload,
-    left(sha256(payload), 32) as content_version,
+    -- What is told once is new when the person enters anew; what is kept, when it changed.
+    left(sha256(
+        case when $once then occasion else payload end
+        || case when $target = '' then '' else chr(31) || $target end
+    ), 32) as content_version,
     case
         when not has_profile then 'no_profile'
         when $needs_email and not has_email then 'no_email'
         when $needs_phone and not has_phone then 'no_phone'
+        when suppressed_for = 'erased' then 'erased'
         when not has_consent then 'no_consent'
+        else suppressed_for
     end as refusal
 from members
 """
@@ -69,7 +92,8 @@ from (
         *,
         struct_pack(
             key := message_key, sequence := sequence, operation := operation, state := state,
-            reason := reason, content := content_version, payload := payload
+            reason := reason, content := content_version, payload := payload,
+            settled_at := settled_at
         ) as row
     from ledger
 )
@@ -86,13 +110,25 @@ with joined as (
         customer_id,
         d.customer_id is not null as is_member,
         d.customer_id is not null and d.refusal is null as is_wanted,
-        coalesce(k.meant in ('add', 'update'), false) as was_wanted,
+        not $once and coalesce(k.meant in ('add', 'update'), false) as was_wanted,
         d.refusal, d.payload, d.content_version, k.last, k.told
     from desired d full join known k using (customer_id)
 ), needs as (
     select
-        *,
+        * replace (
+            -- Said not long ago: who leaves a segment and comes back is not written to at once.
+            case
+                when $once and is_wanted and told.settled_at > $told_since
+                    and told.content <> content_version then 'told_recently'
+                else refusal
+            end as refusal
+        ),
         case
+            when $once then case
+                when not is_member or (told.content = content_version) is true then null
+                when is_wanted and coalesce(told.settled_at <= $told_since, true) then 'add'
+                else 'suppress'
+            end
             when is_wanted and told.state = 'sent' and told.operation <> 'remove'
                 and told.content = content_version then null
             when is_wanted and (
@@ -133,7 +169,7 @@ from judged
 _NEW = """
 select
     left(sha256(concat_ws(
-        chr(31), $destination, $segment, customer_id, operation, content_version, sequence::varchar
+        chr(31), $destination, $audience, customer_id, operation, content_version, sequence::varchar
     )), 32) as message_key,
     *
 from (
@@ -161,6 +197,16 @@ from decided
 """
 
 
+# A sum of hashes: the order of the rows does not matter, and no text of all of them is made.
+_FINGERPRINT = """
+select concat(
+    sum(hash(customer_id, need, content_version, reason)::hugeint), '-', count(*)
+) as fingerprint
+from decided
+where is_new
+"""
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many customers a plan is about, by what is to be done.
@@ -181,21 +227,42 @@ class Counts:
 
 @dataclass(frozen=True)
 class Diff:
-    """What a plan has to write: the counts, new messages, and open ones that nobody wants now."""
+    """What a plan has to write: the counts, new messages, and open ones that nobody wants now.
+
+    `fingerprint` is a hash of all that: another plan with the same one does the same.
+    """
 
     counts: Counts
     new: pl.DataFrame
     superseded: list[str]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whom a rule may reach: the channel, and who must not be written to, with the reason.
+
+    `suppressed` has the columns customer_id and reason. `told_since`: who was told after it is not
+    told again.
+    """
+
+    channel: Channel | None
+    reaches_person: bool
+    suppressed: pl.DataFrame
+    fatigue: Fatigue
+    told_since: dt.datetime
 
 
 def compare(
     connection: duckdb.DuckDBPyConnection,
     ledger: pl.DataFrame,
     rule: ActivationRule,
-    destination: Destination,
+    destination: DestinationSettings,
+    reach: Reach,
 ) -> Diff:
     """Compare the members of a segment with the rows of the ledger about that audience."""
     attributes = "".join(f", '{name}', {_as_json(name)}" for name in payload_columns(rule))
+    connection.register("suppressed", reach.suppressed.to_arrow())
     connection.execute(
         _DESIRED.format(attributes=attributes),
         {
@@ -203,21 +270,30 @@ def compare(
             "consent": destination.consent,
             "needs_email": "email" in destination.requires,
             "needs_phone": "phone" in destination.requires,
+            "channel": reach.channel,
+            "reaches_person": reach.reaches_person,
+            "per_day": reach.fatigue.per_day,
+            "per_week": reach.fatigue.per_week,
+            "once": rule.is_once,
+            "target": rule.target,
         },
     )
+    connection.unregister("suppressed")
     connection.register("ledger", ledger.to_arrow())
     connection.execute(_KNOWN)
     connection.unregister("ledger")
-    connection.execute(_DECIDED)
+    since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
+    connection.execute(_DECIDED, {"once": rule.is_once, "told_since": since})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
-    names = {"destination": rule.destination, "segment": rule.segment}
+    names = {"destination": rule.destination, "audience": rule.name}
     new = connection.sql(_NEW, params=names).pl()
+    [fingerprint] = connection.sql(_FINGERPRINT).pl()["fingerprint"]
     superseded = connection.sql(
         "select superseded_key from decided where superseded_key is not null order by 1"
     ).pl()
     for table in ("decided", "known", "desired"):
         connection.execute(f"drop table {table}")
-    return Diff(counts, new, superseded["superseded_key"].to_list())
+    return Diff(counts, new, superseded["superseded_key"].to_list(), fingerprint)
 
 
 def _as_json(name: str) -> str:

@@ -45,7 +45,7 @@ def dispatch(
     for name in names:
         check_destination(name, settings)
     halt = stop or Event()
-    desk = Desk(engine, now, lease_seconds)
+    desk = Desk(engine, now, lease_seconds, settings.platform.fatigue)
     couriers = [Courier(desk, make(name, settings), halt) for name in names]
     reports = asyncio.run(_run(desk, couriers, only_leftovers))
     with writing(engine) as connection:

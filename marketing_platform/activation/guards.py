@@ -12,12 +12,26 @@ from marketing_platform.state import plans, reading
 from marketing_platform.warehouse import Warehouse
 
 
-def size_guards(counts: Counts, limits: Limits) -> list[str]:
-    """What is suspicious about the size of a plan; the first plan of an audience is not judged."""
+def size_guards(counts: Counts, limits: Limits, *, is_once: bool = False) -> list[str]:
+    """What is suspicious about the size of a plan.
+
+    Shares and ratios are of the audience before: they do not judge its first plan, nor what is told
+    once.
+    """
     before, after = counts.audience_count, counts.wanted_count
-    if not before or before < limits.minimum_audience:
-        return []
     reasons = []
+    if is_once:
+        if limits.max_messages is not None and counts.add_count > limits.max_messages:
+            reasons.append(
+                f"would tell {counts.add_count} customers at once (limit {limits.max_messages})"
+            )
+        return reasons
+    if after < limits.min_size:
+        reasons.append(f"would have {after} customers (at least {limits.min_size})")
+    if limits.max_size is not None and after > limits.max_size:
+        reasons.append(f"would have {after} customers (at most {limits.max_size})")
+    if not before or before < limits.minimum_audience:
+        return reasons
     share = counts.leaving_count / before
     if share > limits.max_removal_share:
         reasons.append(
@@ -36,7 +50,7 @@ def clock_guards(engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime) ->
     """A plan for an earlier moment than the last one: a backfill, which must tell nobody."""
     last = sa.select(sa.func.max(plans.c.as_of, type_=plans.c.as_of.type)).where(
         plans.c.destination == rule.destination,
-        plans.c.audience == rule.segment,
+        plans.c.audience == rule.name,
         plans.c.status != "held",
     )
     with reading(engine) as connection:

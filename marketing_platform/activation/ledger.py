@@ -18,7 +18,7 @@ _SUPERSEDED = "superseded"
 
 _KNOWN = sa.text("""
 select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
-    may_have_arrived
+    may_have_arrived, settled_at
 from (
     select
         *,
@@ -37,14 +37,18 @@ where last_rank = 1
     or (meant_rank = 1 and state <> 'suppressed')
 """)
 
+# A statement as text gives SQLite's moments as text, too.
+_TYPED = _KNOWN.columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
+
 _INSERT_LISTS = sa.text("""
 insert into messages (
     message_key, customer_id, sequence, payload, content_version, reason, operation, state,
-    plan_id, destination, audience, created_at, settled_at
+    plan_id, destination, audience, channel, reaches_person, created_at, settled_at
 )
 select
     message_key, customer_id, sequence, payload, content_version, reason, operation, state,
-    :plan_id, :destination, :audience, :now, case state when 'suppressed' then :now end
+    :plan_id, :destination, :audience, :channel, :reaches_person, :now,
+    case state when 'suppressed' then :now end
 from unnest(
     cast(:message_key as text[]), cast(:customer_id as text[]), cast(:sequence as int[]),
     cast(:payload as text[]), cast(:content_version as text[]), cast(:reason as text[]),
@@ -55,7 +59,7 @@ from unnest(
 on conflict do nothing
 """).bindparams(sa.bindparam("now", type_=UtcDateTime))
 
-_SCHEMA = {
+_SCHEMA: dict[str, Any] = {
     "customer_id": pl.String,
     "sequence": pl.Int64,
     "operation": pl.String,
@@ -65,13 +69,14 @@ _SCHEMA = {
     "message_key": pl.String,
     "payload": pl.String,
     "may_have_arrived": pl.Boolean,
+    "settled_at": pl.Datetime("us"),
 }
 
 
 def known_messages(engine: sa.Engine, destination: str, audience: str) -> pl.DataFrame:
     """The messages that say where each customer of an audience stands; at most three a customer."""
     with reading(engine) as connection:
-        rows = connection.execute(_KNOWN, {"destination": destination, "audience": audience})
+        rows = connection.execute(_TYPED, {"destination": destination, "audience": audience})
         return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
 
 
@@ -82,7 +87,7 @@ def write_plan(connection: sa.Connection, plan: dict[str, Any]) -> int:
 
 
 def write_messages(
-    connection: sa.Connection, plan_id: int, names: dict[str, str], diff: Diff, now: dt.datetime
+    connection: sa.Connection, plan_id: int, names: dict[str, Any], diff: Diff, now: dt.datetime
 ) -> int:
     """Put the messages of a plan into the ledger; gives how many of them are its own.
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from marketing_platform.activation.diff import Counts, Diff, compare
+from marketing_platform.activation.diff import Counts, Diff, Reach, compare
 from marketing_platform.activation.guards import clock_guards, segment_holds, size_guards
 from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
+from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
+from marketing_platform.activation.suppression import reach_of
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import utc_now, writing
 from marketing_platform.warehouse import Warehouse
@@ -90,20 +92,27 @@ def _plan(
     dry_run: bool,
 ) -> Plan:
     as_of = _clock(warehouse)
-    ledger = known_messages(engine, rule.destination, rule.segment)
+    destination = settings.platform.destinations[rule.destination]
+    reach = reach_of(engine, rule, destination, settings.platform.fatigue)
+    ledger = known_messages(engine, rule.destination, rule.name)
     with warehouse.connect() as connection:
-        diff = compare(connection, ledger, rule, settings.platform.destinations[rule.destination])
+        diff = compare(connection, ledger, rule, destination, reach)
     reasons = [*holds, *segment_holds(warehouse, rule.segment)]
     if not force:
         reasons += clock_guards(engine, rule, as_of)
-        reasons += size_guards(diff.counts, settings.platform.limits)
+        limits = destination.limits or settings.platform.limits
+        sizes = size_guards(diff.counts, limits, is_once=rule.is_once)
+        # What a person has looked at and let go passes, as long as it is the same.
+        if sizes and not reasons and is_released(engine, rule, diff.fingerprint):
+            sizes = []
+        reasons += sizes
     plan_id, eligible = None, diff.new.height if not reasons else 0
     if not dry_run:
-        plan_id, eligible = _write(engine, rule, as_of, diff, reasons)
+        plan_id, eligible = _write(engine, rule, as_of, diff, reasons, reach)
     return Plan(
         plan_id=plan_id,
         destination=rule.destination,
-        audience=rule.segment,
+        audience=rule.name,
         status="held" if reasons else "planned" if eligible else "done",
         held_reasons=tuple(reasons),
         as_of=as_of,
@@ -114,11 +123,16 @@ def _plan(
 
 
 def _write(
-    engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime, diff: Diff, reasons: list[str]
+    engine: sa.Engine,
+    rule: ActivationRule,
+    as_of: dt.datetime,
+    diff: Diff,
+    reasons: list[str],
+    reach: Reach,
 ) -> tuple[int, int]:
     """Write the plan and, unless it is held, its messages; gives its number and how many."""
     now = utc_now()
-    names = {"destination": rule.destination, "audience": rule.segment}
+    names = {"destination": rule.destination, "audience": rule.name}
     counts = asdict(diff.counts)
     counts.pop("leaving_count")
     row = {
@@ -129,12 +143,14 @@ def _write(
         "created_at": now,
         "as_of": as_of,
         "eligible_count": 0,
+        "fingerprint": diff.fingerprint,
     }
+    fixed = {**names, "channel": reach.channel, "reaches_person": reach.reaches_person}
     with writing(engine) as connection:
         plan_id = write_plan(connection, row)
         if reasons:
             return plan_id, 0
-        return plan_id, write_messages(connection, plan_id, names, diff, now)
+        return plan_id, write_messages(connection, plan_id, fixed, diff, now)
 
 
 def _clock(warehouse: Warehouse) -> dt.datetime:

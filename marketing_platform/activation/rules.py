@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.destinations.registry import IDENTIFYING
+from marketing_platform.destinations.base import IDENTIFYING
+from marketing_platform.destinations.people import NotTold, names_in
+from marketing_platform.destinations.registry import modes_of
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.warehouse import Warehouse
@@ -25,19 +27,62 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
         for name in rule.attributes:
             if name not in CONTRACTS["profiles.customers"].columns:
                 raise _unknown("attribute", name, CONTRACTS["profiles.customers"].columns.keys())
-        if (rule.segment, rule.destination) in seen:
+        _check_mode(rule, settings)
+        _check_templates(rule)
+        if (rule.name, rule.destination) in seen:
             raise ConfigError(
-                f"{rule.segment} goes to {rule.destination} twice",
+                f"{rule.name} goes to {rule.destination} twice",
                 where=_WHERE,
                 mend="Keep one of the two rules",
             )
-        seen.add((rule.segment, rule.destination))
+        seen.add((rule.name, rule.destination))
 
 
 def check_destination(name: str, settings: Settings) -> None:
     """Refuse a destination that the settings do not have."""
     if name not in settings.platform.destinations:
         raise _unknown("destination", name, settings.platform.destinations.keys())
+
+
+def _check_mode(rule: ActivationRule, settings: Settings) -> None:
+    """Refuse what the destination cannot do."""
+    kind = settings.platform.destinations[rule.destination].type
+    modes = modes_of(kind)
+    if rule.mode in modes:
+        return
+    told = " or ".join(modes)
+    if rule.mode == "audience" and rule.audience is None:
+        mend = f"Add {told}: ... to the rule"
+    else:
+        mend = f"Write {told} instead"
+    raise ConfigError(
+        f"{rule.segment} to {rule.destination}: {kind} takes {told}, not {rule.mode}",
+        where=_WHERE,
+        mend=mend,
+    )
+
+
+def _check_templates(rule: ActivationRule) -> None:
+    """Refuse a template that is none, or that names what the rule does not send along."""
+    content = rule.message or rule.task
+    if content is None:
+        return
+    told = {*rule.attributes, *IDENTIFYING}
+    for key in ("subject", "text", "html"):
+        template = getattr(content, key)
+        if not template:
+            continue
+        place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"
+        try:
+            names = names_in(template)
+        except NotTold as error:
+            raise ConfigError(f"{place}: {error}", where=_WHERE, mend="Correct it") from None
+        for name in sorted(names - told):
+            raise ConfigError(
+                f"{place} asks for {name!r}, which the rule does not send along",
+                where=_WHERE,
+                mend=f"Add {name} to the rule's attributes, or correct the name",
+            )
 
 
 def payload_columns(rule: ActivationRule) -> list[str]:

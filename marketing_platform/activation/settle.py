@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from marketing_platform.activation.claims import Claim, Holder, close_batch, regroup
-from marketing_platform.destinations import Row
+from marketing_platform.activation.suppression import suppress
+from marketing_platform.destinations import Row, RowAnswer
 from marketing_platform.state import SETTLED_STATES, messages, writing
 
 
@@ -39,12 +40,14 @@ def settle(
     rows: Mapping[str, Outcome] | None = None,
     *,
     groups: Sequence[Sequence[Row]] = (),
+    notes: Mapping[str, RowAnswer] | None = None,
 ) -> tuple[Counter[str], list[Claim]]:
     """Settle the rows of a batch; gives the number of rows by state, and the batches of `groups`.
 
     `rows` names the rows that differ from `default`. Rows of `groups` stay in flight, each group in
     a batch of its own; one transaction does both, so that no crash leaves a batch with other rows
-    than it was sent with. A batch that another dispatcher has taken over is left to it.
+    than it was sent with. A batch that another dispatcher has taken over is left to it. `notes` are
+    answers with the destination's own id of a row, or a reason not to write to its person again.
     """
     with writing(engine) as connection:
         done: Counter[str] = Counter()
@@ -58,7 +61,39 @@ def settle(
             done[outcome.state] += _settle_keys(connection, claimed, outcome, keys, holder.now)
         for outcome in _exhausted_first(default) if default else ():
             done[outcome.state] += _settle_rest(connection, claimed, outcome, holder.now)
+        if notes:
+            _note(connection, claimed, notes, holder.now)
         return done, parts
+
+
+def _note(
+    connection: sa.Connection, claimed: Claim, notes: Mapping[str, RowAnswer], now: dt.datetime
+) -> None:
+    ids = [{"key": key, "id": row.vendor_id} for key, row in notes.items() if row.vendor_id]
+    if ids:
+        connection.execute(
+            sa.update(messages)
+            .where(messages.c.message_key == sa.bindparam("key"))
+            .values(vendor_id=sa.bindparam("id")),
+            ids,
+        )
+    for key, row in notes.items():
+        if row.suppresses is None:
+            continue
+        told = connection.execute(
+            sa.select(messages.c.customer_id, messages.c.channel).where(
+                messages.c.message_key == key, messages.c.channel.is_not(None)
+            )
+        ).first()
+        if told:
+            suppress(
+                connection,
+                [told.customer_id],
+                told.channel,
+                row.suppresses,
+                told_by=claimed.batch.destination,
+                now=now,
+            )
 
 
 def _settle_keys(

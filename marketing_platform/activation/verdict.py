@@ -18,11 +18,15 @@ _LONGEST_PAUSE_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a batch is settled: `rows` differ from `default`, `groups` are tried again at once."""
+    """How a batch is settled: `rows` differ from `default`, `groups` are tried again at once.
+
+    `notes` are the answers that say more of a row than its outcome.
+    """
 
     default: Outcome | None
     rows: Mapping[str, Outcome] = field(default_factory=dict)
     groups: Sequence[Sequence[Row]] = ()
+    notes: Mapping[str, RowAnswer] = field(default_factory=dict)
 
 
 def judge(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Verdict:
@@ -30,7 +34,7 @@ def judge(answer: Answer, claimed: Claim, destination: Destination, now: dt.date
     if answer.kind == "accepted":
         return _accepted(answer, claimed, destination, now)
     if answer.kind == "refused":
-        return _refused(answer, claimed)
+        return _refused(answer, claimed, destination, now)
     return Verdict(_later(answer, claimed, destination, now))
 
 
@@ -58,22 +62,39 @@ def _accepted(
     default = None
     if len(answer.rows) < len(claimed.batch.rows):
         default = _later(unnamed, claimed, destination, now)
-    return Verdict(default, {key: _of_row(row, answer) for key, row in answer.rows.items()})
+    rows = {
+        key: _of_row(row, answer, claimed, destination, now) for key, row in answer.rows.items()
+    }
+    return Verdict(default, rows, notes=_notes(answer))
 
 
-def _refused(answer: Answer, claimed: Claim) -> Verdict:
+def _refused(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Verdict:
     """The named rows are settled; if none is named, halving the batch finds the bad ones."""
     rows = claimed.batch.rows
     if answer.rows:
-        named = {key: _of_row(row, answer) for key, row in answer.rows.items()}
-        return Verdict(None, named, ([row for row in rows if row.key not in named],))
+        named = {
+            key: _of_row(row, answer, claimed, destination, now) for key, row in answer.rows.items()
+        }
+        left = [row for row in rows if row.key not in named]
+        return Verdict(None, named, (left,), _notes(answer))
     if len(rows) == 1:
         return Verdict(Outcome("failed", answer.reason))
     middle = len(rows) // 2
     return Verdict(None, groups=(rows[:middle], rows[middle:]))
 
 
-def _of_row(row: RowAnswer, answer: Answer) -> Outcome:
+def _notes(answer: Answer) -> dict[str, RowAnswer]:
+    return {k: row for k, row in answer.rows.items() if row.vendor_id or row.suppresses}
+
+
+def _of_row(
+    row: RowAnswer, answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime
+) -> Outcome:
+    if row.status in ("later", "unknown"):
+        doubtful = row.status == "unknown"
+        return _later(
+            Answer("retry", row.message, may_have_arrived=doubtful), claimed, destination, now
+        )
     if row.status == "error":
         return Outcome("failed", row.message or answer.reason or "refused without a reason")
     return Outcome("sent", "duplicate" if row.status == "duplicate" else None)

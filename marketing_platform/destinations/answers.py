@@ -1,4 +1,4 @@
-"""Reads a webhook's answer. The protocol is written down in docs/ledger.md."""
+"""What a vendor's answer over HTTP means, where its module has no better word."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any
 
 import httpx
 
-from marketing_platform.destinations.base import Answer, Batch, RowAnswer
+from marketing_platform.destinations.base import Answer
 
 _SHOWN = 300
 _TRY_AGAIN = frozenset({408, 425, 429, 503})
 _WRONG_ADDRESS = frozenset({404, 405, 410, 501})
-_STATUSES = frozenset({"ok", "duplicate", "error"})
+_WORDS = ("message", "error_description", "error", "detail", "title", "msg", "errors", "reason")
 
 
-def read_answer(response: httpx.Response, batch: Batch, now: dt.datetime) -> Answer:
-    """What a response means for the rows of `batch`."""
+def refusal(response: httpx.Response, now: dt.datetime) -> Answer:
+    """What an answer that is no success means for the batch."""
     status = response.status_code
-    if status < 300:
-        return _read_success(response, batch)
     said = f"{status} {vendor_words(response)}".strip()
+    wait = retry_after(response.headers.get("Retry-After"), now)
     if status in (401, 403):
-        return Answer("stop", f"refuses the credentials ({said})", is_counted=False)
+        return stop(f"refuses the credentials ({said})")
     if status in _WRONG_ADDRESS:
-        return Answer("stop", f"has no receiver at this URL ({said})", is_counted=False)
+        return stop(f"has no receiver at this URL ({said})")
     if status < 400:
-        return Answer(
-            "stop", f"redirects elsewhere ({status}); set its final URL", is_counted=False
-        )
+        return stop(f"redirects elsewhere ({status}); set its final URL")
     if status in _TRY_AGAIN:
-        wait = retry_after(response.headers.get("Retry-After"), now)
         return Answer("retry", said, wait_seconds=wait, is_counted=status != 429)
     if status >= 500:
-        wait = retry_after(response.headers.get("Retry-After"), now)
         return Answer("retry", said, wait_seconds=wait, may_have_arrived=True)
-    return Answer("refused", said, rows=_row_answers(_json(response), batch) or {})
+    return Answer("refused", said)
+
+
+def stop(reason: str) -> Answer:
+    """The destination cannot be used at all in this run."""
+    return Answer("stop", reason, is_counted=False)
 
 
 def retry_after(header: str | None, now: dt.datetime) -> float | None:
@@ -58,54 +58,38 @@ def retry_after(header: str | None, now: dt.datetime) -> float | None:
 
 def vendor_words(response: httpx.Response) -> str:
     """What the vendor said, in one short line."""
-    content = _json(response)
-    if isinstance(content, dict):
-        for name in ("message", "error", "detail", "title"):
-            if isinstance(content.get(name), str):
-                return _one_line(content[name])
-    if _is_page(response):
+    if words := _words(read_json(response)):
+        return one_line(words)
+    if is_page(response):
         return response.reason_phrase
-    return _one_line(response.text) or response.reason_phrase
+    return one_line(response.text) or response.reason_phrase
 
 
-def _read_success(response: httpx.Response, batch: Batch) -> Answer:
-    if _is_page(response):
-        # A login or proxy page answers 200 too, and has taken nothing.
-        return Answer("retry", "answers with a web page instead of a receiver's answer")
-    rows = _row_answers(_json(response), batch)
-    if rows is None:
-        return Answer("accepted")
-    if not rows and batch.rows:
-        return Answer("retry", "answers for none of the rows", may_have_arrived=True)
-    return Answer("accepted", rows=rows)
-
-
-def _row_answers(content: Any, batch: Batch) -> dict[str, RowAnswer] | None:
-    """The answers for rows of this batch; None if the answer does not speak of rows."""
-    results = content.get("results") if isinstance(content, dict) else None
-    if not isinstance(results, list):
-        return None
-    keys = {row.key for row in batch.rows}
-    return {
-        str(result["key"]): RowAnswer(result["status"], _one_line(str(result.get("message") or "")))
-        for result in results
-        if isinstance(result, Mapping)
-        and result.get("key") in keys
-        and result.get("status") in _STATUSES
-    }
-
-
-def _json(response: httpx.Response) -> Any:
+def read_json(response: httpx.Response) -> Any:
+    """The body as JSON; None where it is none."""
     try:
         return json.loads(response.content)
     except ValueError:
         return None
 
 
-def _is_page(response: httpx.Response) -> bool:
+def is_page(response: httpx.Response) -> bool:
+    """Whether the answer is a web page: a login or a proxy, which has taken nothing."""
     return "html" in response.headers.get("Content-Type", "").lower()
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text as one line of 300 characters at most."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
+
+
+def _words(content: Any) -> str:
+    """The words of an error body, which each vendor has elsewhere."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return _words(content[0]) if content else ""
+    if isinstance(content, Mapping):
+        return next((text for name in _WORDS if (text := _words(content.get(name)))), "")
+    return ""

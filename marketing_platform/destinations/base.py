@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
-RowStatus = Literal["ok", "duplicate", "error"]
+from marketing_platform.settings import ActivationRule, Mode
+
+IDENTIFYING = ("customer_id", "source_contact_id")
+"""What every payload has besides the attributes of its rule."""
+
+RowStatus = Literal["ok", "duplicate", "error", "later", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class RowAnswer:
-    """What the destination said of one row."""
+    """What the destination said of one row.
+
+    `later` is a row that was certainly not acted on and may be tried again, `unknown` one that may
+    have been. `vendor_id` is the destination's own id of what it made of the row, by which it tells
+    of it later; `suppresses` why this person must not be written to on this channel any more.
+    """
 
     status: RowStatus
     message: str = ""
+    vendor_id: str | None = None
+    suppresses: Literal["unsubscribed", "hard_bounce"] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +74,19 @@ class Answer:
     is_counted: bool = True
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a destination stands in a shop: its rules by their names, and a folder of its own."""
+
+    rules: Mapping[str, ActivationRule] = field(default_factory=dict)
+    folder: Path = Path()
+
+
 class Destination(Protocol):
     """A place that messages are sent to. Its limits are plain attributes."""
 
+    # What a rule may ask of it.
+    modes: ClassVar[tuple[Mode, ...]]
     name: str
     batch_size: int
     concurrency: int
@@ -77,6 +100,10 @@ class Destination(Protocol):
 
     async def send(self, batch: Batch) -> Answer:
         """Hand over a batch once. Trouble is an answer, not an exception."""
+        ...
+
+    def preview(self, batch: Batch) -> str:
+        """What would be handed over first, for a person; no secret is in it."""
         ...
 
     def missing(self) -> Sequence[str]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from marketing_platform.destinations.base import Destination
-from marketing_platform.destinations.files import Files
-from marketing_platform.destinations.webhook import Webhook
-from marketing_platform.settings import FilesDestination, Settings
+import importlib
+from typing import Any
 
-IDENTIFYING = ("customer_id", "source_contact_id")
+from marketing_platform.destinations.base import Destination, Place
+from marketing_platform.settings import Mode, Settings
 
 
 def make_destination(name: str, settings: Settings) -> Destination:
     """The destination `name` of `config/platform.yaml`."""
     declared = settings.platform.destinations[name]
-    if isinstance(declared, FilesDestination):
-        return Files(name, declared, settings.feeds_dir, feed_columns(name, settings))
-    return Webhook(name, declared)
+    rules = {rule.name: rule for rule in settings.platform.activations if rule.destination == name}
+    place = Place(rules, settings.feeds_dir / name)
+    made: Destination = _module(declared.type).DESTINATION(name, declared, place)
+    return made
 
 
-def feed_columns(name: str, settings: Settings) -> dict[str, list[str]]:
-    """The columns of each audience that goes to the destination `name`."""
-    return {
-        rule.segment: list(dict.fromkeys((*IDENTIFYING, *rule.attributes)))
-        for rule in settings.platform.activations
-        if rule.destination == name
-    }
+def modes_of(kind: str) -> tuple[Mode, ...]:
+    """What a rule may ask of a type of destination."""
+    modes: tuple[Mode, ...] = _module(kind).DESTINATION.modes
+    return modes
+
+
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"marketing_platform.destinations.vendors.{kind}")

@@ -53,6 +53,13 @@ days_until as (
         ) as anniversary_in_days
     from coming
     group by customer_id
+),
+fakes as (
+    select distinct m.customer_id, t.email
+    from identity.identifiers as i
+    inner join core.contacts as t on i.contact_id = t.contact_id
+    inner join identity.contact_customers as m on i.contact_id = m.contact_id
+    where i.kind = 'email' and i.unused_reason in ('obvious fake', 'disposable domain')
 )
 select
     c.customer_id,
@@ -90,6 +97,8 @@ select
     c.source_count,
     -- Agreed to e-mail everywhere it was asked; null where never.
     c.has_email_consent,
+    -- The e-mail is an obvious fake, or of a domain that throws mail away.
+    x.customer_id is not null as has_fake_email,
     -- Agreed to text messages everywhere it was asked; null where never.
     c.has_sms_consent,
     -- First known moment.
@@ -184,6 +193,11 @@ select
     e.last_message_at,
     coalesce(e.email_soft_bounced_90d_count, 0) as email_soft_bounced_90d_count,
     coalesce(e.has_email_bounced_hard, false) as has_email_bounced_hard,
+    coalesce(e.has_email_complained, false) as has_email_complained,
+    coalesce(e.has_email_unsubscribed, false) as has_email_unsubscribed,
+    coalesce(e.has_sms_unsubscribed, false) as has_sms_unsubscribed,
+    coalesce(e.message_1d_count, 0) as message_1d_count,
+    coalesce(e.message_7d_count, 0) as message_7d_count,
     q.first_touch_at,
     q.first_touch_source,
     q.first_touch_medium,
@@ -210,4 +224,5 @@ left join profiles.carts as o on c.customer_id = o.customer_id
 left join profiles.engagement as e on c.customer_id = e.customer_id
 left join profiles.acquisition as q on c.customer_id = q.customer_id
 left join profiles.service as s on c.customer_id = s.customer_id
+left join fakes as x on c.customer_id = x.customer_id and c.email = x.email
 where c.created_at is null or c.created_at <= k.as_of

@@ -100,7 +100,38 @@ select
     -- An e-mail came back for good.
     coalesce(
         bool_or(e.channel = 'email' and e.engagement = 'bounced' and e.bounce_type = 'hard'), false
-    ) as has_email_bounced_hard
+    ) as has_email_bounced_hard,
+    -- Called an e-mail spam.
+    coalesce(bool_or(e.channel = 'email' and e.engagement = 'complained'), false)
+        as has_email_complained,
+    -- Left the e-mails, and has not come back since.
+    coalesce(
+        max(e.occurred_at) filter (where e.channel = 'email' and e.engagement = 'unsubscribed')
+        >= coalesce(
+            max(e.occurred_at)
+                filter (where e.channel = 'email' and e.engagement = 'resubscribed'),
+            timestamp '1970-01-01 00:00:00'
+        ),
+        false
+    ) as has_email_unsubscribed,
+    -- Answered a text message with STOP or left them, and has not come back since.
+    coalesce(
+        max(e.occurred_at)
+            filter (where e.channel = 'sms' and e.engagement in ('unsubscribed', 'replied_stop'))
+        >= coalesce(
+            max(e.occurred_at) filter (where e.channel = 'sms' and e.engagement = 'resubscribed'),
+            timestamp '1970-01-01 00:00:00'
+        ),
+        false
+    ) as has_sms_unsubscribed,
+    -- Messages on any channel today.
+    count(distinct coalesce(e.source_message_id, e.engagement_id))
+        filter (where e.engagement in ('sent', 'delivered') and e.days_ago < 1)
+        as message_1d_count,
+    -- Messages on any channel in the last 7 days.
+    count(distinct coalesce(e.source_message_id, e.engagement_id))
+        filter (where e.engagement in ('sent', 'delivered') and e.days_ago < 7)
+        as message_7d_count
 from known as e
 left join taken as t on e.customer_id = t.customer_id
 group by e.customer_id

@@ -21,6 +21,7 @@ from marketing_platform.sources.secrets import mask
 _PASSING = frozenset({408, 425, 429})
 _LEEWAY_SECONDS = 60
 _LONGEST_MESSAGE = 300
+_TIMEOUT_SECONDS = 30
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
@@ -57,6 +58,17 @@ class TokenAuth(httpx.Auth):
             fresh = yield from self._valid(refused=used)
             request.headers["Authorization"] = f"Bearer {fresh}"
             yield request
+
+    def bearer(self, refused: str | None = None) -> str:
+        """A token that has not expired and is not the one refused, asked for where needed."""
+        flow = self._valid(refused)
+        with httpx.Client(timeout=_TIMEOUT_SECONDS) as http:
+            try:
+                request = next(flow)
+                while True:
+                    request = flow.send(http.send(request))
+            except StopIteration as done:
+                return str(done.value)
 
     def _valid(self, refused: str | None) -> Generator[httpx.Request, httpx.Response, str]:
         """A token that has not expired and is not the one refused."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from marketing_platform.destinations.vendors.webhook import WebhookDestination
 from marketing_platform.settings import (
     ActivationRule,
-    FilesDestination,
+    DestinationSettings,
     Limits,
     Platform,
     Settings,
-    WebhookDestination,
 )
 from marketing_platform.warehouse import Warehouse
 
@@ -109,7 +109,7 @@ class SmallShop:
 
 def small_settings(
     folder: Path,
-    destinations: dict[str, WebhookDestination | FilesDestination],
+    destinations: Mapping[str, DestinationSettings],
     *,
     rules: Iterable[ActivationRule] | None = None,
     **limits: Any,
@@ -123,7 +123,9 @@ def small_settings(
             for name in destinations
         )
     )
-    platform = Platform(destinations=destinations, activations=chosen, limits=Limits(**limits))
+    platform = Platform(
+        destinations=dict(destinations), activations=chosen, limits=Limits(**limits)
+    )
     return Settings(
         config_dir=folder,
         data_dir=folder / "data",

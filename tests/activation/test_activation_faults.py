@@ -25,9 +25,10 @@ from marketing_platform.activation import (
 )
 from marketing_platform.demo.receiver import Fault, Receiver
 from marketing_platform.destinations import Answer, Batch
-from marketing_platform.destinations.webhook import Webhook
+from marketing_platform.destinations.vendors.files import FilesDestination
+from marketing_platform.destinations.vendors.webhook import Webhook
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import FilesDestination, Settings, parse_platform
+from marketing_platform.settings import Settings, parse_platform
 from marketing_platform.state import messages, reading, utc_now
 
 
@@ -441,5 +442,5 @@ def test_a_secret_appears_nowhere(
     ]
     for text in told:
         assert token not in text
-    assert "[hidden]" in everything
+    assert "***" in everything
     assert "path-secret" not in "".join(told)

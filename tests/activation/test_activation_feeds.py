@@ -13,7 +13,8 @@ from small_shop import SEGMENT, SmallShop, small_settings
 from marketing_platform.activation import activate, conservation, dispatch, ledger_sums, plan_all
 from marketing_platform.activation.claims import Holder, claim
 from marketing_platform.destinations import make_destination
-from marketing_platform.settings import FilesDestination, Settings
+from marketing_platform.destinations.vendors.files import FilesDestination
+from marketing_platform.settings import Settings
 from marketing_platform.state import utc_now
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from marketing_platform.destinations.base import Batch, Row
-from marketing_platform.destinations.files import Files, cell, replace_file
+from marketing_platform.destinations.base import Batch, Place, Row
+from marketing_platform.destinations.store import replace_file
+from marketing_platform.destinations.vendors.files import Files, FilesDestination, cell
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import FilesDestination
+from marketing_platform.settings import ActivationRule
 
-COLUMNS = {"winback": ["customer_id", "email", "first_name"]}
+RULE = ActivationRule(segment="winback", destination="feed", attributes=("email", "first_name"))
 
 
 def row(customer_id: str, **values: Any) -> Row:
@@ -24,24 +25,24 @@ def row(customer_id: str, **values: Any) -> Row:
 
 def write(folder: Path, rows: list[Row], kind: str = "csv") -> Path:
     declared = FilesDestination.model_validate({"type": "files", "format": kind})
-    files = Files("feed", declared, folder, COLUMNS)
+    files = Files("feed", declared, Place({"winback": RULE}, folder / "feed"))
     answer = asyncio.run(files.send(Batch("b", "feed", "winback", rows)))
     assert answer.kind == "accepted"
-    return files.path("winback")
+    return folder / "feed" / files.file_name("winback")
 
 
 def test_a_csv_feed_has_a_header_and_the_columns_of_the_rule(tmp_path: Path) -> None:
     path = write(tmp_path, [row("ada", email="a@x.example", first_name='A "B", C\nD'), row("bob")])
     with path.open(newline="", encoding="utf-8") as lines:
         assert list(csv.reader(lines)) == [
-            ["customer_id", "email", "first_name"],
-            ["ada", "a@x.example", 'A "B", C\nD'],
-            ["bob", "", ""],
+            ["customer_id", "source_contact_id", "email", "first_name"],
+            ["ada", "", "a@x.example", 'A "B", C\nD'],
+            ["bob", "", "", ""],
         ]
 
 
 def test_an_empty_audience_is_a_feed_with_a_header_only(tmp_path: Path) -> None:
-    assert write(tmp_path, []).read_text() == "customer_id,email,first_name\n"
+    assert write(tmp_path, []).read_text() == "customer_id,source_contact_id,email,first_name\n"
 
 
 def test_a_json_lines_feed_has_a_row_a_line(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_answer_and_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "feed").write_text("in the way")
-    files = Files("feed", FilesDestination(type="files"), tmp_path, COLUMNS)
+    files = Files("feed", FilesDestination(type="files"), Place(folder=tmp_path / "feed"))
     answer = asyncio.run(files.send(Batch("b", "feed", "winback", [])))
     assert answer.kind == "retry"
     assert "cannot write" in answer.reason
@@ -105,6 +106,6 @@ def test_a_folder_that_cannot_be_written_is_an_answer_and_not_a_crash(tmp_path: 
 
 @pytest.mark.parametrize("audience", ["../escape", "a/b", "", ".hidden"])
 def test_a_segment_name_cannot_leave_the_folder(tmp_path: Path, audience: str) -> None:
-    files = Files("feed", FilesDestination(type="files"), tmp_path, {})
+    files = Files("feed", FilesDestination(type="files"), Place(folder=tmp_path / "feed"))
     with pytest.raises(ConfigError, match="cannot be the name of a file"):
-        files.path(audience)
+        files.file_name(audience)

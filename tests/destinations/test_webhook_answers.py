@@ -10,10 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from marketing_platform.destinations.answers import read_answer, retry_after
+from marketing_platform.destinations.answers import retry_after
 from marketing_platform.destinations.base import Batch, Row, RowAnswer
-from marketing_platform.destinations.webhook import Webhook, request_body
-from marketing_platform.settings import WebhookDestination
+from marketing_platform.destinations.vendors.webhook import (
+    Webhook,
+    WebhookDestination,
+    read_answer,
+    request_body,
+)
 
 NOW = dt.datetime(2025, 6, 1, 12, 0, tzinfo=dt.UTC)
 BATCH = Batch(

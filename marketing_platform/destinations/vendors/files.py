@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import json
-import os
 import re
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TextIO
 
-from marketing_platform.destinations.base import Answer, Batch, Row
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.base import IDENTIFYING, Answer, Batch, Place, Row
+from marketing_platform.destinations.store import StoreError, open_store
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import FilesDestination
+from marketing_platform.settings import DestinationSettings, Mode
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 # A spreadsheet runs a cell that begins with one of these as a formula.
@@ -27,9 +28,22 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]\d+(\.\d+)?\Z")
 
 
+class FilesDestination(DestinationSettings):
+    """CSV or JSON-lines feeds, replaced atomically.
+
+    `folder` is a folder, or a bucket's URL (`s3://`, `gs://`, `az://`). Its credentials come from
+    where the cloud's own tools look for them, or from `store`, the options of obstore.
+    """
+
+    folder: str | None = None
+    store: dict[str, SecretStr] = Field(default_factory=dict)
+    format: Literal["csv", "jsonl"] = "csv"
+
+
 class Files:
     """A folder of feeds, one file an audience; `columns` gives the columns of each audience."""
 
+    modes: ClassVar[tuple[Mode, ...]] = ("audience",)
     batch_size = 10_000_000
     concurrency = 1
     is_idempotent = True
@@ -39,76 +53,50 @@ class Files:
     max_wait_seconds = 0.0
     max_attempts = 1_000_000
 
-    def __init__(
-        self,
-        name: str,
-        settings: FilesDestination,
-        folder: Path,
-        columns: Mapping[str, Sequence[str]],
-    ) -> None:
+    def __init__(self, name: str, settings: FilesDestination, place: Place) -> None:
         self.name = name
-        self.folder = settings.folder or folder / name
         self._format = settings.format
-        self._columns = columns
+        told = {option: value.get_secret_value() for option, value in settings.store.items()}
+        self._store = open_store(settings.folder or str(place.folder), told)
+        self._columns = {
+            audience: list(dict.fromkeys((*IDENTIFYING, *rule.attributes)))
+            for audience, rule in place.rules.items()
+        }
 
-    def path(self, audience: str) -> Path:
-        """The file of an audience."""
+    def file_name(self, audience: str) -> str:
+        """The name of the file of an audience."""
         if not _PLAIN_NAME.match(audience):
             raise ConfigError(f"the segment name {audience!r} cannot be the name of a file")
-        return self.folder / f"{audience}.{self._format}"
+        return f"{audience}.{self._format}"
 
     async def send(self, batch: Batch) -> Answer:
         """Replace the audience's file by the rows of the batch."""
+        name = self.file_name(batch.audience)
         try:
-            await asyncio.to_thread(self._write, batch)
-        except OSError as error:
-            reason = f"cannot write {self.path(batch.audience)}: {error.strerror or error}"
-            return Answer("retry", reason)
+            await asyncio.to_thread(self._store.replace, name, lambda out: self._write(out, batch))
+        except StoreError as error:
+            return Answer("retry", f"cannot write {self._store.shown(name)}: {error}")
         return Answer("accepted")
+
+    def preview(self, batch: Batch) -> str:
+        """The rows as they would stand in the file."""
+        out = io.StringIO()
+        self._write(out, batch)
+        return f"{self._store.shown(self.file_name(batch.audience))}\n{out.getvalue()}".rstrip()
 
     def missing(self) -> list[str]:
         """The audiences of the rules that have no file: new ones without members, or deleted."""
-        return [audience for audience in self._columns if not self.path(audience).exists()]
+        return [a for a in self._columns if not self._store.has(self.file_name(a))]
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, out: TextIO, batch: Batch) -> None:
         if self._format == "jsonl":
-            replace_file(self.path(batch.audience), lambda out: _write_lines(out, batch.rows))
+            _write_lines(out, batch.rows)
             return
         columns = self._columns.get(batch.audience) or _columns_of(batch.rows)
-        replace_file(self.path(batch.audience), lambda out: _write_csv(out, batch.rows, columns))
-
-
-def replace_file(path: Path, write: Callable[[TextIO], None]) -> None:
-    """Write a file beside `path`, bring it to the disk, and put it in the place of `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # What a killed process left behind; only one process writes an audience at a time.
-    for old in path.parent.glob(f".{path.name}.*.part"):
-        old.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as out:  # noqa: PTH123 - a handle
-            write(out)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).chmod(0o640)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the new name to the disk too; not every system lets a folder be opened."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _write_csv(out, batch.rows, columns)
 
 
 def _write_csv(out: TextIO, rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -140,3 +128,7 @@ def _columns_of(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         names.update(dict.fromkeys(row.payload))
     return list(names)
+
+
+SETTINGS = FilesDestination
+DESTINATION = Files

@@ -1,0 +1,144 @@
+"""Who must not be written to, whatever a segment says, as the state database knows it.
+
+What sources tell (consent, bounces, complaints) stands in the profiles; here is what people said to
+us, what destinations answered, and how often somebody was written to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Literal
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from marketing_platform.activation.diff import Reach
+from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
+from marketing_platform.state import messages, reading, suppressions, utc_now, writing
+
+Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
+FATIGUE = "fatigue"
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+
+
+def reach_of(
+    engine: sa.Engine, rule: ActivationRule, destination: DestinationSettings, fatigue: Fatigue
+) -> Reach:
+    """Whom a rule may reach at a destination, as of now."""
+    now = utc_now()
+    # An event starts a flow that writes to the person, where the destination has a channel.
+    reaches = rule.mode in ("message", "event") and destination.reaches_by is not None
+    found = _suppressed(engine, destination.reaches_by)
+    if reaches:
+        tired = [(customer, FATIGUE) for customer in _fatigued(engine, fatigue, now)]
+        found = {**dict(tired), **found}
+    schema = {"customer_id": pl.String, "reason": pl.String}
+    frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
+    since = now - dt.timedelta(days=rule.repeat_after_days)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since)
+
+
+def suppress(
+    connection: sa.Connection,
+    customers: Iterable[str],
+    channel: Channel | Literal["all"],
+    reason: Reason,
+    *,
+    told_by: str,
+    now: dt.datetime,
+) -> None:
+    """Remember that people must not be written to; what was known before stays."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    rows = [
+        {
+            "customer_id": customer,
+            "channel": channel,
+            "reason": reason,
+            "created_at": now,
+            "told_by": told_by,
+        }
+        for customer in customers
+    ]
+    if rows:
+        connection.execute(make(suppressions).on_conflict_do_nothing(), rows)
+
+
+def forget_suppression(engine: sa.Engine, customer: str, channel: str) -> bool:
+    """Take a suppression back; false if there was none."""
+    with writing(engine) as connection:
+        gone = connection.execute(
+            sa.delete(suppressions).where(
+                suppressions.c.customer_id == customer, suppressions.c.channel == channel
+            )
+        )
+        return bool(gone.rowcount)
+
+
+def is_suppressed() -> sa.ColumnElement[bool]:
+    """Whether the person of a message must not be reached by its channel."""
+    return _reasons().exists()
+
+
+def reason_now() -> sa.ScalarSelect[str]:
+    """Why the person of a message must not be reached by its channel."""
+    # One of several; erasure before all else.
+    first = sa.func.min(sa.case((suppressions.c.reason == "erased", "a"), else_="b"))
+    told = _reasons().group_by(suppressions.c.reason).order_by(first, suppressions.c.reason)
+    return told.limit(1).scalar_subquery()
+
+
+def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
+    """Whether the person of a message was written to as often as they may be."""
+    other = messages.alias("other")
+    return sa.or_(
+        *(
+            sa.select(sa.func.count())
+            .where(
+                other.c.customer_id == messages.c.customer_id, *_was_reached(other, now - length)
+            )
+            .scalar_subquery()
+            >= most
+            for length, most in ((DAY, fatigue.per_day), (WEEK, fatigue.per_week))
+        )
+    )
+
+
+def _reasons() -> sa.Select[tuple[str]]:
+    return sa.select(suppressions.c.reason).where(
+        suppressions.c.customer_id == messages.c.customer_id,
+        sa.or_(suppressions.c.channel == "all", suppressions.c.channel == messages.c.channel),
+    )
+
+
+def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
+    """Why each suppressed person must not be reached by a channel; erasure before all else."""
+    of_channel = suppressions.c.channel.in_([channel or "all", "all"])
+    statement = sa.select(suppressions.c.customer_id, suppressions.c.reason).where(of_channel)
+    with reading(engine) as connection:
+        rows = connection.execute(statement.order_by(suppressions.c.reason.desc())).all()
+    found = {row.customer_id: row.reason for row in rows}
+    return found | {row.customer_id: row.reason for row in rows if row.reason == "erased"}
+
+
+def _fatigued(engine: sa.Engine, fatigue: Fatigue, now: dt.datetime) -> list[str]:
+    statement = sa.union(
+        *(
+            sa.select(messages.c.customer_id)
+            .where(*_was_reached(messages, now - length))
+            .group_by(messages.c.customer_id)
+            .having(sa.func.count() >= most)
+            for length, most in ((DAY, fatigue.per_day), (WEEK, fatigue.per_week))
+        )
+    )
+    with reading(engine) as connection:
+        return [row.customer_id for row in connection.execute(statement)]
+
+
+def _was_reached(table: sa.FromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
+    """The rows that have written to somebody since, may have, or are about to."""
+    sent = sa.and_(
+        sa.or_(table.c.state == "sent", table.c.may_have_arrived), table.c.settled_at > since
+    )
+    return [table.c.reaches_person, sa.or_(table.c.state == "in_flight", sent)]

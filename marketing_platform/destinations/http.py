@@ -1,0 +1,358 @@
+"""What all vendors over HTTP share: the calls of a batch, their pace, and what goes wrong.
+
+A vendor's module says which calls a batch takes (`exchange`, a generator that is sent each
+response) and reads from the responses what became of each row. It does no I/O itself, so that its
+requests can be shown before they are sent, and checked against the vendor's own description.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import socket
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import pyrate_limiter
+from pydantic import Field, SecretStr, field_validator
+
+from marketing_platform.destinations.answers import is_page, refusal, stop
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.errors import SourceError
+from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
+from marketing_platform.sources.oauth import TokenAuth
+from marketing_platform.sources.secrets import mask, secrets_of
+from marketing_platform.state import utc_now
+
+_Thing = TypeVar("_Thing")
+Rows = Mapping[str, RowAnswer]
+"""What became of the rows of a batch, by key; empty where all were taken."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `path` is relative to the base URL; at most one of the bodies is given.
+
+    Responses of 2xx and of the statuses in `reads` go back to the vendor's module, any other ends
+    the batch.
+    """
+
+    path: str
+    json: Any = None
+    method: str = "POST"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A wait between two calls, for a vendor that works on a job."""
+
+    seconds: float
+
+
+Exchange = Generator[Call | Pause, httpx.Response, Rows]
+
+
+class Unusual(Exception):  # noqa: N818 - not an error
+    """What a vendor's module makes of a response, where it is not what became of the rows."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+class HttpSettings(DestinationSettings):
+    """The settings that all vendors over HTTP have."""
+
+    # Another host of the vendor (a region), or a stand-in. Some put a secret into the path.
+    base_url: str = Field(default="", repr=False)
+    batch_size: int = Field(default=1, ge=1)
+    # Batches under way at the same time.
+    concurrency: int = Field(default=4, ge=1, le=64)
+    timeout_seconds: float = Field(default=10.0, gt=0)
+    # Calls for one batch within a run, the pause before the second (it doubles from there), and the
+    # longest pause that a run obeys; a vendor that asks for more is left for a later run.
+    calls_per_run: int = Field(default=4, ge=1, le=20)
+    retry_seconds: float = Field(default=0.5, ge=0)
+    max_wait_seconds: float = Field(default=15.0, ge=0, le=60)
+    # Runs in which a row is tried before it counts as failed.
+    max_attempts: int = Field(default=10, ge=1)
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_url(cls, url: str) -> str:
+        return checked_url(url) if url else url
+
+
+def checked_url(url: str) -> str:
+    """The URL, which must be of HTTP and without a password."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or any(character.isspace() for character in url):
+        raise ValueError("not an http(s) URL")
+    if "@" in parts.netloc:
+        raise ValueError("a user name or password does not belong in the URL; use token")
+    return url
+
+
+class HttpDestination(ABC):
+    """A vendor over HTTP. No secret appears in any text that it gives out."""
+
+    modes: ClassVar[tuple[Mode, ...]] = ("audience",)
+    # What the vendor lets be repeated without harm: it knows a row again, or sets what is set.
+    repeatable: ClassVar[tuple[Mode, ...]] = ("audience", "event", "message", "task")
+    # The vendor's published limits: so many calls in so many seconds.
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ()
+    # Whether a batch of a rule that the settings no longer have can be sent all the same.
+    needs_rule: ClassVar[bool] = True
+    is_full_feed = False
+
+    def __init__(self, name: str, settings: HttpSettings, place: Place) -> None:
+        self.name = name
+        self.rules = place.rules
+        self.batch_size = settings.batch_size
+        self.concurrency = settings.concurrency
+        self.calls_per_run = settings.calls_per_run
+        self.retry_seconds = settings.retry_seconds
+        self.max_wait_seconds = settings.max_wait_seconds
+        self.max_attempts = settings.max_attempts
+        self.is_idempotent = all(rule.mode in self.repeatable for rule in place.rules.values())
+        self._common = settings
+        self._secrets = secrets_of(settings)
+        self._client: httpx.AsyncClient | None = None
+        self._limiters: list[pyrate_limiter.Limiter] = []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    @abstractmethod
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """The calls of a batch, one after the other; what became of each row at the end.
+
+        It is run again from the start where a call failed and may be repeated.
+        """
+
+    @property
+    def base_url(self) -> str:
+        """Where the paths of calls begin."""
+        return self._common.base_url
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers of every call, with what authorises it."""
+        return {}
+
+    def token_auth(self) -> TokenAuth | None:
+        """Where bearer tokens come from, for a vendor that gives them by OAuth 2."""
+        return None
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """What a response means that only this vendor gives so; None where nothing is special."""
+        return None
+
+    async def send(self, batch: Batch) -> Answer:
+        """Make the calls of a batch once; whatever happens becomes an answer."""
+        limit = self._common.timeout_seconds
+        try:
+            if not all(_fits_a_header(value) for value in self.headers().values()):
+                return stop("its token has characters that a header cannot carry")
+            answer = await self._run(batch)
+        except Unusual as unusual:
+            answer = unusual.answer
+        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
+            reason = f"no answer within {limit:g} seconds"
+            answer = Answer("retry", reason, may_have_arrived=True)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            answer = stop("its URL cannot be used; correct it")
+        except httpx.RequestError as error:
+            answer = self._trouble(error)
+        except SourceError as error:
+            answer = stop(str(error))
+        return self._without_secrets(answer)
+
+    def preview(self, batch: Batch) -> str:
+        """The first request of a batch, as text."""
+        exchange = self.exchange(batch, self._rule(batch))
+        try:
+            call = next(exchange)
+        except StopIteration as done:
+            return "\n".join(f"{key}: {row.message}" for key, row in (done.value or {}).items())
+        finally:
+            exchange.close()
+        assert isinstance(call, Call)  # noqa: S101 - nobody waits before the first call
+        request = httpx.AsyncClient(base_url=self.base_url).build_request(**_arguments(call))
+        body = request.content.decode(errors="replace")
+        return mask(f"{request.method} {request.url}\n{body}".rstrip(), self._secrets)
+
+    def missing(self) -> tuple[str, ...]:
+        """Nothing: the vendor keeps its own."""
+        return ()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client:
+            await self._client.aclose()
+            self._client = None
+        for limiter in self._limiters:
+            limiter.close()
+        self._limiters = []
+
+    def _rule(self, batch: Batch) -> ActivationRule:
+        rule = self.rules.get(batch.audience)
+        if rule is None and self.needs_rule:
+            told = f"the settings have no rule for {batch.audience} any more"
+            raise Unusual(Answer("refused", told, rows=errors(batch.rows, told)))
+        return rule or ActivationRule(segment=batch.audience, destination=self.name)
+
+    async def _run(self, batch: Batch) -> Answer:
+        exchange = self.exchange(batch, self._rule(batch))
+        try:
+            step = next(exchange)
+            while True:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                    step = next(exchange)
+                    continue
+                response = await self._perform(step)
+                if special := self.judge(response, batch):
+                    return special
+                if not (response.is_success or response.status_code in step.reads):
+                    return refusal(response, utc_now())
+                if is_page(response):
+                    # A login or proxy page answers 200 too, and has taken nothing.
+                    return Answer("retry", "answers with a web page instead of a receiver's answer")
+                step = exchange.send(response)
+        except StopIteration as done:
+            return Answer("accepted", rows=done.value or {})
+        finally:
+            exchange.close()
+
+    async def _perform(self, call: Call) -> httpx.Response:
+        client = self._open()
+        for limiter in self._limiters:
+            await limiter.try_acquire_async(self.name)
+        auth = self.token_auth()
+        refused: str | None = None
+        while True:
+            request = client.build_request(**_arguments(call))
+            if auth:
+                token = await asyncio.to_thread(auth.bearer, refused)
+                request.headers["Authorization"] = f"Bearer {token}"
+            # The limit of httpx is for each read; a receiver that drips bytes must end as well.
+            async with asyncio.timeout(2 * self._common.timeout_seconds):
+                response = await client.send(request)
+            if not auth or response.status_code != 401 or refused:
+                return response
+            refused = token
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            # At INFO it logs whole URLs, and some vendors put a secret into the path.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
+            headers = {"User-Agent": "marketing-platform", **self.headers()}
+            self._client = httpx.AsyncClient(
+                base_url=self.base_url, headers=headers, timeout=self._common.timeout_seconds
+            )
+            self._limiters = [_limiter(count, seconds) for count, seconds in self.rates]
+        return self._client
+
+    def _trouble(self, error: httpx.RequestError) -> Answer:
+        cause = _root(error)
+        host = httpx.URL(self.base_url).host
+        if isinstance(cause, socket.gaierror):
+            return stop(f"the host {host} does not resolve")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return stop(f"the certificate of {host} is not trusted")
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            return Answer("retry", f"no connection to {host}")
+        return Answer("retry", f"{host} dropped the connection", may_have_arrived=True)
+
+    def _without_secrets(self, answer: Answer) -> Answer:
+        """The same answer; a vendor that repeats a secret does not bring it into the ledger."""
+        if not self._secrets:
+            return answer
+        rows = {
+            key: replace(row, message=mask(row.message, self._secrets))
+            for key, row in answer.rows.items()
+        }
+        return replace(answer, reason=mask(answer.reason, self._secrets), rows=rows)
+
+
+def plain(secret: SecretStr | None) -> str:
+    """The secret itself; empty where there is none."""
+    return secret.get_secret_value() if secret else ""
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP Basic."""
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
+
+
+def errors(rows: Sequence[Row], message: str) -> dict[str, RowAnswer]:
+    """The same error for all of these rows."""
+    return {row.key: RowAnswer("error", message) for row in rows}
+
+
+def complete(rows: Sequence[Row], told: Rows) -> Rows:
+    """An answer for every row: those that are not named in `told` were taken."""
+    return {row.key: told.get(row.key, RowAnswer("ok")) for row in rows} if told else {}
+
+
+def in_parts(things: Sequence[_Thing], size: int) -> list[Sequence[_Thing]]:
+    """Things in their order, in parts of at most `size`."""
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+def dump(content: Any) -> bytes:
+    """JSON without blanks; the same content gives the same bytes."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if call.json is not None:
+        body = {"content": dump(call.json)}
+    elif call.form is not None:
+        body = {"data": dict(call.form)}
+    elif call.content is not None:
+        body = {"content": call.content}
+    kind = {"Content-Type": "application/json"} if call.json is not None else {}
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": dict(call.params) or None,
+        "headers": {**kind, **call.headers},
+        **body,
+    }
+
+
+def _limiter(count: int, seconds: float) -> pyrate_limiter.Limiter:
+    rate = pyrate_limiter.Rate(count, max(1, round(seconds * 1000)))
+    return pyrate_limiter.Limiter(
+        pyrate_limiter.StateBucket([rate], algorithm=pyrate_limiter.TokenBucket())
+    )
+
+
+def _fits_a_header(value: str) -> bool:
+    return value.isascii() and (value.isprintable() or not value)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause: httpx wraps what httpcore wraps what the socket said."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error

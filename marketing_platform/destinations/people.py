@@ -1,0 +1,123 @@
+"""How a person's attributes are told to vendors: under their names, hashed, or in a template."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from marketing_platform.destinations.base import IDENTIFYING, Row
+
+_PLAIN = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+_HTML = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
+
+
+class NotTold(Exception):  # noqa: N818 - not an error of the program
+    """A row cannot be told to this vendor, and why."""
+
+
+def split(row: Row, standard: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The attributes that the vendor has a field of its own for, under its names, and the rest."""
+    theirs = {standard[n]: value for n, value in row.payload.items() if n in standard}
+    rest = {
+        name: value
+        for name, value in row.payload.items()
+        if name not in standard and name not in IDENTIFYING
+    }
+    return theirs, rest
+
+
+def known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those that are not known."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def flag_name(segment: str) -> str:
+    """The property by which a vendor without lists knows who is in a segment."""
+    return f"segment_{segment}"
+
+
+def text(row: Row, name: str) -> str:
+    """An attribute as text; empty where it is not known."""
+    value = row.payload.get(name)
+    return "" if value is None else str(value)
+
+
+def render(template: str | None, row: Row, *, is_html: bool = False) -> str:
+    """A template filled in once: what stands in a value is text, whatever it looks like.
+
+    Raises NotTold where it names what is not there, or does what templates may not.
+    """
+    if not template:
+        return ""
+    try:
+        return str(_compiled(template, is_html).render(dict(row.payload)))
+    except TemplateError as error:
+        raise NotTold(f"the template cannot be filled in: {error.message}") from None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise NotTold(f"the template cannot be filled in: {error}") from None
+
+
+def names_in(template: str) -> frozenset[str]:
+    """The attributes that a template asks for. Raises NotTold where it is no template."""
+    try:
+        return frozenset(meta.find_undeclared_variables(_PLAIN.parse(template)))
+    except TemplateError as error:
+        raise NotTold(f"not a template: {error.message}") from None
+
+
+@cache
+def _compiled(template: str, is_html: bool) -> Any:
+    return (_HTML if is_html else _PLAIN).from_string(template)
+
+
+def sha256(value: str) -> str:
+    """The hash of a text in hexadecimal."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def hashed(value: str, normalise: Callable[[str], str]) -> str:
+    """The hash of a normalised value; empty where nothing is left of it."""
+    normal = normalise(value)
+    return sha256(normal) if normal else ""
+
+
+def lower(value: str) -> str:
+    """Trimmed and in small letters, as all ad platforms hash e-mails and names."""
+    return value.strip(" \t\r\n\0\x0b.").lower()
+
+
+def without_blanks(value: str) -> str:
+    """Small letters without any blank, as Google hashes e-mails."""
+    return re.sub(r"\s", "", value).lower()
+
+
+def digits(value: str) -> str:
+    """The digits of a phone with its country code, as Meta hashes phones."""
+    return re.sub(r"\D", "", value).lstrip("0")
+
+
+def letters(value: str) -> str:
+    """Small letters alone, as Meta hashes towns and states."""
+    return re.sub(r"[\W\d_]", "", value.lower())
+
+
+def by_size(
+    things: Iterable[Any], size_of: Callable[[Any], int], *, most: int, count: int
+) -> list[list[Any]]:
+    """Things in their order, in parts of at most `count` that are not larger than `most` bytes."""
+    parts: list[list[Any]] = []
+    size = most + 1
+    for thing in things:
+        own = size_of(thing)
+        if size + own > most or len(parts[-1]) >= count:
+            parts.append([])
+            size = 0
+        parts[-1].append(thing)
+        size += own
+    return parts

@@ -1,0 +1,103 @@
+"""ActiveCampaign: contacts with tags.
+
+https://developers.activecampaign.com/reference. A contact a call, 5 calls a second for the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import read_json, vendor_words
+from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    complete,
+    plain,
+)
+from marketing_platform.destinations.people import known, split, text
+from marketing_platform.errors import ConfigError
+from marketing_platform.settings import ActivationRule
+
+_STANDARD = {
+    "email": "email",
+    "phone": "phone",
+    "first_name": "firstName",
+    "last_name": "lastName",
+}
+
+
+class ActiveCampaignDestination(HttpSettings):
+    """`base_url` is the account's own, `https://ACCOUNT.api-us1.com`, as Settings > Developer says.
+
+    `fields` gives for an attribute the number of the custom field that takes it.
+    """
+
+    api_token: SecretStr
+    base_url: str = Field(repr=False, min_length=1)
+    fields: dict[str, str] = Field(default_factory=dict)
+    batch_size: int = Field(default=20, ge=1, le=100)
+    concurrency: int = Field(default=2, ge=1, le=5)
+
+
+class ActiveCampaign(HttpDestination):
+    """An audience is a tag, by its number: a list would subscribe people, and unsubscribe them."""
+
+    modes = ("audience",)
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
+
+    def __init__(self, name: str, settings: ActiveCampaignDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        for rule in place.rules.values():
+            if not (rule.audience and rule.audience.isdigit()):
+                raise ConfigError(
+                    f"{rule.segment}: ActiveCampaign needs the number of a tag",
+                    where="activations in config/platform.yaml",
+                    mend="Write audience: '12'",
+                )
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """The token."""
+        return {"Api-Token": plain(self._settings.api_token)}
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """For each row the contact, then its tag."""
+        told: dict[str, RowAnswer] = {}
+        for row in batch.rows:
+            content = {"contact": self._contact(row)}
+            # 404 and 422 are about this contact: an address that is none.
+            response = yield Call("/api/3/contact/sync", content, reads=frozenset({404, 422}))
+            if not response.is_success:
+                told[row.key] = RowAnswer("error", vendor_words(response))
+                continue
+            contact = str(read_json(response)["contact"]["id"])
+            if row.operation != "remove":
+                tagged = {"contactTag": {"contact": contact, "tag": rule.audience}}
+                yield Call("/api/3/contactTags", tagged)
+                continue
+            path = f"/api/3/contacts/{contact}/contactTags"
+            found = read_json((yield Call(path, method="GET"))) or {}
+            for tag in found.get("contactTags", []):
+                if str(tag.get("tag")) == rule.audience:
+                    path = f"/api/3/contactTags/{tag['id']}"
+                    yield Call(path, method="DELETE", reads=frozenset({404}))
+        return complete(batch.rows, told)
+
+    def _contact(self, row: Row) -> dict[str, Any]:
+        standard, rest = split(row, _STANDARD)
+        values = [
+            {"field": self._settings.fields[name], "value": "" if value is None else str(value)}
+            for name, value in rest.items()
+            if name in self._settings.fields
+        ]
+        return {**known(standard), "email": text(row, "email"), "fieldValues": values}
+
+
+SETTINGS = ActiveCampaignDestination
+DESTINATION = ActiveCampaign

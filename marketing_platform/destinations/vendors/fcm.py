@@ -1,0 +1,95 @@
+"""Firebase Cloud Messaging: push messages.
+
+https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages. A message a call, and it
+is not known again. The app's token of a person stands in the attribute `push_token`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from marketing_platform.destinations.answers import read_json, vendor_words
+from marketing_platform.destinations.base import Batch, Place, RowAnswer
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.people import NotTold, known, render, text
+from marketing_platform.destinations.vendors.google_ads import google_auth
+from marketing_platform.settings import ActivationRule, Channel
+from marketing_platform.sources.oauth import TokenAuth
+
+_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+
+
+class FcmDestination(HttpSettings):
+    """`project` of Firebase, and a service account's key that may send there."""
+
+    own_channel: ClassVar[Channel | None] = "push"
+
+    project: str = Field(pattern=r"^[a-z][a-z0-9-]{4,29}$")
+    service_account_key: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    validate_only: bool = False
+    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    base_url: str = Field(default="https://fcm.googleapis.com", repr=False)
+    batch_size: Literal[1] = 1
+    concurrency: int = Field(default=8, ge=1, le=64)
+    consent: Channel | None = "push"
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> FcmDestination:
+        if self.service_account_key is None and not (self.client_id and self.refresh_token):
+            raise ValueError(
+                "write service_account_key, or client_id, client_secret and refresh_token"
+            )
+        return self
+
+
+class Fcm(HttpDestination):
+    """A message is a title (`subject`) and a `text`."""
+
+    modes = ("message",)
+    repeatable = ()
+
+    def __init__(self, name: str, settings: FcmDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+        self._auth = google_auth(settings, _SCOPE)
+
+    def token_auth(self) -> TokenAuth:
+        """Google's tokens."""
+        return self._auth
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """One call for the one row."""
+        [row] = batch.rows
+        content = rule.message
+        assert content is not None  # noqa: S101 - the only mode
+        if not text(row, "push_token"):
+            return {row.key: RowAnswer("error", "no push token is known")}
+        try:
+            shown = {"title": render(content.subject, row), "body": render(content.text, row)}
+        except NotTold as error:
+            return {row.key: RowAnswer("error", str(error))}
+        message: dict[str, Any] = {
+            "token": text(row, "push_token"),
+            "notification": known({name: value or None for name, value in shown.items()}),
+            "data": {"message_key": row.key},
+            "fcmOptions": {"analyticsLabel": rule.segment[:50]},
+        }
+        asked = {"validateOnly": self._settings.validate_only, "message": message}
+        path = f"/v1/projects/{self._settings.project}/messages:send"
+        # 404 is about the token (the app is gone), 400 about this message.
+        response = yield Call(path, asked, reads=frozenset({400, 404}))
+        if response.is_success:
+            return {row.key: RowAnswer("ok", vendor_id=(read_json(response) or {}).get("name"))}
+        words = vendor_words(response)
+        if response.status_code == 404:
+            return {row.key: RowAnswer("error", words, suppresses="hard_bounce")}
+        return {row.key: RowAnswer("error", words)}
+
+
+SETTINGS = FcmDestination
+DESTINATION = Fcm

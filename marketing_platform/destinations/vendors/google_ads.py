@@ -1,0 +1,141 @@
+"""Google: customer match by the Data Manager API.
+
+https://developers.google.com/data-manager/api. New tools may not upload by the Google Ads API any
+more. People go hashed (SHA-256, hex), at most 10,000 a call; Google matches them later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.people import hashed, lower, text, without_blanks
+from marketing_platform.destinations.vendors.meta_ads import require_audience
+from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.oauth import OAuth2, ServiceAccount, TokenAuth
+
+_SCOPE = "https://www.googleapis.com/auth/datamanager"
+
+
+class GoogleAdsDestination(HttpSettings):
+    """`account_id` is the Google Ads account, without dashes.
+
+    A service account's `key`, or `client_id`, `client_secret` and `refresh_token`. `consent_given`
+    says that the people have agreed to ads being made personal; Google wants it said for Europe.
+    """
+
+    account_id: str = Field(pattern=r"^\d+$")
+    login_account_id: str | None = Field(default=None, pattern=r"^\d+$")
+    service_account_key: SecretStr | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    consent_given: bool = False
+    validate_only: bool = False
+    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    base_url: str = Field(default="https://datamanager.googleapis.com", repr=False)
+    batch_size: int = Field(default=5000, ge=1, le=10_000)
+    concurrency: int = Field(default=2, ge=1, le=8)
+    timeout_seconds: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> GoogleAdsDestination:
+        if self.service_account_key is None and not (self.client_id and self.refresh_token):
+            raise ValueError(
+                "write service_account_key, or client_id, client_secret and refresh_token"
+            )
+        return self
+
+
+class GoogleAds(HttpDestination):
+    """An audience is a user list, by its number."""
+
+    modes = ("audience",)
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ((300, 60.0),)
+
+    def __init__(self, name: str, settings: GoogleAdsDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        require_audience(place, "the number of a user list")
+        self._settings = settings
+        self._auth = google_auth(settings, _SCOPE)
+
+    def token_auth(self) -> TokenAuth:
+        """Google's tokens."""
+        return self._auth
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """One call for all rows: either all enter or all leave."""
+        rows = [row for row in batch.rows if identifiers(row)]
+        told = {
+            row.key: RowAnswer("error", "neither e-mail, phone nor name and postcode to match by")
+            for row in batch.rows
+            if not identifiers(row)
+        }
+        if not rows:
+            return told
+        is_removal = rows[0].operation == "remove"
+        content: dict[str, Any] = {
+            "destinations": [self._destination(rule)],
+            "audienceMembers": [
+                {"userData": {"userIdentifiers": identifiers(row)}} for row in rows
+            ],
+            "encoding": "HEX",
+            "validateOnly": self._settings.validate_only,
+        }
+        if not is_removal:
+            terms = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
+            granted = (
+                "CONSENT_GRANTED" if self._settings.consent_given else "CONSENT_STATUS_UNSPECIFIED"
+            )
+            content["termsOfService"] = terms
+            content["consent"] = {"adUserData": granted, "adPersonalization": granted}
+        verb = "remove" if is_removal else "ingest"
+        answer = read_json((yield Call(f"/v1/audienceMembers:{verb}", content))) or {}
+        taken = {row.key: RowAnswer("ok", vendor_id=answer.get("requestId")) for row in rows}
+        return {**told, **taken}
+
+    def _destination(self, rule: ActivationRule) -> dict[str, Any]:
+        kind: Literal["GOOGLE_ADS"] = "GOOGLE_ADS"
+        account = {"accountType": kind, "accountId": self._settings.account_id}
+        login = self._settings.login_account_id
+        through = {"loginAccount": {"accountType": kind, "accountId": login}} if login else {}
+        return {"operatingAccount": account, **through, "productDestinationId": rule.audience}
+
+
+def google_auth(settings: Any, scope: str) -> TokenAuth:
+    """Tokens by a service account's key, or by a person's refresh token."""
+    if settings.service_account_key is not None:
+        return ServiceAccount(settings.service_account_key, scope)
+    return OAuth2(
+        settings.token_url,
+        settings.client_id or "",
+        settings.client_secret,
+        settings.refresh_token,
+    )
+
+
+def identifiers(row: Row) -> list[dict[str, Any]]:
+    """What Google may know a person by, hashed; country and postcode stay plain, as it asks."""
+    found: list[dict[str, Any]] = []
+    if email := hashed(text(row, "email"), without_blanks):
+        found.append({"emailAddress": email})
+    if phone := hashed(text(row, "phone"), without_blanks):
+        found.append({"phoneNumber": phone})
+    address: Mapping[str, str] = {
+        "givenName": hashed(text(row, "first_name"), lower),
+        "familyName": hashed(text(row, "last_name"), lower),
+        "regionCode": text(row, "country").upper(),
+        "postalCode": text(row, "postcode").strip(),
+    }
+    if all(address.values()):
+        found.append({"address": dict(address)})
+    return found
+
+
+SETTINGS = GoogleAdsDestination
+DESTINATION = GoogleAds

@@ -1,0 +1,182 @@
+"""HubSpot: contacts, static lists, events that start workflows, and tasks for a person.
+
+https://developers.hubspot.com/docs/reference/api. Contacts are upserted by e-mail, at most 100 a
+call. HubSpot knows no task again, so an unknown outcome is never repeated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import httpx
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    complete,
+    plain,
+)
+from marketing_platform.destinations.people import NotTold, flag_name, known, render, split, text
+from marketing_platform.settings import ActivationRule
+from marketing_platform.state import utc_now
+
+_STANDARD = {
+    "email": "email",
+    "phone": "phone",
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "city": "city",
+    "region": "state",
+    "postcode": "zip",
+    "country": "country",
+}
+# HubSpot's own kind of association: a task to a contact.
+_TASK_TO_CONTACT = 204
+
+
+class HubSpotDestination(HttpSettings):
+    """`access_token` is of a private app: crm.objects.contacts, crm.lists, and for events more.
+
+    Attributes that HubSpot has no property for go to properties of the same name, which have to be
+    made there first. `task_owner_id` is who gets the tasks.
+    """
+
+    access_token: SecretStr
+    task_owner_id: str | None = None
+    base_url: str = Field(default="https://api.hubapi.com", repr=False)
+    batch_size: int = Field(default=100, ge=1, le=100)
+    requires: tuple[Literal["email", "phone"], ...] = ("email",)
+
+
+class HubSpot(HttpDestination):
+    """An audience is a static list (its number), or the property `segment_<name>`."""
+
+    modes = ("audience", "event", "task")
+    repeatable = ("audience", "event")
+    # 100 calls in 10 seconds, the least that an account has.
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 10.0),)
+
+    def __init__(self, name: str, settings: HubSpotDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """The token of the private app."""
+        return {"Authorization": f"Bearer {plain(self._settings.access_token)}"}
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """Contacts first, which gives their ids; then the list or the tasks. Or events."""
+        rows = batch.rows
+        if rule.event is not None:
+            inputs = [_event(row, rule.event, batch.audience) for row in rows]
+            yield Call("/events/v3/send/batch", {"inputs": inputs})
+            return {}
+        has_flag = rule.mode == "audience" and rule.audience is None
+        inputs = [_contact(row, flag_name(rule.segment) if has_flag else None) for row in rows]
+        path = "/crm/v3/objects/contacts/batch/upsert"
+        response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
+        ids = _ids(rows, response)
+        told = _not_upserted(rows, ids, response)
+        if rule.task is not None:
+            told.update((yield from self._tasks(rows, ids, rule)))
+        elif rule.audience:
+            for path, part in (
+                ("remove", [row for row in rows if row.operation == "remove"]),
+                ("add", [row for row in rows if row.operation != "remove"]),
+            ):
+                members = [ids[row.key] for row in part if row.key in ids]
+                if members:
+                    path = f"/crm/v3/lists/{rule.audience}/memberships/{path}"
+                    yield Call(path, members, "PUT")
+        return complete(rows, told)
+
+    def _tasks(self, rows: Sequence[Row], ids: Mapping[str, str], rule: ActivationRule) -> Exchange:
+        told: dict[str, RowAnswer] = {}
+        inputs = []
+        for row in rows:
+            if row.key not in ids:
+                continue
+            try:
+                inputs.append(self._task(row, ids[row.key], rule))
+            except NotTold as error:
+                told[row.key] = RowAnswer("error", str(error))
+        if inputs:
+            yield Call("/crm/v3/objects/tasks/batch/create", {"inputs": inputs})
+        return told
+
+    def _task(self, row: Row, contact_id: str, rule: ActivationRule) -> dict[str, Any]:
+        task = rule.task
+        assert task is not None  # noqa: S101 - tells the type checker
+        kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _TASK_TO_CONTACT}
+        properties = {
+            "hs_task_subject": render(task.subject, row) or rule.segment,
+            "hs_task_body": render(task.text, row),
+            "hs_task_status": "NOT_STARTED",
+            "hs_timestamp": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "hubspot_owner_id": self._settings.task_owner_id,
+        }
+        return {
+            "properties": known(properties),
+            "associations": [{"to": {"id": contact_id}, "types": [kind]}],
+        }
+
+
+def _contact(row: Row, flag: str | None) -> dict[str, Any]:
+    standard, rest = split(row, _STANDARD)
+    flags = {flag: row.operation != "remove"} if flag else {}
+    values = {name: _string(value) for name, value in {**standard, **rest, **flags}.items()}
+    # `id` is the address: HubSpot looks for it, and makes the contact where there is none.
+    email = values.pop("email")
+    return {"id": email, "idProperty": "email", "properties": {"email": email, **values}}
+
+
+def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
+    values = {name: _string(value) for name, value in row.payload.items() if value is not None}
+    return {
+        "eventName": name,
+        "email": text(row, "email"),
+        "uuid": row.key,
+        "occurredAt": utc_now().astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "properties": {**values, "audience": audience},
+    }
+
+
+def _string(value: Any) -> str:
+    """HubSpot takes text alone; empty clears a property."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _ids(rows: Sequence[Row], response: httpx.Response) -> dict[str, str]:
+    by_email = {
+        str((found.get("properties") or {}).get("email", "")).lower(): str(found["id"])
+        for found in read_json(response).get("results", [])
+    }
+    pairs = ((row.key, by_email.get(text(row, "email").lower())) for row in rows)
+    return {key: found for key, found in pairs if found}
+
+
+def _not_upserted(
+    rows: Sequence[Row], ids: Mapping[str, str], response: httpx.Response
+) -> dict[str, RowAnswer]:
+    said = {}
+    for error in read_json(response).get("errors", []):
+        for who in (error.get("context") or {}).get("ids", []):
+            said[str(who).lower()] = one_line(str(error.get("message", "refused")))
+    return {
+        row.key: RowAnswer("error", said.get(text(row, "email").lower(), "HubSpot gave no contact"))
+        for row in rows
+        if row.key not in ids
+    }
+
+
+SETTINGS = HubSpotDestination
+DESTINATION = HubSpot

@@ -1,0 +1,122 @@
+"""Iterable: users, static lists, and events that start journeys.
+
+https://api.iterable.com/api/docs. Users are updated in bulk; an event is known again by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    complete,
+    plain,
+)
+from marketing_platform.destinations.people import flag_name, split, text
+from marketing_platform.settings import ActivationRule
+
+_STANDARD = {
+    "phone": "phoneNumber",
+    "first_name": "firstName",
+    "last_name": "lastName",
+    "language": "locale",
+}
+
+
+class IterableDestination(HttpSettings):
+    """`api_key` is a server-side key; the EU has `https://api.eu.iterable.com`."""
+
+    api_key: SecretStr
+    base_url: str = Field(default="https://api.iterable.com", repr=False)
+    batch_size: int = Field(default=500, ge=1, le=1000)
+
+
+class IterableVendor(HttpDestination):
+    """An audience is a static list (its number), or the field `segment_<name>`."""
+
+    modes = ("audience", "event")
+    # Of the bulk paths: 5 users/bulkUpdate calls a second, 10 of events a second.
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
+
+    def __init__(self, name: str, settings: IterableDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """The key."""
+        return {"Api-Key": plain(self._settings.api_key)}
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """Users first, then the list; or events."""
+        rows = batch.rows
+        if rule.event is not None:
+            events = [_event(row, rule.event, batch.audience) for row in rows]
+            content = read_json((yield Call("/api/events/trackBulk", {"events": events})))
+            return complete(rows, _refused(rows, content))
+        flag = None if rule.audience else flag_name(rule.segment)
+        users = [_user(row, flag) for row in rows]
+        told = _refused(rows, read_json((yield Call("/api/users/bulkUpdate", {"users": users}))))
+        if rule.audience:
+            for path, part in (
+                ("unsubscribe", [row for row in rows if row.operation == "remove"]),
+                ("subscribe", [row for row in rows if row.operation != "remove"]),
+            ):
+                people = [_who(row) for row in part if row.key not in told]
+                if people:
+                    content = {"listId": int(rule.audience), "subscribers": people}
+                    answer = read_json((yield Call(f"/api/lists/{path}", content)))
+                    told.update(_refused(part, answer))
+        return complete(rows, told)
+
+
+def _who(row: Row) -> dict[str, Any]:
+    """By e-mail where there is one: projects whose users are e-mails know nothing else."""
+    email = text(row, "email")
+    return {"email": email} if email else {"userId": row.customer_id}
+
+
+def _user(row: Row, flag: str | None) -> dict[str, Any]:
+    standard, rest = split(row, _STANDARD)
+    rest.pop("email", None)
+    flags = {flag: row.operation != "remove"} if flag else {}
+    fields = {**standard, **rest, **flags, "customer_id": row.customer_id}
+    return {**_who(row), "preferUserId": True, "mergeNestedObjects": True, "dataFields": fields}
+
+
+def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
+    fields = {**row.payload, "audience": audience}
+    return {**_who(row), "eventName": name, "id": row.key, "dataFields": fields}
+
+
+def _refused(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
+    """The rows whose e-mail or id stands in one of the lists of an answer's failures."""
+    words = dict(_failures(content, ""))
+    told = {}
+    for row in rows:
+        said = words.get(text(row, "email")) or words.get(row.customer_id)
+        if said:
+            told[row.key] = RowAnswer("error", said)
+    return told
+
+
+def _failures(content: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _failures(value, key)
+    elif isinstance(content, list) and name.startswith(
+        ("invalid", "notFound", "forgotten", "conflict", "disallowed")
+    ):
+        for who in content:
+            yield str(who), name
+
+
+SETTINGS = IterableDestination
+DESTINATION = IterableVendor

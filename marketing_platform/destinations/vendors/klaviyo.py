@@ -1,0 +1,197 @@
+"""Klaviyo: profiles, lists, and events that start flows.
+
+https://developers.klaviyo.com/en/reference/api_overview, revision 2026-07-15. Profiles go as bulk
+import jobs, which are waited for; an event is known again by its `unique_id`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    Pause,
+    Unusual,
+    complete,
+    in_parts,
+    plain,
+)
+from marketing_platform.destinations.people import flag_name, known, split, text
+from marketing_platform.settings import ActivationRule
+
+_STANDARD = {
+    "email": "email",
+    "phone": "phone_number",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "language": "locale",
+}
+_PLACE = {"city": "city", "region": "region", "country": "country", "postcode": "zip"}
+_IDS_A_CALL = 100
+_LOOKS = 60
+
+
+class KlaviyoDestination(HttpSettings):
+    """`api_key` is a private key with the scopes profiles, lists and events."""
+
+    api_key: SecretStr
+    revision: str = Field(default="2026-07-15", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    base_url: str = Field(default="https://a.klaviyo.com", repr=False)
+    batch_size: int = Field(default=1000, ge=1, le=1000)
+    # Between two looks at a job.
+    poll_seconds: float = Field(default=2.0, gt=0, le=30)
+
+
+class Klaviyo(HttpDestination):
+    """An audience is a list (its id), or by itself the property `segment_<name>`."""
+
+    modes = ("audience", "event")
+    # Of a burst of 10 a second and 150 a minute for bulk jobs, as their descriptions say.
+    rates: ClassVar[tuple[tuple[int, float], ...]] = ((10, 1.0), (150, 60.0))
+
+    def __init__(self, name: str, settings: KlaviyoDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """The key, and the revision that every call has to name."""
+        return {
+            "Authorization": f"Klaviyo-API-Key {plain(self._settings.api_key)}",
+            "revision": self._settings.revision,
+            "Accept": "application/vnd.api+json",
+        }
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """Profiles by a job, then those who leave a list; or events."""
+        if rule.event is not None:
+            return (yield from self._events(batch, rule.event))
+        leaves = [row for row in batch.rows if row.operation == "remove"]
+        stays = [row for row in batch.rows if row.operation != "remove"]
+        if rule.audience is None:
+            flagged = [_profile(row, {flag_name(rule.segment): True}) for row in stays]
+            flagged += [_profile(row, {flag_name(rule.segment): False}) for row in leaves]
+            told = yield from self._import([*stays, *leaves], flagged, None)
+            return complete(batch.rows, told)
+        told = {}
+        if stays:
+            told = yield from self._import(stays, [_profile(row, {}) for row in stays], rule)
+        for part in in_parts(leaves, _IDS_A_CALL):
+            yield from self._leave(part, rule.audience)
+        return complete(batch.rows, told)
+
+    def _import(
+        self, rows: Sequence[Row], profiles: list[dict[str, Any]], rule: ActivationRule | None
+    ) -> Exchange:
+        lists = [{"type": "list", "id": rule.audience}] if rule else None
+        job = {
+            "type": "profile-bulk-import-job",
+            "attributes": {"profiles": {"data": profiles}},
+            **({"relationships": {"lists": {"data": lists}}} if lists else {}),
+        }
+        response = yield _call("/api/profile-bulk-import-jobs", {"data": job})
+        path = f"/api/profile-bulk-import-jobs/{read_json(response)['data']['id']}"
+        for _ in range(_LOOKS):
+            attributes = read_json((yield Call(path, method="GET")))["data"]["attributes"]
+            if attributes["status"] == "cancelled":
+                raise Unusual(Answer("retry", "the job was cancelled", may_have_arrived=True))
+            if attributes["status"] == "complete":
+                break
+            yield Pause(self._settings.poll_seconds)
+        else:
+            raise Unusual(Answer("retry", "the job has not ended yet", may_have_arrived=True))
+        if not attributes.get("failed_count"):
+            return {}
+        found = read_json((yield Call(f"{path}/import-errors", method="GET")))
+        return _import_errors(rows, found["data"])
+
+    def _leave(self, rows: Sequence[Row], list_id: str) -> Exchange:
+        """Take profiles off a list; who is not there any more has left it already."""
+        ids = ",".join(json.dumps(row.customer_id) for row in rows)
+        params = {
+            "filter": f"any(external_id,[{ids}])",
+            "fields[profile]": "external_id",
+            "page[size]": str(_IDS_A_CALL),
+        }
+        found = read_json((yield Call("/api/profiles", method="GET", params=params)))["data"]
+        if found:
+            data = [{"type": "profile", "id": profile["id"]} for profile in found]
+            path = f"/api/lists/{list_id}/relationships/profiles"
+            yield _call(path, {"data": data}, method="DELETE")
+        return {}
+
+    def _events(self, batch: Batch, event: str) -> Exchange:
+        events = [
+            {
+                "type": "event-bulk-create",
+                "attributes": {
+                    "profile": {"data": _profile(row, {})},
+                    "events": {"data": [_event(row, event, batch.audience)]},
+                },
+            }
+            for row in batch.rows
+        ]
+        job = {
+            "type": "event-bulk-create-job",
+            "attributes": {"events-bulk-create": {"data": events}},
+        }
+        yield _call("/api/event-bulk-create-jobs", {"data": job})
+        return {}
+
+
+def _call(path: str, content: Any, *, method: str = "POST") -> Call:
+    return Call(path, content, method, headers={"Content-Type": "application/vnd.api+json"})
+
+
+def _profile(row: Row, flags: Mapping[str, bool]) -> dict[str, Any]:
+    """A profile; what is not known is left as it is there."""
+    standard, rest = split(row, _STANDARD)
+    place = known({theirs: rest.pop(ours, None) for ours, theirs in _PLACE.items()})
+    if "timezone" in rest and (zone := rest.pop("timezone")):
+        place["timezone"] = zone
+    attributes: dict[str, Any] = {"external_id": row.customer_id, **known(standard)}
+    if place:
+        attributes["location"] = place
+    if rest or flags:
+        attributes["properties"] = {**rest, **flags}
+    return {"type": "profile", "attributes": attributes}
+
+
+def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
+    return {
+        "type": "event",
+        "attributes": {
+            "metric": {"data": {"type": "metric", "attributes": {"name": name}}},
+            "properties": {**row.payload, "audience": audience},
+            "unique_id": row.key,
+        },
+    }
+
+
+def _import_errors(rows: Sequence[Row], found: Sequence[Mapping[str, Any]]) -> dict[str, RowAnswer]:
+    """The errors of a job by row; one that names none of them is told of every row."""
+    by_customer = {row.customer_id: row for row in rows}
+    by_email = {text(row, "email"): row for row in rows if text(row, "email")}
+    told: dict[str, RowAnswer] = {}
+    for error in found:
+        said = error["attributes"]
+        payload = said.get("original_payload") or {}
+        row = by_customer.get(str(payload.get("external_id"))) or by_email.get(
+            str(payload.get("email"))
+        )
+        words = f"{said.get('title', '')}: {said.get('detail', '')}"
+        for bad in [row] if row else rows:
+            told.setdefault(bad.key, RowAnswer("error", words))
+    return told
+
+
+SETTINGS = KlaviyoDestination
+DESTINATION = Klaviyo

@@ -1,0 +1,152 @@
+"""Mailchimp: members of one list, with tags or static segments, and events.
+
+https://mailchimp.com/developer/marketing/api. At most 500 members a call and 10 connections; a
+throttled call may be a 403 that is no JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import httpx
+from pydantic import Field, SecretStr, model_validator
+
+from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    basic,
+    complete,
+    plain,
+)
+from marketing_platform.destinations.people import known, split, text
+from marketing_platform.settings import ActivationRule
+
+_STANDARD = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
+
+
+class MailchimpDestination(HttpSettings):
+    """`api_key` ends in the data centre, `...-us21`; `list_id` is the audience at Mailchimp.
+
+    `status_if_new` is what a member becomes who was not there: `subscribed` only where the people
+    have agreed, so together with `consent: email`.
+    """
+
+    api_key: SecretStr
+    list_id: str = Field(pattern=r"^[0-9A-Za-z]+$")
+    status_if_new: Literal["subscribed", "pending", "transactional"] = "transactional"
+    batch_size: int = Field(default=500, ge=1, le=500)
+    concurrency: int = Field(default=4, ge=1, le=10)
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    requires: tuple[Literal["email", "phone"], ...] = ("email",)
+
+    @model_validator(mode="after")
+    def _agreed(self) -> MailchimpDestination:
+        if self.status_if_new == "subscribed" and self.consent != "email":
+            raise ValueError("status_if_new: subscribed needs consent: email beside it")
+        if not self.base_url and "-" not in plain(self.api_key):
+            raise ValueError("the API key does not end in a data centre, such as -us21")
+        return self
+
+
+class Mailchimp(HttpDestination):
+    """An audience is a static segment (its number), or a tag of its name or the segment's."""
+
+    modes = ("audience", "event")
+    repeatable = ("audience",)
+
+    def __init__(self, name: str, settings: MailchimpDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    @property
+    def base_url(self) -> str:
+        """The data centre that the key names."""
+        centre = plain(self._settings.api_key).rpartition("-")[2]
+        return self._settings.base_url or f"https://{centre}.api.mailchimp.com"
+
+    def headers(self) -> Mapping[str, str]:
+        """The key."""
+        return basic("key", plain(self._settings.api_key))
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """A 403 without a body of JSON is a call too many, not a wrong key."""
+        if response.status_code == 403 and read_json(response) is None:
+            return Answer("retry", "403 without a word: too many calls", is_counted=False)
+        return None
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """Members first, then tags or the static segment; or events."""
+        base = f"/3.0/lists/{self._settings.list_id}"
+        if rule.event is not None:
+            for row in batch.rows:
+                values = {n: str(v) for n, v in row.payload.items() if v is not None}
+                told_event = {"name": rule.event, "properties": values}
+                yield Call(f"{base}/members/{_hash(row)}/events", told_event)
+            return {}
+        is_static = bool(rule.audience) and str(rule.audience).isdigit()
+        tag = rule.audience or rule.segment
+        stays = [row for row in batch.rows if row.operation != "remove"]
+        leaves = [row for row in batch.rows if row.operation == "remove"]
+        told: dict[str, RowAnswer] = {}
+        content: dict[str, Any]
+        if stays:
+            members = [self._member(row, None if is_static else tag) for row in stays]
+            content = {"members": members, "update_existing": True, "sync_tags": False}
+            told = _errors(stays, read_json((yield Call(base, content))))
+        if is_static:
+            content = {
+                "members_to_add": [text(row, "email") for row in stays if row.key not in told],
+                "members_to_remove": [text(row, "email") for row in leaves],
+            }
+            answer = read_json((yield Call(f"{base}/segments/{rule.audience}", content)))
+            told |= _errors_of_segment(stays, answer)
+        for row in leaves if not is_static else ():
+            inactive = {"tags": [{"name": tag, "status": "inactive"}]}
+            yield Call(f"{base}/members/{_hash(row)}/tags", inactive, reads=frozenset({404}))
+        return complete(batch.rows, told)
+
+    def _member(self, row: Row, tag: str | None) -> dict[str, Any]:
+        fields, rest = split(row, _STANDARD)
+        language = rest.pop("language", None)
+        return {
+            "email_address": text(row, "email"),
+            "status_if_new": self._settings.status_if_new,
+            "merge_fields": known(fields),
+            **({"language": str(language)[:2]} if language else {}),
+            **({"tags": [tag]} if tag else {}),
+        }
+
+
+def _hash(row: Row) -> str:
+    """A member's id: Mailchimp takes the MD5 of the address in small letters."""
+    address = text(row, "email").lower().encode()
+    return hashlib.md5(address, usedforsecurity=False).hexdigest()
+
+
+def _errors(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
+    said = {
+        str(error.get("email_address", "")).lower(): str(error.get("error", "refused"))
+        for error in content.get("errors", [])
+    }
+    pairs = ((row.key, said.get(text(row, "email").lower())) for row in rows)
+    return {key: RowAnswer("error", words) for key, words in pairs if words}
+
+
+def _errors_of_segment(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
+    said = {
+        str(address).lower(): str(error.get("error", "refused"))
+        for error in content.get("errors", [])
+        for address in error.get("email_addresses", [])
+    }
+    pairs = ((row.key, said.get(text(row, "email").lower())) for row in rows)
+    return {key: RowAnswer("error", words) for key, words in pairs if words}
+
+
+SETTINGS = MailchimpDestination
+DESTINATION = Mailchimp

@@ -1,0 +1,153 @@
+"""Meta: custom audiences.
+
+https://developers.facebook.com/docs/marketing-api/audiences/guides/custom-audiences, v26.0. People
+go hashed (SHA-256) and normalised as Meta's own library does; at most 10,000 a call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, Row
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    errors,
+    plain,
+)
+from marketing_platform.destinations.people import digits, hashed, letters, lower, text
+from marketing_platform.errors import ConfigError
+from marketing_platform.settings import ActivationRule
+
+_SCHEMA = (
+    "EXTERN_ID",
+    "EMAIL",
+    "PHONE",
+    "FN",
+    "LN",
+    "CT",
+    "ST",
+    "ZIP",
+    "COUNTRY",
+    "DOBY",
+    "DOBM",
+    "DOBD",
+)
+# Too many calls: for the app, the user, the account, and by business use case.
+_LIMITS = frozenset({4, 17, 32, 613, *range(80000, 80015)})
+_TOKEN = frozenset({102, 190})
+
+
+class MetaAdsDestination(HttpSettings):
+    """`access_token` of a system user with ads_management; audiences are made in Ads Manager."""
+
+    access_token: SecretStr
+    api_version: str = Field(default="v26.0", pattern=r"^v\d+\.\d$")
+    base_url: str = Field(default="https://graph.facebook.com", repr=False)
+    batch_size: int = Field(default=5000, ge=1, le=10_000)
+    concurrency: int = Field(default=1, ge=1, le=4)
+    timeout_seconds: float = Field(default=60.0, gt=0)
+
+
+class MetaAds(HttpDestination):
+    """An audience is a custom audience, by its number."""
+
+    modes = ("audience",)
+
+    def __init__(self, name: str, settings: MetaAdsDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        require_audience(place, "the number of a custom audience")
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """The token."""
+        return {"Authorization": f"Bearer {plain(self._settings.access_token)}"}
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """Meta answers 400 for a limit and for a token, and says which by a code."""
+        if response.is_success:
+            return None
+        content = read_json(response)
+        error = content.get("error") if isinstance(content, dict) else None
+        if not isinstance(error, dict):
+            return None
+        words = one_line(f"{error.get('code')} {error.get('message', '')}")
+        if error.get("code") in _LIMITS:
+            return Answer("retry", words, wait_seconds=_regained(response), is_counted=False)
+        if error.get("code") in _TOKEN:
+            return Answer("stop", f"refuses the credentials ({words})", is_counted=False)
+        return None
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """One call for all rows: either all enter or all leave."""
+        rows = batch.rows
+        content = {"payload": {"schema": list(_SCHEMA), "data": [hashes(row) for row in rows]}}
+        is_removal = rows[0].operation == "remove"
+        path = f"/{self._settings.api_version}/{rule.audience}/users"
+        answer = read_json((yield Call(path, content, "DELETE" if is_removal else "POST"))) or {}
+        if answer.get("num_invalid_entries") and len(rows) == 1:
+            # Of more than one it does not say which; they stay unmatched, as any stranger does.
+            return errors(rows, "not a valid entry")
+        return {}
+
+
+def hashes(row: Row) -> list[str]:
+    """A row of the payload; what is not known is empty, so that the columns stay in place."""
+    year, month, day = [*text(row, "birth_date").split("-"), "", "", ""][:3]
+    return [
+        row.customer_id,
+        hashed(text(row, "email"), lower),
+        hashed(text(row, "phone"), digits),
+        hashed(text(row, "first_name"), lower),
+        hashed(text(row, "last_name"), lower),
+        hashed(text(row, "city"), letters),
+        hashed(text(row, "region"), letters),
+        hashed(text(row, "postcode"), lambda zip_code: _zip(zip_code, text(row, "country"))),
+        hashed(text(row, "country"), lower),
+        hashed(year, lower),
+        hashed(month, lower),
+        hashed(day, lower),
+    ]
+
+
+def _zip(postcode: str, country: str) -> str:
+    """Without blanks and in small letters; of the US only what stands before the dash."""
+    bare = "".join(postcode.lower().split())
+    return bare.partition("-")[0] if country.upper() == "US" else bare
+
+
+def _regained(response: httpx.Response) -> float | None:
+    """The seconds until the account may call again, as a header of Meta says in minutes."""
+    try:
+        usage: Any = json.loads(response.headers.get("X-Business-Use-Case-Usage", ""))
+        minutes = [
+            float(one.get("estimated_time_to_regain_access", 0))
+            for of_account in usage.values()
+            for one in of_account
+        ]
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return max(minutes, default=0.0) * 60 or None
+
+
+def require_audience(place: Place, what: str) -> None:
+    """Refuse a rule that does not say which audience of the vendor it means."""
+    for rule in place.rules.values():
+        if not rule.audience:
+            raise ConfigError(
+                f"{rule.segment}: {rule.destination} needs {what}",
+                where="activations in config/platform.yaml",
+                mend="Write it as audience: ...",
+            )
+
+
+SETTINGS = MetaAdsDestination
+DESTINATION = MetaAds

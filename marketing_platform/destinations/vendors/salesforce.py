@@ -1,0 +1,152 @@
+"""Salesforce: contacts by an external id, a checkbox for each segment, tasks for a person.
+
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest, sObject Collections: at
+most 200 records a call, each answered for. A task cannot be known again: an unknown outcome is not
+repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    complete,
+)
+from marketing_platform.destinations.people import NotTold, known, render, split
+from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.oauth import OAuth2, TokenAuth
+from marketing_platform.state import utc_now
+
+_STANDARD = {
+    "email": "Email",
+    "phone": "Phone",
+    "first_name": "FirstName",
+    "last_name": "LastName",
+    "city": "MailingCity",
+    "region": "MailingState",
+    "postcode": "MailingPostalCode",
+    "country": "MailingCountry",
+    "birth_date": "Birthdate",
+}
+_TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
+
+
+class SalesforceDestination(HttpSettings):
+    """`base_url` is the instance, `https://SHOP.my.salesforce.com`; a connected app's client.
+
+    `external_id` is the field of contacts that holds our customer id, marked unique and external
+    id. Attributes without a field of Salesforce go to custom fields: `order_count__c`.
+    """
+
+    base_url: str = Field(repr=False, min_length=1)
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr | None = None
+    external_id: str = Field(default="Customer_Id__c", pattern=r"^[A-Za-z]\w*$")
+    api_version: str = Field(default="v66.0", pattern=r"^v\d+\.\d$")
+    batch_size: int = Field(default=200, ge=1, le=200)
+
+
+class Salesforce(HttpDestination):
+    """An audience is a checkbox of contacts: the field `audience`, or `Segment_<name>__c`."""
+
+    modes = ("audience", "task")
+    repeatable = ("audience",)
+
+    def __init__(self, name: str, settings: SalesforceDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+        self._auth = OAuth2(
+            f"{settings.base_url.rstrip('/')}/services/oauth2/token",
+            settings.client_id,
+            settings.client_secret,
+            settings.refresh_token,
+        )
+
+    def token_auth(self) -> TokenAuth:
+        """The tokens of the connected app."""
+        return self._auth
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """A 403 may say that the day's calls are used up, which a later run can mend."""
+        if response.status_code == 403 and _TAKEN_BACK in response.text:
+            return Answer("retry", "403 the day's calls are used up", is_counted=False)
+        return None
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """One call for all rows; what became of each stands in their order."""
+        base = f"/services/data/{self._settings.api_version}/composite/sobjects"
+        if rule.task is not None:
+            return (yield from self._tasks(f"{base}", batch.rows, rule))
+        field = rule.audience or f"Segment_{rule.segment}__c"
+        records = [self._contact(row, field) for row in batch.rows]
+        path = f"{base}/Contact/{self._settings.external_id}"
+        response = yield Call(path, {"allOrNone": False, "records": records}, "PATCH")
+        return complete(batch.rows, _results(batch.rows, read_json(response)))
+
+    def _tasks(self, path: str, rows: Sequence[Row], rule: ActivationRule) -> Exchange:
+        told: dict[str, RowAnswer] = {}
+        records, asked = [], []
+        for row in rows:
+            try:
+                records.append(self._task(row, rule))
+                asked.append(row)
+            except NotTold as error:
+                told[row.key] = RowAnswer("error", str(error))
+        if records:
+            response = yield Call(path, {"allOrNone": False, "records": records})
+            told.update(_results(asked, read_json(response)))
+        return complete(rows, told)
+
+    def _contact(self, row: Row, field: str) -> dict[str, Any]:
+        standard, rest = split(row, _STANDARD)
+        custom = {f"{name}__c": value for name, value in rest.items()}
+        values = {**known(standard), **custom, field: row.operation != "remove"}
+        # Salesforce makes no contact without a last name.
+        values.setdefault("LastName", "-")
+        return {
+            "attributes": {"type": "Contact"},
+            self._settings.external_id: row.customer_id,
+            **values,
+        }
+
+    def _task(self, row: Row, rule: ActivationRule) -> dict[str, Any]:
+        task = rule.task
+        assert task is not None  # noqa: S101 - tells the type checker
+        who = {"attributes": {"type": "Contact"}, self._settings.external_id: row.customer_id}
+        return {
+            "attributes": {"type": "Task"},
+            "Subject": render(task.subject, row)[:255] or rule.segment,
+            "Description": render(task.text, row),
+            "Status": "Not Started",
+            "ActivityDate": utc_now().date().isoformat(),
+            "Who": who,
+        }
+
+
+def _results(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
+    told = {}
+    for row, result in zip(rows, content, strict=False):
+        if result.get("success"):
+            told[row.key] = RowAnswer("ok", vendor_id=result.get("id"))
+        else:
+            words = "; ".join(
+                f"{error.get('statusCode', '')} {error.get('message', '')}".strip()
+                for error in result.get("errors", [])
+            )
+            told[row.key] = RowAnswer("error", one_line(words or "refused"))
+    return told
+
+
+SETTINGS = SalesforceDestination
+DESTINATION = Salesforce

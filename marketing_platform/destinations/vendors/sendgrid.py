@@ -1,0 +1,177 @@
+"""SendGrid: e-mails, and the lists of its marketing contacts.
+
+https://www.twilio.com/docs/sendgrid/api-reference. An e-mail is not known again: a call after which
+it may have gone out is not repeated. Contacts go as import jobs, which are waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    Pause,
+    Unusual,
+    complete,
+    in_parts,
+    plain,
+)
+from marketing_platform.destinations.people import NotTold, known, render, split, text
+from marketing_platform.settings import ActivationRule, Channel
+
+_STANDARD = {
+    "email": "email",
+    "phone": "phone_number",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "city": "city",
+    "region": "state_province_region",
+    "postcode": "postal_code",
+    "country": "country",
+}
+_SEARCHED = 100
+_LOOKS = 60
+
+
+class SendGridDestination(HttpSettings):
+    """`api_key` may send mail (and for lists, change marketing contacts).
+
+    `from_email` is a verified sender, `unsubscribe_group_id` an unsubscribe group. `custom_fields`
+    gives for an attribute the id of the contact's custom field.
+    """
+
+    own_channel: ClassVar[Channel | None] = "email"
+
+    api_key: SecretStr
+    from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    from_name: str | None = None
+    reply_to: str | None = None
+    unsubscribe_group_id: int | None = None
+    custom_fields: dict[str, str] = Field(default_factory=dict)
+    sandbox: bool = False
+    base_url: str = Field(default="https://api.sendgrid.com", repr=False)
+    batch_size: int = Field(default=500, ge=1, le=1000)
+    poll_seconds: float = Field(default=2.0, gt=0, le=30)
+    requires: tuple[Literal["email", "phone"], ...] = ("email",)
+    consent: Channel | None = "email"
+
+
+class SendGrid(HttpDestination):
+    """A message is a dynamic template (`template`), or subject, text and html; a list its id."""
+
+    modes = ("audience", "message")
+    repeatable = ("audience",)
+
+    def __init__(self, name: str, settings: SendGridDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+        if any(rule.message and not rule.message.template for rule in place.rules.values()):
+            # Without a template each person's words differ, and a call has one set of words.
+            self.batch_size = 1
+
+    def headers(self) -> Mapping[str, str]:
+        """The key."""
+        return {"Authorization": f"Bearer {plain(self._settings.api_key)}"}
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """E-mails in one call, or contacts and their list."""
+        if rule.message is not None:
+            return (yield from self._mail(batch, rule))
+        stays = [row for row in batch.rows if row.operation != "remove"]
+        leaves = [row for row in batch.rows if row.operation == "remove"]
+        told: dict[str, RowAnswer] = {}
+        if stays:
+            yield from self._import(stays, rule.audience)
+        for part in in_parts(leaves, _SEARCHED):
+            yield from self._leave(part, rule.audience)
+        return complete(batch.rows, told)
+
+    def _mail(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        settings, words = self._settings, rule.message
+        assert words is not None  # noqa: S101 - asked for by the caller
+        told: dict[str, RowAnswer] = {}
+        content: dict[str, Any] = {
+            "from": known({"email": settings.from_email, "name": settings.from_name}),
+            "personalizations": [_personalization(row, words.template) for row in batch.rows],
+        }
+        if words.template:
+            content["template_id"] = words.template
+        else:
+            [row] = batch.rows
+            try:
+                content["subject"] = render(words.subject, row)
+                parts = [
+                    {"type": "text/plain", "value": render(words.text, row)},
+                    {"type": "text/html", "value": render(words.html, row, is_html=True)},
+                ]
+            except NotTold as error:
+                return {row.key: RowAnswer("error", str(error))}
+            content["content"] = [part for part in parts if part["value"]]
+        if settings.reply_to:
+            content["reply_to"] = {"email": settings.reply_to}
+        if settings.unsubscribe_group_id:
+            content["asm"] = {"group_id": settings.unsubscribe_group_id}
+        if settings.sandbox:
+            content["mail_settings"] = {"sandbox_mode": {"enable": True}}
+        response = yield Call("/v3/mail/send", content)
+        sent = response.headers.get("X-Message-Id")
+        told = {row.key: RowAnswer("ok", vendor_id=sent) for row in batch.rows}
+        return told
+
+    def _import(self, rows: Sequence[Row], list_id: str | None) -> Exchange:
+        lists = {"list_ids": [list_id]} if list_id else {}
+        content = {**lists, "contacts": [self._contact(row) for row in rows]}
+        response = yield Call("/v3/marketing/contacts", content, "PUT")
+        path = f"/v3/marketing/contacts/imports/{read_json(response)['job_id']}"
+        for _ in range(_LOOKS):
+            job = read_json((yield Call(path, method="GET")))
+            if job["status"] == "completed":
+                return {}
+            if job["status"] in ("errored", "failed"):
+                # It does not say which; the contacts that were taken are taken again.
+                count = (job.get("results") or {}).get("errored_count", 0)
+                raise Unusual(Answer("refused", f"{count} contacts were not taken"))
+            yield Pause(self._settings.poll_seconds)
+        raise Unusual(Answer("retry", "the import has not ended yet", may_have_arrived=True))
+
+    def _leave(self, rows: Sequence[Row], list_id: str | None) -> Exchange:
+        emails = [text(row, "email") for row in rows]
+        search = Call(
+            "/v3/marketing/contacts/search/emails", {"emails": emails}, reads=frozenset({404})
+        )
+        found = (read_json((yield search)) or {}).get("result") or {}
+        ids = [one["contact"]["id"] for one in found.values() if one.get("contact")]
+        if ids and list_id:
+            path = f"/v3/marketing/lists/{list_id}/contacts"
+            yield Call(path, method="DELETE", params={"contact_ids": ",".join(ids)})
+        return {}
+
+    def _contact(self, row: Row) -> dict[str, Any]:
+        standard, rest = split(row, _STANDARD)
+        fields = {
+            self._settings.custom_fields[name]: value
+            for name, value in rest.items()
+            if name in self._settings.custom_fields and value is not None
+        }
+        return {**known(standard), **({"custom_fields": fields} if fields else {})}
+
+
+def _personalization(row: Row, template: str | None) -> dict[str, Any]:
+    """One person's mail; what comes back about it names the row by `message_key`."""
+    return {
+        "to": [{"email": text(row, "email")}],
+        "custom_args": {"message_key": row.key},
+        **({"dynamic_template_data": dict(row.payload)} if template else {}),
+    }
+
+
+SETTINGS = SendGridDestination
+DESTINATION = SendGrid

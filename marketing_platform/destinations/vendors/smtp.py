@@ -1,0 +1,202 @@
+"""E-mail by SMTP, to any mail server.
+
+RFC 5321, 5322, and 8058 for the header by which mail programs unsubscribe with one click. A server
+knows no mail again: where the outcome is unknown it is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formataddr, formatdate
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import one_line, stop
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import plain
+from marketing_platform.destinations.people import NotTold, render, text
+from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
+
+_KNOWN_WRONG = frozenset({550, 551, 553, 511})
+
+
+class SmtpDestination(DestinationSettings):
+    """`unsubscribe_url` is a template, such as `https://shop.example/u?c={{ customer_id }}`."""
+
+    own_channel: ClassVar[Channel | None] = "email"
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    # `starttls` on the port of submission, `tls` from the start, `none` on a line of your own.
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    from_name: str | None = None
+    reply_to: str | None = None
+    unsubscribe_url: str
+    # Mails over one connection.
+    batch_size: int = Field(default=50, ge=1, le=1000)
+    concurrency: int = Field(default=2, ge=1, le=16)
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    requires: tuple[Literal["email", "phone"], ...] = ("email",)
+    consent: Channel | None = "email"
+
+
+class Smtp:
+    """A message has a subject, and text or html or both."""
+
+    modes: ClassVar[tuple[Mode, ...]] = ("message",)
+    is_idempotent = False
+    is_full_feed = False
+    calls_per_run = 3
+    retry_seconds = 2.0
+    max_wait_seconds = 15.0
+    max_attempts = 10
+
+    def __init__(self, name: str, settings: SmtpDestination, place: Place) -> None:
+        self.name = name
+        self.batch_size = settings.batch_size
+        self.concurrency = settings.concurrency
+        self._rules = place.rules
+        self._settings = settings
+
+    async def send(self, batch: Batch) -> Answer:
+        """Hand the mails over, one after the other; each is answered for."""
+        rule = self._rules.get(batch.audience)
+        if rule is None or rule.message is None:
+            told = f"the settings have no rule for {batch.audience} any more"
+            return Answer(
+                "refused", told, rows={r.key: RowAnswer("error", told) for r in batch.rows}
+            )
+        return await asyncio.to_thread(self._send, batch, rule)
+
+    def preview(self, batch: Batch) -> str:
+        """The first mail as it would be handed over."""
+        [row, *_] = batch.rows
+        rule = self._rules[batch.audience]
+        try:
+            return self._mail(row, rule).as_string()
+        except NotTold as error:
+            return str(error)
+
+    def missing(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    async def close(self) -> None:
+        """Nothing is kept open between batches."""
+
+    def _send(self, batch: Batch, rule: ActivationRule) -> Answer:
+        told: dict[str, RowAnswer] = {}
+        try:
+            server = self._connect()
+        except smtplib.SMTPAuthenticationError as error:
+            return stop(f"refuses the credentials ({error.smtp_code})")
+        except ssl.SSLCertVerificationError:
+            return stop(f"the certificate of {self._settings.host} is not trusted")
+        except (OSError, smtplib.SMTPException) as error:
+            return Answer("retry", f"no connection to {self._settings.host}: {_words(error)}")
+        try:
+            for row in batch.rows:
+                told[row.key] = self._hand_over(server, row, rule)
+        except (OSError, smtplib.SMTPServerDisconnected) as error:
+            # The mail under way may have been taken; those after it were certainly not.
+            return self._broken(batch, told, error)
+        finally:
+            # A server that has hung up already needs no good-bye.
+            server.close()
+        return Answer("accepted", rows=told)
+
+    def _broken(self, batch: Batch, told: dict[str, RowAnswer], error: Exception) -> Answer:
+        left = [row for row in batch.rows if row.key not in told]
+        for row in left[1:]:
+            told[row.key] = RowAnswer("later", "the connection broke off before it")
+        if not told:
+            return Answer("retry", _words(error), may_have_arrived=True)
+        told[left[0].key] = RowAnswer("unknown", f"the connection broke off: {_words(error)}")
+        return Answer("accepted", rows=told)
+
+    def _hand_over(self, server: smtplib.SMTP, row: Row, rule: ActivationRule) -> RowAnswer:
+        try:
+            mail = self._mail(row, rule)
+        except NotTold as error:
+            return RowAnswer("error", str(error))
+        try:
+            server.send_message(mail)
+        except smtplib.SMTPRecipientsRefused as error:
+            [(code, words)] = error.recipients.values()
+            return self._refused(code, words)
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+            return self._refused(error.smtp_code, error.smtp_error)
+        return RowAnswer("ok", vendor_id=mail["Message-ID"])
+
+    def _refused(self, code: int, words: bytes | str) -> RowAnswer:
+        said = one_line(
+            f"{code} {words.decode(errors='replace') if isinstance(words, bytes) else words}"
+        )
+        if 400 <= code < 500:
+            return RowAnswer("later", said)
+        return RowAnswer("error", said, suppresses="hard_bounce" if code in _KNOWN_WRONG else None)
+
+    def _mail(self, row: Row, rule: ActivationRule) -> EmailMessage:
+        settings, words = self._settings, rule.message
+        assert words is not None  # noqa: S101 - the only mode
+        mail = EmailMessage()
+        try:
+            mail["From"] = formataddr((settings.from_name or "", settings.from_email))
+            mail["To"] = text(row, "email")
+            mail["Subject"] = " ".join(render(words.subject, row).split())
+            mail["Date"] = formatdate()
+            mail["Message-ID"] = f"<{row.key}@{settings.from_email.rpartition('@')[2]}>"
+            if settings.reply_to:
+                mail["Reply-To"] = settings.reply_to
+            url = render(settings.unsubscribe_url, row)
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise NotTold("unsubscribe_url gives no http(s) URL")
+            mail["List-Unsubscribe"] = f"<{url}>"
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        except ValueError as error:
+            # A line break in an address would begin another header.
+            raise NotTold(f"cannot stand in a mail's header: {error}") from None
+        plain_text = render(words.text, row)
+        html = render(words.html, row, is_html=True)
+        if not plain_text and not html:
+            raise NotTold("the message is empty")
+        mail.set_content(plain_text or "This message is in HTML.")
+        if html:
+            mail.add_alternative(html, subtype="html")
+        return mail
+
+    def _connect(self) -> smtplib.SMTP:
+        settings = self._settings
+        limit = settings.timeout_seconds
+        context = ssl.create_default_context()
+        if settings.security == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                settings.host, settings.port, timeout=limit, context=context
+            )
+        else:
+            server = smtplib.SMTP(settings.host, settings.port, timeout=limit)
+        try:
+            if settings.security == "starttls":
+                server.starttls(context=context)
+            if settings.user:
+                server.login(settings.user, plain(settings.password))
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def _words(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+SETTINGS = SmtpDestination
+DESTINATION = Smtp

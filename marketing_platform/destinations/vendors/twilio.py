@@ -1,0 +1,108 @@
+"""Twilio: text messages.
+
+https://www.twilio.com/docs/messaging/api/message-resource. A message a call, and Twilio knows none
+again: a call after which the message may have gone out is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import httpx
+from pydantic import Field, SecretStr, model_validator
+
+from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.base import Answer, Batch, Place, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    basic,
+    plain,
+)
+from marketing_platform.destinations.people import NotTold, render, text
+from marketing_platform.settings import ActivationRule, Channel
+
+_LONGEST = 1600
+# The queue is full for hours; the account has no money: later runs may do better.
+_NOT_NOW = frozenset({21611, 20429})
+_STOPPED = 21610
+
+
+class TwilioDestination(HttpSettings):
+    """`from_number` (E.164) or `messaging_service_sid` says who it comes from."""
+
+    own_channel: ClassVar[Channel | None] = "sms"
+
+    account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
+    auth_token: SecretStr
+    from_number: str | None = Field(default=None, pattern=r"^\+[1-9]\d{6,14}$")
+    messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
+    base_url: str = Field(default="https://api.twilio.com", repr=False)
+    batch_size: Literal[1] = 1
+    concurrency: int = Field(default=8, ge=1, le=64)
+    requires: tuple[Literal["email", "phone"], ...] = ("phone",)
+    consent: Channel | None = "sms"
+
+    @model_validator(mode="after")
+    def _one_sender(self) -> TwilioDestination:
+        if (self.from_number is None) == (self.messaging_service_sid is None):
+            raise ValueError("write from_number or messaging_service_sid")
+        return self
+
+
+class Twilio(HttpDestination):
+    """A message is `text`, or a content template (`template`: its sid) with the attributes."""
+
+    modes = ("message",)
+    repeatable = ()
+
+    def __init__(self, name: str, settings: TwilioDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """Account and token."""
+        return basic(self._settings.account_sid, plain(self._settings.auth_token))
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """Codes that are not about this message."""
+        code = (read_json(response) or {}).get("code") if not response.is_success else None
+        if code in _NOT_NOW:
+            return Answer("retry", f"{response.status_code} code {code}", is_counted=False)
+        return None
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """One call for the one row."""
+        [row] = batch.rows
+        settings, content = self._settings, rule.message
+        assert content is not None  # noqa: S101 - the only mode
+        form = {"To": text(row, "phone")}
+        if settings.messaging_service_sid:
+            form["MessagingServiceSid"] = settings.messaging_service_sid
+        else:
+            form["From"] = settings.from_number or ""
+        if content.template:
+            form["ContentSid"] = content.template
+        else:
+            try:
+                form["Body"] = render(content.text, row)[:_LONGEST]
+            except NotTold as error:
+                return {row.key: RowAnswer("error", str(error))}
+            if not form["Body"].strip():
+                return {row.key: RowAnswer("error", "the message is empty")}
+        path = f"/2010-04-01/Accounts/{settings.account_sid}/Messages.json"
+        response = yield Call(path, form=form, reads=frozenset({400}))
+        body: Any = read_json(response) or {}
+        if response.is_success:
+            return {row.key: RowAnswer("ok", vendor_id=body.get("sid"))}
+        words = one_line(f"code {body.get('code')}: {body.get('message', '')}")
+        if body.get("code") == _STOPPED:
+            return {row.key: RowAnswer("error", words, suppresses="unsubscribed")}
+        return {row.key: RowAnswer("error", words)}
+
+
+SETTINGS = TwilioDestination
+DESTINATION = Twilio

@@ -1,0 +1,87 @@
+"""WooCommerce, back to the shop: meta data of customers.
+
+https://woocommerce.github.io/woocommerce-rest-api-docs, v3. A customer is found by e-mail, a call
+each, and written with the others of its batch, at most 100 a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, SecretStr
+
+from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.base import IDENTIFYING, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    basic,
+    complete,
+    plain,
+)
+from marketing_platform.destinations.people import flag_name, text
+from marketing_platform.settings import ActivationRule
+
+_OWN = frozenset({*IDENTIFYING, "email", "phone", "first_name", "last_name", "country"})
+
+
+class WooCommerceDestination(HttpSettings):
+    """`base_url` is the shop's site; the key may read and write."""
+
+    base_url: str = Field(repr=False, min_length=1)
+    consumer_key: SecretStr
+    consumer_secret: SecretStr
+    batch_size: int = Field(default=50, ge=1, le=100)
+
+
+class WooCommerce(HttpDestination):
+    """An audience is the meta key that it names, or `segment_<name>`: `yes` or `no`."""
+
+    modes = ("audience",)
+
+    def __init__(self, name: str, settings: WooCommerceDestination, place: Place) -> None:
+        super().__init__(name, settings, place)
+        self._settings = settings
+
+    def headers(self) -> Mapping[str, str]:
+        """Key and secret."""
+        settings = self._settings
+        return basic(plain(settings.consumer_key), plain(settings.consumer_secret))
+
+    def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
+        """Find each customer, then write all of them."""
+        told: dict[str, RowAnswer] = {}
+        updates, asked = [], []
+        for row in batch.rows:
+            params = {"email": text(row, "email"), "role": "all"}
+            path = "/wp-json/wc/v3/customers"
+            found = read_json((yield Call(path, method="GET", params=params))) or []
+            if found:
+                updates.append({"id": found[0]["id"], "meta_data": _meta(row, rule)})
+                asked.append(row)
+            elif row.operation != "remove":
+                told[row.key] = RowAnswer("error", "no customer of the shop has this e-mail")
+        if updates:
+            path = "/wp-json/wc/v3/customers/batch"
+            content = read_json((yield Call(path, {"update": updates})))
+            for row, result in zip(asked, content.get("update", []), strict=False):
+                if error := result.get("error"):
+                    told[row.key] = RowAnswer("error", one_line(str(error.get("message"))))
+        return complete(batch.rows, told)
+
+
+def _meta(row: Row, rule: ActivationRule) -> list[dict[str, Any]]:
+    flag = rule.audience or flag_name(rule.segment)
+    values = {name: value for name, value in row.payload.items() if name not in _OWN}
+    values[flag] = "no" if row.operation == "remove" else "yes"
+    return [
+        {"key": name, "value": "" if value is None else str(value)}
+        for name, value in values.items()
+    ]
+
+
+SETTINGS = WooCommerceDestination
+DESTINATION = WooCommerce
