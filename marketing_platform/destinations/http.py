@@ -131,6 +131,8 @@ class HttpDestination(ABC):
         self.max_wait_seconds = settings.max_wait_seconds
         self.max_attempts = settings.max_attempts
         self.is_idempotent = all(rule.mode in self.repeatable for rule in place.rules.values())
+        # Another way to the vendor than the network.
+        self.transport: httpx.AsyncBaseTransport | None = None
         self._common = settings
         self._secrets = secrets_of(settings)
         self._client: httpx.AsyncClient | None = None
@@ -264,7 +266,10 @@ class HttpDestination(ABC):
             logging.getLogger("httpx").setLevel(logging.WARNING)
             headers = {"User-Agent": "marketing-platform", **self.headers()}
             self._client = httpx.AsyncClient(
-                base_url=self.base_url, headers=headers, timeout=self._common.timeout_seconds
+                base_url=self.base_url,
+                headers=headers,
+                timeout=self._common.timeout_seconds,
+                transport=self.transport,
             )
             self._limiters = [_limiter(count, seconds) for count, seconds in self.rates]
         return self._client

@@ -29,7 +29,7 @@ from marketing_platform.settings import ActivationRule, Channel
 
 _STANDARD = {
     "email": "email",
-    "phone": "phone_number",
+    "phone": "phone_number_id",
     "first_name": "first_name",
     "last_name": "last_name",
     "city": "city",

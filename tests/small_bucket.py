@@ -1,6 +1,6 @@
-"""A bucket on the loopback: the few calls of S3's REST API that reading files takes.
+"""A bucket on the loopback: the few calls of S3's REST API that reading and writing files takes.
 
-ListObjectsV2, GetObject with ranges and HeadObject, as AWS describes them. A request that is not
+ListObjectsV2, GetObject with ranges, HeadObject and PutObject, as AWS describes them. A request that is not
 signed with the bucket's key is refused.
 """
 
@@ -74,6 +74,15 @@ class SmallBucket:
 
             def do_HEAD(self) -> None:
                 self.do_GET()
+
+            def do_PUT(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                if f"Credential={KEY_ID}/" not in self.headers.get("Authorization", ""):
+                    self.answer(403, _REFUSED)
+                    return
+                _, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
+                bucket.objects[key] = content
+                self.answer(200, b"")
 
             def give(self, content: bytes) -> None:
                 span = self.headers.get("Range", "")

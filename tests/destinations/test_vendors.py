@@ -1,0 +1,554 @@
+"""What each vendor is told, and what its answers mean row by row."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+from small_bucket import SmallBucket
+from small_smtp import SmallSmtp
+from token_server import TokenServer
+from vendor_calls import ADA, BOB, Vendor, answers, row, statuses
+
+from marketing_platform.destinations.base import Answer, Batch, Place
+from marketing_platform.destinations.people import digits, hashed, letters, lower, without_blanks
+from marketing_platform.destinations.vendors.files import Files, FilesDestination
+from marketing_platform.destinations.vendors.meta_ads import hashes
+from marketing_platform.destinations.vendors.smtp import Smtp, SmtpDestination
+from marketing_platform.destinations.vendors.webhook import signature
+from marketing_platform.errors import ConfigError
+from marketing_platform.settings import ActivationRule, Platform, destination_types
+
+BOTH = (row(ADA), row(BOB))
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as server:
+        yield server
+
+
+def sha(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+# Customer.io
+
+CUSTOMER_IO = {"type": "customer_io", "site_id": "site", "api_key": "hush"}
+
+
+def test_customer_io_takes_people_then_the_segment_without_those_refused() -> None:
+    errors = {"errors": [{"batch_index": 1, "reason": "invalid", "message": "bad email"}]}
+    vendor = Vendor(
+        CUSTOMER_IO, answers(("batch", 207, errors), ("segments", 200, None)), audience="7"
+    )
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [people, members] = vendor.asked
+    assert json.loads(people.content)["batch"][0]["identifiers"] == {"id": "c1"}
+    assert members.url.path == "/api/v1/segments/7/add_customers"
+    assert json.loads(members.content) == {"ids": ["c1"]}
+
+
+def test_customer_io_knows_an_event_again_by_a_ulid_of_the_key() -> None:
+    vendor = Vendor(CUSTOMER_IO, answers(("batch", 200, {})), event="entered")
+    vendor.send(*BOTH)
+    vendor.send(*BOTH)
+    first, again = vendor.bodies("/batch")
+    assert first == again
+    [one, two] = [thing["id"] for thing in first["batch"]]
+    assert one != two
+    assert len(one) == 26
+
+
+# Iterable
+
+
+def test_iterable_updates_users_and_subscribes_those_it_took() -> None:
+    refused = {"failCount": 1, "failedUpdates": {"invalidEmails": ["bob@example.com"]}}
+    vendor = Vendor(
+        {"type": "iterable", "api_key": "hush"},
+        answers(("bulkUpdate", 200, refused), ("subscribe", 200, {})),
+        audience="12",
+    )
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [content] = vendor.bodies("lists/subscribe")
+    assert content == {"listId": 12, "subscribers": [{"email": "ada@example.com"}]}
+
+
+# HubSpot
+
+HUBSPOT = {"type": "hubspot", "access_token": "pat-hush"}
+CONTACTS = {
+    "results": [{"id": "101", "properties": {"email": "ada@example.com"}}],
+    "errors": [{"message": "invalid e-mail", "context": {"ids": ["bob@example.com"]}}],
+}
+
+
+def test_hubspot_upserts_by_email_in_text_and_puts_the_contacts_on_the_list() -> None:
+    vendor = Vendor(
+        HUBSPOT, answers(("upsert", 207, CONTACTS), ("memberships", 200, {})), audience="55"
+    )
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [upsert, membership] = vendor.asked
+    [first, _] = json.loads(upsert.content)["inputs"]
+    assert first["idProperty"] == "email"
+    assert {type(value) for value in first["properties"].values()} == {str}
+    assert first["properties"]["is_buyer"] == "true"
+    assert membership.url.path == "/crm/v3/lists/55/memberships/add"
+    assert json.loads(membership.content) == ["101"]
+
+
+def test_hubspot_makes_a_task_for_a_person_and_never_repeats_a_doubtful_one() -> None:
+    vendor = Vendor(
+        HUBSPOT,
+        answers(("upsert", 200, CONTACTS), ("tasks", 201, {})),
+        task={"subject": "Call {{ first_name }}", "text": "{{ order_count }} orders"},
+    )
+    vendor.send(row(ADA))
+    [content] = vendor.bodies("tasks/batch/create")
+    [task] = content["inputs"]
+    assert task["properties"]["hs_task_subject"] == "Call Ada"
+    assert task["associations"][0]["to"] == {"id": "101"}
+    assert not vendor.destination.is_idempotent
+
+
+# Salesforce
+
+
+def test_salesforce_answers_for_each_record_in_its_order(tokens: TokenServer) -> None:
+    results = [
+        {"success": True, "id": "003A"},
+        {"success": False, "errors": [{"statusCode": "INVALID_EMAIL", "message": "no address"}]},
+    ]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("token"):
+            return httpx.Response(200, json={"access_token": "t"})
+        return httpx.Response(200, json=results)
+
+    declared = {
+        "type": "salesforce",
+        "base_url": tokens.url,
+        "client_id": "id",
+        "client_secret": "s3cret-s3cret",
+    }
+    vendor = Vendor(declared, answer, audience="Is_Vip__c")
+    answered = vendor.send(*BOTH)
+    assert statuses(answered, BOTH) == {"c1": "ok", "c2": "error"}
+    assert answered.rows["key-c1"].vendor_id == "003A"
+    [request] = vendor.asked
+    assert request.method == "PATCH"
+    assert request.url.path.endswith("/composite/sobjects/Contact/Customer_Id__c")
+    [record, _] = json.loads(request.content)["records"]
+    assert (record["Is_Vip__c"], record["Customer_Id__c"]) == (True, "c1")
+
+
+# Mailchimp
+
+MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
+
+
+def test_mailchimp_tags_members_and_never_subscribes_who_has_not_agreed() -> None:
+    body = {"errors": [{"email_address": "BOB@example.com", "error": "looks fake"}]}
+    vendor = Vendor(MAILCHIMP, answers(("lists/abc123", 200, body)))
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [request] = vendor.asked
+    assert str(request.url) == "https://us21.api.mailchimp.com/3.0/lists/abc123"
+    [member, _] = json.loads(request.content)["members"]
+    assert (member["tags"], member["status_if_new"]) == (["vip"], "transactional")
+
+
+def test_mailchimp_subscribes_only_together_with_consent() -> None:
+    with pytest.raises(ValidationError, match="needs consent: email"):
+        Vendor({**MAILCHIMP, "status_if_new": "subscribed"}, answers())
+
+
+def test_mailchimp_takes_the_tag_from_who_leaves() -> None:
+    vendor = Vendor(MAILCHIMP, answers(("tags", 204, None)))
+    vendor.send(row(ADA, "remove"))
+    [request] = vendor.asked
+    address = hashlib.md5(b"ada@example.com", usedforsecurity=False).hexdigest()
+    assert request.url.path == f"/3.0/lists/abc123/members/{address}/tags"
+    assert json.loads(request.content) == {"tags": [{"name": "vip", "status": "inactive"}]}
+
+
+def test_a_403_without_a_word_from_mailchimp_is_a_limit() -> None:
+    vendor = Vendor(MAILCHIMP, lambda request: httpx.Response(403, text="Forbidden"))
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.is_counted) == ("retry", False)
+
+
+# Omnisend, ActiveCampaign, Braze, WooCommerce
+
+
+def test_omnisend_starts_no_welcome_and_waits_as_the_body_says() -> None:
+    declared = {"type": "omnisend", "api_key": "hush"}
+    vendor = Vendor(declared, answers(("contacts", 200, {})))
+    vendor.send(row(ADA))
+    [contact] = vendor.bodies("/contacts")
+    assert all(one["sendWelcomeMessage"] is False for one in contact["identifiers"])
+    assert contact["tags"] == ["vip"]
+    busy = Vendor(declared, answers(("contacts", 429, {"retryAfter": 9})))
+    assert busy.send(row(ADA)).wait_seconds == 9
+
+
+def test_omnisend_takes_the_tag_from_who_leaves_together() -> None:
+    vendor = Vendor({"type": "omnisend", "api_key": "hush"}, answers(("tags", 202, {})))
+    vendor.send(row(ADA, "remove"), row(BOB, "remove"))
+    [request] = vendor.asked
+    assert request.method == "DELETE"
+    emails = ["ada@example.com", "bob@example.com"]
+    assert json.loads(request.content) == {"tags": ["vip"], "emails": emails}
+
+
+ACTIVECAMPAIGN = {
+    "type": "activecampaign",
+    "base_url": "https://demo.api-us1.com",
+    "api_token": "hush",
+    "fields": {"order_count": "4"},
+}
+
+
+def test_activecampaign_tags_a_contact_and_never_touches_a_subscription() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if b"bob@" in request.content:
+            return httpx.Response(422, json={"errors": [{"title": "not an address"}]})
+        return httpx.Response(201, json={"contact": {"id": "9"}})
+
+    vendor = Vendor(ACTIVECAMPAIGN, answer, audience="12")
+    answered = vendor.send(*BOTH)
+    assert statuses(answered, BOTH) == {"c1": "ok", "c2": "error"}
+    assert answered.rows["key-c2"].message == "not an address"
+    assert [path.rpartition("/")[2] for path in vendor.paths] == ["sync", "contactTags", "sync"]
+    assert json.loads(vendor.asked[1].content) == {"contactTag": {"contact": "9", "tag": "12"}}
+
+
+def test_activecampaign_removes_the_tag_by_its_association() -> None:
+    tags = {"contactTags": [{"id": "70", "tag": "12"}, {"id": "71", "tag": "13"}]}
+    vendor = Vendor(
+        ACTIVECAMPAIGN,
+        answers(
+            ("sync", 200, {"contact": {"id": "9"}}),
+            ("GET", 200, tags),
+            ("DELETE /api/3/contactTags/70", 200, {}),
+        ),
+        audience="12",
+    )
+    vendor.send(row(ADA, "remove"))
+    assert vendor.paths[-1] == "DELETE /api/3/contactTags/70"
+
+
+def test_activecampaign_without_the_number_of_a_tag_is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs the number of a tag"):
+        Vendor(ACTIVECAMPAIGN, answers(), audience="vip")
+
+
+def test_braze_knows_a_segment_by_an_attribute() -> None:
+    body = {"message": "success", "errors": [{"type": "bad phone", "index": 1}]}
+    declared = {"type": "braze", "api_key": "hush", "base_url": "https://rest.fra-02.braze.eu"}
+    vendor = Vendor(declared, answers(("track", 201, body)))
+    rows = (row(ADA, "remove"), row(BOB, "remove"))
+    assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "error"}
+    [content] = vendor.bodies("/users/track")
+    assert content["attributes"][0]["segment_vip"] is False
+
+
+def test_woocommerce_writes_meta_data_of_the_customers_it_knows() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            is_ada = request.url.params["email"] == "ada@example.com"
+            return httpx.Response(200, json=[{"id": 31}] if is_ada else [])
+        return httpx.Response(200, json={"update": [{"id": 31}]})
+
+    declared = {
+        "type": "woocommerce",
+        "base_url": "https://shop.example",
+        "consumer_key": "ck_hush",
+        "consumer_secret": "cs_hush",
+    }
+    vendor = Vendor(declared, answer)
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [content] = vendor.bodies("customers/batch")
+    [update] = content["update"]
+    assert {"key": "segment_vip", "value": "yes"} in update["meta_data"]
+
+
+# Meta and Microsoft
+
+META = {"type": "meta_ads", "access_token": "hush-meta"}
+
+
+def test_meta_takes_hashed_people_and_keeps_the_columns_in_place() -> None:
+    vendor = Vendor(META, answers(("users", 200, {"num_received": 1})), audience="23840")
+    vendor.send(row({**ADA, "birth_date": "1815-12-10", "region": None}))
+    vendor.send(row(ADA, "remove"))
+    added, removed = vendor.asked
+    assert (added.method, removed.method) == ("POST", "DELETE")
+    assert added.url.path == "/v26.0/23840/users"
+    payload = json.loads(added.content)["payload"]
+    [person] = payload["data"]
+    told = dict(zip(payload["schema"], person, strict=True))
+    assert told["EXTERN_ID"] == "c1"
+    assert told["EMAIL"] == sha("ada@example.com")
+    assert told["PHONE"] == sha("491711234567")
+    assert (told["ST"], told["DOBY"]) == ("", sha("1815"))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(17, "retry"), (80003, "retry"), (190, "stop"), (100, "refused")]
+)
+def test_meta_says_with_400_what_others_say_with_a_status(code: int, kind: str) -> None:
+    usage = {"1": [{"estimated_time_to_regain_access": 2}]}
+    vendor = Vendor(
+        META,
+        answers(
+            ("users", 400, {"error": {"code": code, "message": "no"}}),
+            **{"X-Business-Use-Case-Usage": json.dumps(usage)},
+        ),
+        audience="1",
+    )
+    answer = vendor.send(row(ADA))
+    assert answer.kind == kind
+    if kind == "retry":
+        assert answer.wait_seconds == 120
+
+
+# The examples that the vendors publish: Meta's and Google's guides on normalising.
+@pytest.mark.parametrize(
+    ("value", "normalise", "normal"),
+    [
+        ("John_Smith@gmail.com", lower, "john_smith@gmail.com"),
+        (" Ada@Example.COM ", lower, "ada@example.com"),
+        ("+1 (650) 555-1212", digits, "16505551212"),
+        ("0016505551212", digits, "16505551212"),
+        ("Menlo Park", letters, "menlopark"),
+        ("St. Louis", letters, "stlouis"),
+        ("München", letters, "münchen"),
+        (" Some One @Example.com", without_blanks, "someone@example.com"),
+        ("+1 650 555 0123", without_blanks, "+16505550123"),
+        ("", lower, ""),
+    ],
+)
+def test_values_are_normalised_before_they_are_hashed(
+    value: str, normalise: Any, normal: str
+) -> None:
+    assert normalise(value) == normal
+    assert hashed(value, normalise) == (sha(normal) if normal else "")
+
+
+def test_an_american_postcode_is_hashed_without_its_suffix() -> None:
+    person = hashes(row({"customer_id": "c", "postcode": "94025-1234", "country": "US"}))
+    assert person[7] == sha("94025")
+    assert hashes(row({"customer_id": "c", "postcode": "EC1A 1BB", "country": "GB"}))[7] == sha(
+        "ec1a1bb"
+    )
+
+
+def test_microsoft_names_the_emails_that_it_did_not_take(tokens: TokenServer) -> None:
+    body = {"PartialErrors": [{"Index": 1, "ErrorCode": "Invalid", "Message": "no hash"}]}
+    declared = {
+        "type": "microsoft_ads",
+        "developer_token": "hush-dev",
+        "client_id": "id",
+        "refresh_token": "hush-refresh",
+        "account_id": "1",
+        "customer_id": "2",
+        "token_url": tokens.url,
+    }
+    vendor = Vendor(declared, answers(("Apply", 200, body)), audience="77")
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
+    [content] = vendor.bodies("Apply")
+    data = content["CustomerListUserData"]
+    assert (data["ActionType"], data["CustomerListItems"][0]) == ("Add", sha("ada@example.com"))
+
+
+# Slack
+
+SLACK = {"type": "slack", "token": "xoxb-hush", "channel": "C1"}
+LINE = {"message": {"text": "{{ first_name }} is a VIP"}}
+
+
+def test_slack_escapes_what_would_be_a_link_or_a_mention() -> None:
+    vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": True, "ts": "1.2"})), **LINE)
+    answer = vendor.send(row({**ADA, "first_name": "<!channel> & co"}))
+    [content] = vendor.bodies("chat.postMessage")
+    assert content["text"] == "&lt;!channel&gt; &amp; co is a VIP"
+    assert answer.rows["key-c1"].vendor_id == "1.2"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [("invalid_auth", "stop"), ("channel_not_found", "stop"), ("msg_too_long", "refused")],
+)
+def test_slack_says_no_with_200(error: str, kind: str) -> None:
+    vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": False, "error": error})), **LINE)
+    assert vendor.send(row(ADA)).kind == kind
+
+
+# SMTP
+
+
+def mail_rule(**message: str) -> ActivationRule:
+    words = {"subject": "Hi {{ first_name }}", "text": "Hello", **message}
+    return ActivationRule.model_validate(
+        {"segment": "vip", "destination": "mail", "message": words}
+    )
+
+
+def mail(server: SmallSmtp, *people: dict[str, Any], rule: ActivationRule | None = None) -> Answer:
+    settings = SmtpDestination(
+        type="smtp",
+        host="127.0.0.1",
+        port=server.port,
+        security="none",
+        from_email="shop@example.com",
+        unsubscribe_url="https://shop.example/leave?c={{ customer_id }}",
+    )
+    chosen = rule or mail_rule()
+    smtp = Smtp("mail", settings, Place({chosen.name: chosen}))
+    return asyncio.run(smtp.send(Batch("b", "mail", chosen.name, [row(p) for p in people])))
+
+
+def test_a_mail_can_be_left_with_one_click_and_names_its_row() -> None:
+    with SmallSmtp() as server:
+        answer = mail(server, ADA)
+    [taken] = server.mails
+    assert taken["List-Unsubscribe"] == "<https://shop.example/leave?c=c1>"
+    assert taken["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert taken["Message-ID"] == "<key-c1@example.com>" == answer.rows["key-c1"].vendor_id
+    assert taken["Subject"] == "Hi Ada"
+
+
+def test_a_mail_server_answers_for_each_person() -> None:
+    refuses = {"bob@example.com": "550 no such user", "eve@example.com": "451 try later"}
+    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
+    with SmallSmtp(refuses) as server:
+        answer = mail(server, ADA, BOB, eve)
+    assert {key: one.status for key, one in answer.rows.items()} == {
+        "key-c1": "ok",
+        "key-c2": "error",
+        "key-c3": "later",
+    }
+    assert answer.rows["key-c2"].suppresses == "hard_bounce"
+
+
+def test_a_connection_that_breaks_off_leaves_one_mail_in_doubt_and_no_more() -> None:
+    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
+    with SmallSmtp(hangs_up_after=1) as server:
+        answer = mail(server, ADA, BOB, eve)
+    assert {key: one.status for key, one in answer.rows.items()} == {
+        "key-c1": "ok",
+        "key-c2": "unknown",
+        "key-c3": "later",
+    }
+
+
+def test_a_line_break_in_a_value_makes_no_header_of_its_own() -> None:
+    evil = {**ADA, "first_name": "Ada\r\nBcc: all@example.com"}
+    with SmallSmtp() as server:
+        mail(server, evil)
+        refused = mail(server, {**ADA, "email": "a@example.com\r\nBcc: all@example.com"})
+    assert [taken["Bcc"] for taken in server.mails] == [None]
+    assert refused.rows["key-c1"].status == "error"
+
+
+def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
+    with SmallSmtp() as server:
+        pass
+    assert mail(server, ADA).kind == "retry"
+
+
+# Webhook, feeds in a bucket, settings
+
+
+def test_a_signature_is_the_one_that_standard_webhooks_publishes() -> None:
+    secret = SecretStr("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    headers = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_webhook_with_a_secret_is_signed() -> None:
+    declared = {
+        "type": "webhook",
+        "url": "https://hooks.example/in",
+        "signing_secret": base64.b64encode(b"a long secret").decode(),
+    }
+    vendor = Vendor(declared, answers(("", 200, {})), event="entered_vip")
+    vendor.send(row(ADA))
+    [request] = vendor.asked
+    seconds = int(request.headers["webhook-timestamp"])
+    expected = signature(SecretStr(declared["signing_secret"]), "b1", seconds, request.content)
+    assert request.headers["webhook-signature"] == expected["webhook-signature"]
+    assert json.loads(request.content)["event"] == "entered_vip"
+
+
+def test_a_feed_is_written_into_a_bucket() -> None:
+    with SmallBucket("feeds", {}) as bucket:
+        rule = ActivationRule(segment="vip", destination="feed", attributes=("email",))
+        declared = FilesDestination.model_validate(
+            {"type": "files", "folder": "s3://feeds/daily", "store": bucket.store}
+        )
+        files = Files("feed", declared, Place({"vip": rule}))
+        assert files.missing() == ["vip"]
+        answer = asyncio.run(files.send(Batch("b", "feed", "vip", [row(ADA)])))
+        assert answer.kind == "accepted"
+        assert files.missing() == []
+        assert bucket.objects["daily/vip.csv"].decode().splitlines()[1] == "c1,s1,ada@example.com"
+
+
+def test_a_bucket_that_refuses_is_an_answer() -> None:
+    with SmallBucket("feeds", {}) as bucket:
+        store = {**bucket.store, "access_key_id": "another", "secret_access_key": "wrong-secret"}
+        declared = FilesDestination.model_validate(
+            {"type": "files", "folder": "s3://feeds/daily", "store": store}
+        )
+        answer = asyncio.run(
+            Files("feed", declared, Place()).send(Batch("b", "feed", "vip", [row(ADA)]))
+        )
+    assert answer.kind == "retry"
+    assert bucket.objects == {}
+    assert "wrong-secret" not in answer.reason
+
+
+def test_every_type_has_settings_and_a_class_with_modes() -> None:
+    assert len(destination_types()) >= 20
+    for kind in destination_types():
+        with pytest.raises(ValidationError) as caught:
+            Platform.model_validate({"destinations": {"it": {"type": kind, "nonsense": 1}}})
+        assert "nonsense" in str(caught.value) or "required" in str(caught.value)
+
+
+def test_a_mistyped_type_is_told_with_the_nearest() -> None:
+    with pytest.raises(ValidationError, match="did you mean klaviyo"):
+        Platform.model_validate({"destinations": {"it": {"type": "klavyio"}}})
+
+
+def test_a_preview_shows_the_request_without_secrets(tmp_path: Path) -> None:
+    vendor = Vendor(CUSTOMER_IO, answers())
+    shown = vendor.destination.preview(Batch("b", "it", "vip", [row(ADA)]))
+    assert shown.startswith("POST https://track.customer.io/api/v2/batch\n")
+    assert "ada@example.com" in shown
+    assert "hush" not in shown
+
+
+def test_a_form_is_what_twilio_takes() -> None:
+    declared = {
+        "type": "twilio",
+        "account_sid": "AC" + "0" * 32,
+        "auth_token": "hush-hush",
+        "messaging_service_sid": "MG" + "0" * 32,
+    }
+    vendor = Vendor(declared, answers(("Messages", 201, {})), message={"text": "Hi"})
+    vendor.send(row(ADA))
+    form = parse_qs(vendor.asked[0].content.decode())
+    assert form["MessagingServiceSid"] == ["MG" + "0" * 32]
+    assert form["To"] == ["+491711234567"]

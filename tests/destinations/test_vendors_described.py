@@ -1,0 +1,334 @@
+"""Vendors whose descriptions we have: each request is what they describe, and nothing more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from token_server import TokenServer
+from vendor_calls import (
+    ADA,
+    BOB,
+    Vendor,
+    answers,
+    check_discovery,
+    check_graphql,
+    check_openapi,
+    row,
+    statuses,
+)
+
+KLAVIYO = {"type": "klaviyo", "api_key": "pk_secret_1234", "poll_seconds": 0.01}
+TWILIO = {
+    "type": "twilio",
+    "account_sid": "AC" + "0" * 32,
+    "auth_token": "hush-hush",
+    "from_number": "+15005550006",
+}
+SENDGRID = {
+    "type": "sendgrid",
+    "api_key": "SG.secret",
+    "from_email": "shop@example.com",
+    "from_name": "Shop",
+    "poll_seconds": 0.01,
+}
+SHOPIFY = {"type": "shopify", "shop": "demo", "access_token": "shpat_secret"}
+ATTRIBUTES = {"attributes": ("email", "first_name")}
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as server:
+        yield server
+
+
+def google(tokens: TokenServer, kind: str, **more: Any) -> dict[str, Any]:
+    client = {"client_id": "id", "client_secret": "s3cret", "refresh_token": "fresh-one"}
+    return {"type": kind, "token_url": tokens.url, **client, **more}
+
+
+def job(status: str = "complete", failed: int = 0) -> dict[str, Any]:
+    attributes = {"status": status, "created_at": "x", "total_count": 2, "failed_count": failed}
+    return {"data": {"type": "profile-bulk-import-job", "id": "job1", "attributes": attributes}}
+
+
+def klaviyo(**rule: Any) -> Vendor:
+    error = {
+        "title": "Invalid input",
+        "detail": "Invalid email",
+        "original_payload": {"external_id": "c2"},
+    }
+    return Vendor(
+        KLAVIYO,
+        answers(
+            ("import-errors", 200, {"data": [{"attributes": error}]}),
+            ("POST /api/profile-bulk-import-jobs", 202, job()),
+            ("GET /api/profile-bulk-import-jobs/job1", 200, job(failed=1)),
+            ("GET /api/profiles", 200, {"data": [{"type": "profile", "id": "01A"}]}),
+            ("/relationships/profiles", 204, None),
+            ("/event-bulk-create-jobs", 202, None),
+        ),
+        **rule,
+    )
+
+
+def check_klaviyo(vendor: Vendor) -> None:
+    for request in vendor.asked:
+        check_openapi("klaviyo/stable.json", request)
+        assert request.headers["revision"] == "2026-07-15"
+
+
+def test_klaviyo_imports_profiles_into_the_list_and_reads_the_errors_row_by_row() -> None:
+    vendor = klaviyo(audience="LIST1")
+    rows = (row(ADA), row(BOB))
+    answer = vendor.send(*rows)
+    check_klaviyo(vendor)
+    assert statuses(answer, rows) == {"c1": "ok", "c2": "error"}
+    assert "Invalid email" in answer.rows["key-c2"].message
+    [posted] = vendor.bodies("/profile-bulk-import-jobs")
+    assert posted["data"]["relationships"]["lists"]["data"] == [{"type": "list", "id": "LIST1"}]
+    attributes = posted["data"]["attributes"]["profiles"]["data"][0]["attributes"]
+    assert attributes["external_id"] == "c1"
+    assert attributes["location"] == {"city": "Berlin", "country": "DE", "zip": "10115"}
+    assert attributes["properties"]["order_count"] == 3
+
+
+def test_klaviyo_takes_who_leaves_off_the_list_and_unsubscribes_nobody() -> None:
+    vendor = klaviyo(audience="LIST1")
+    vendor.send(row(ADA, "remove"))
+    check_klaviyo(vendor)
+    assert vendor.paths == ["GET /api/profiles", "DELETE /api/lists/LIST1/relationships/profiles"]
+    assert vendor.asked[0].url.params["filter"] == 'any(external_id,["c1"])'
+
+
+def test_klaviyo_without_a_list_is_told_by_a_property() -> None:
+    vendor = klaviyo()
+    vendor.send(row(ADA, "remove"))
+    [posted] = vendor.bodies("/profile-bulk-import-jobs")
+    [profile] = posted["data"]["attributes"]["profiles"]["data"]
+    assert profile["attributes"]["properties"]["segment_vip"] is False
+
+
+def test_klaviyo_knows_an_event_again_by_the_rows_key() -> None:
+    vendor = klaviyo(event="Entered VIP")
+    vendor.send(row(ADA))
+    check_klaviyo(vendor)
+    [posted] = vendor.bodies("/event-bulk-create-jobs")
+    [entry] = posted["data"]["attributes"]["events-bulk-create"]["data"]
+    [event] = entry["attributes"]["events"]["data"]
+    assert event["attributes"]["unique_id"] == "key-c1"
+    assert event["attributes"]["metric"]["data"]["attributes"]["name"] == "Entered VIP"
+
+
+def test_a_klaviyo_job_that_does_not_end_is_tried_again_later() -> None:
+    vendor = Vendor(
+        KLAVIYO,
+        answers(
+            ("POST /api/profile-bulk-import-jobs", 202, job()),
+            ("GET /api/profile-bulk-import-jobs/job1", 200, job("cancelled")),
+        ),
+    )
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+
+
+def twilio(status: int, body: dict[str, Any], **rule: Any) -> Vendor:
+    message = {"text": "Hi {{ first_name }}"}
+    return Vendor(TWILIO, answers(("Messages", status, body)), **{"message": message, **rule})
+
+
+def test_twilio_sends_one_message_and_keeps_its_sid() -> None:
+    vendor = twilio(201, {"sid": "SM1"})
+    answer = vendor.send(row(ADA))
+    [request] = vendor.asked
+    check_openapi("twilio/twilio_api_v2010.json", request)
+    assert request.url.path == f"/2010-04-01/Accounts/{TWILIO['account_sid']}/Messages.json"
+    assert answer.rows["key-c1"].vendor_id == "SM1"
+    assert not vendor.destination.is_idempotent
+
+
+def test_who_answered_stop_is_not_written_to_again() -> None:
+    answer = twilio(400, {"code": 21610, "message": "unsubscribed recipient"}).send(row(ADA))
+    assert answer.rows["key-c1"].suppresses == "unsubscribed"
+
+
+def test_a_full_queue_at_twilio_is_nobodys_failure() -> None:
+    answer = twilio(429, {"code": 21611, "message": "queue is full"}).send(row(ADA))
+    assert (answer.kind, answer.is_counted) == ("retry", False)
+
+
+def test_a_template_is_filled_in_once_and_values_stay_text() -> None:
+    vendor = twilio(201, {"sid": "SM1"})
+    vendor.send(row({**ADA, "first_name": "{{ 7*7 }} {% raw %}"}))
+    assert "Hi+%7B%7B+7%2A7+%7D%7D" in vendor.asked[0].content.decode()
+
+
+def sendgrid(**rule: Any) -> Vendor:
+    found = {"result": {"ada@example.com": {"contact": {"id": "contact-1"}}}}
+    return Vendor(
+        SENDGRID,
+        answers(
+            ("/v3/mail/send", 202, None),
+            ("PUT /v3/marketing/contacts", 202, {"job_id": "j1"}),
+            ("/imports/j1", 200, {"id": "j1", "status": "completed"}),
+            ("/search/emails", 200, found),
+            ("DELETE /v3/marketing/lists", 202, {"job_id": "j2"}),
+            **{"X-Message-Id": "sg-1"},
+        ),
+        **rule,
+    )
+
+
+def test_sendgrid_sends_a_template_to_many_in_one_call() -> None:
+    vendor = sendgrid(message={"template": "d-0123456789abcdef0123456789abcdef"})
+    rows = (row(ADA), row(BOB))
+    answer = vendor.send(*rows)
+    [request] = vendor.asked
+    check_openapi("sendgrid/tsg_mail_v3.json", request)
+    people = json.loads(request.content)["personalizations"]
+    assert [one["custom_args"]["message_key"] for one in people] == ["key-c1", "key-c2"]
+    assert {one.vendor_id for one in answer.rows.values()} == {"sg-1"}
+    assert vendor.destination.batch_size == 500
+
+
+def test_sendgrid_sends_words_of_our_own_one_by_one_and_escapes_html() -> None:
+    vendor = sendgrid(message={"subject": "Hi {{ first_name }}", "html": "<p>{{ first_name }}</p>"})
+    assert vendor.destination.batch_size == 1
+    vendor.send(row({**ADA, "first_name": "<b>Ada</b>"}))
+    [request] = vendor.asked
+    check_openapi("sendgrid/tsg_mail_v3.json", request)
+    content = json.loads(request.content)
+    assert content["content"][0]["value"] == "<p>&lt;b&gt;Ada&lt;/b&gt;</p>"
+
+
+def test_sendgrid_keeps_a_list() -> None:
+    vendor = sendgrid(audience="ca1b0f9e-5d4e-4b3a-8c2d-0123456789ab")
+    vendor.send(row(ADA))
+    vendor.send(row(ADA, "remove"))
+    assert [path.rpartition("/")[0] for path in vendor.paths] == [
+        "PUT /v3/marketing",
+        "GET /v3/marketing/contacts/imports",
+        "POST /v3/marketing/contacts/search",
+        "DELETE /v3/marketing/lists/ca1b0f9e-5d4e-4b3a-8c2d-0123456789ab",
+    ]
+    for request in vendor.asked:
+        is_list = "/lists/" in request.url.path
+        document = "tsg_mc_lists_v3.json" if is_list else "tsg_mc_contacts_v3.json"
+        check_openapi(f"sendgrid/{document}", request)
+
+
+def sha(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def test_google_takes_hashed_members_by_the_data_manager(tokens: TokenServer) -> None:
+    vendor = Vendor(
+        google(tokens, "google_ads", account_id="123", consent_given=True),
+        answers(("audienceMembers", 200, {"requestId": "r1"})),
+        audience="987",
+    )
+    rows = (row({**ADA, "email": " Ada @Example.com"}), row({"customer_id": "c3"}))
+    answer = vendor.send(*rows)
+    assert statuses(answer, rows) == {"c1": "ok", "c3": "error"}
+    vendor.send(row(ADA, "remove"))
+    ingested, removed = vendor.asked
+    check_discovery("datamanager.v1.json", "IngestAudienceMembersRequest", ingested)
+    check_discovery("datamanager.v1.json", "RemoveAudienceMembersRequest", removed)
+    assert ingested.headers["Authorization"] == "Bearer token-1"
+    [member] = json.loads(ingested.content)["audienceMembers"]
+    email, phone, address = member["userData"]["userIdentifiers"]
+    assert email["emailAddress"] == sha("ada@example.com")
+    assert phone["phoneNumber"] == sha("+491711234567")
+    assert address["address"]["postalCode"] == "10115"
+    assert "ada" not in ingested.content.decode().lower().replace("adata", "")
+
+
+def test_a_token_that_is_refused_is_asked_for_once_more(tokens: TokenServer) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_fresh = request.headers["Authorization"] == "Bearer token-2"
+        return httpx.Response(200 if is_fresh else 401, json={"requestId": "r1"})
+
+    vendor = Vendor(google(tokens, "google_ads", account_id="123"), answer, audience="987")
+    assert vendor.send(row(ADA)).kind == "accepted"
+    assert len(tokens.asked) == 2
+
+
+def test_fcm_sends_to_the_token_of_the_app(tokens: TokenServer) -> None:
+    declared = google(tokens, "fcm", project="demo-shop")
+    message = {"subject": "Back in stock", "text": "Hi {{ first_name }}"}
+    vendor = Vendor(
+        declared,
+        answers(("messages:send", 200, {"name": "projects/p/messages/1"})),
+        message=message,
+    )
+    answer = vendor.send(row({**ADA, "push_token": "tok"}))
+    [request] = vendor.asked
+    check_discovery("fcm.v1.json", "SendMessageRequest", request)
+    assert answer.rows["key-c1"].vendor_id == "projects/p/messages/1"
+
+
+def test_a_push_token_whose_app_is_gone_is_not_used_again(tokens: TokenServer) -> None:
+    declared = google(tokens, "fcm", project="demo-shop")
+    body = {"error": {"code": 404, "message": "Requested entity was not found."}}
+    vendor = Vendor(declared, answers(("messages:send", 404, body)), message={"text": "Hi"})
+    answer = vendor.send(row({**ADA, "push_token": "tok"}))
+    assert answer.rows["key-c1"].suppresses == "hard_bounce"
+
+
+def shopify(request: httpx.Request) -> httpx.Response:
+    content = json.loads(request.content)
+    if "customerByIdentifier" in content["query"]:
+        customers = {
+            f"c{place}": {"id": f"gid://shopify/Customer/{place}"}
+            if who.get("emailAddress") != "bob@example.com"
+            else None
+            for place, who in enumerate(content["variables"].values())
+        }
+        return httpx.Response(200, json={"data": customers})
+    if "metafieldsSet" in content["query"]:
+        return httpx.Response(200, json={"data": {"metafieldsSet": {"userErrors": []}}})
+    return httpx.Response(200, json={"data": {"c0": {"userErrors": []}}})
+
+
+def test_shopify_is_told_by_tags_and_metafields_and_strangers_are_errors() -> None:
+    vendor = Vendor(SHOPIFY, shopify)
+    rows = (row(ADA), row(BOB))
+    answer = vendor.send(*rows)
+    for request in vendor.asked:
+        check_graphql(request)
+    assert statuses(answer, rows) == {"c1": "ok", "c2": "error"}
+    fields = vendor.bodies("graphql.json")[2]["variables"]["fields"]
+    assert {field["key"]: field["value"] for field in fields}["order_count"] == "3"
+
+
+def test_shopify_is_told_of_a_consent_taken_back_and_never_of_one_given() -> None:
+    for consent in (True, None, False):
+        vendor = Vendor(SHOPIFY, shopify, attributes=("email", "has_email_consent"))
+        vendor.send(
+            row({"customer_id": "c1", "email": "a@x.example", "has_email_consent": consent})
+        )
+        for request in vendor.asked:
+            check_graphql(request)
+        queries = [body["query"] for body in vendor.bodies("graphql.json")]
+        assert any("MarketingConsent" in query for query in queries) == (consent is False)
+
+
+def test_shopify_that_has_no_points_left_asks_to_wait() -> None:
+    body = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
+    answer = Vendor(SHOPIFY, answers(("graphql", 200, body))).send(row(ADA))
+    assert (answer.kind, answer.wait_seconds, answer.is_counted) == ("retry", 2.0, False)
+
+
+@pytest.mark.parametrize("declared", [KLAVIYO, SENDGRID | {"consent": None}])
+def test_a_vendor_that_repeats_the_key_does_not_bring_it_into_the_ledger(
+    declared: dict[str, Any],
+) -> None:
+    body = {"errors": [{"detail": f"bad key {declared['api_key']}"}]}
+    answer = Vendor(declared, answers(("", 400, body)), audience="L1").send(row(ADA))
+    assert answer.kind == "refused"
+    assert declared["api_key"] not in answer.reason
+    assert "bad key" in answer.reason
