@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -40,6 +40,8 @@ AsOf = Annotated[
     typer.Option(help="YYYY-MM-DD: compute everything as of the end of this day."),
 ]
 Currency = Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")]
+SuppressedChannel = Literal["email", "sms", "push", "all"]
+SuppressedReason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -258,6 +260,49 @@ def activation_retry(
         include_unknown=include_unknown,
     )
     print(f"{count} message(s) wait for the next activation")
+
+
+@activation_app.command("held")
+def activation_held() -> None:
+    """List the audiences that are held for a person to look at, and why."""
+    from marketing_platform import commands
+
+    commands.show_held(Console(), load_settings())
+
+
+@activation_app.command("release")
+def activation_release(
+    plan: Annotated[int, typer.Argument(help="The number of the held plan.")],
+    by: Annotated[str, typer.Option(help="Who has looked at it.")],
+) -> None:
+    """Let one held plan go. The next activation sends it, if it would still do just the same."""
+    from marketing_platform.activation import release
+    from marketing_platform.state import open_state
+
+    state = open_state(load_settings().state_url.get_secret_value())
+    destination, audience = release(state, plan, by)
+    print(f"{audience} -> {destination} goes with the next activation, if it is still the same")
+
+
+@activation_app.command("suppress")
+def activation_suppress(
+    customers: Annotated[list[str], typer.Argument(help="Customer ids.")],
+    channel: Annotated[SuppressedChannel, typer.Option(help="By which channel.")] = "all",
+    reason: Annotated[SuppressedReason, typer.Option(help="Why.")] = "unsubscribed",
+    take_back: Annotated[bool, typer.Option("--take-back", help="Allow it again.")] = False,
+) -> None:
+    """Never write to these people again: checked at the moment of sending."""
+    from marketing_platform.activation.suppression import forget_suppression, suppress
+    from marketing_platform.state import open_state, utc_now, writing
+
+    state = open_state(load_settings().state_url.get_secret_value())
+    if take_back:
+        count = sum(forget_suppression(state, customer, channel) for customer in customers)
+        print(f"{count} suppression(s) taken back")
+        return
+    with writing(state) as connection:
+        suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
+    print(f"{len(customers)} customer(s) suppressed")
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 from rich.console import Console
 
 from marketing_platform import report
-from marketing_platform.activation import activate, failures, plan_all
+from marketing_platform.activation import Plan, activate, failures, held_plans, plan_all
+from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
 from marketing_platform.pipeline import build_all
 from marketing_platform.quality.checks import rates_known
@@ -33,7 +34,7 @@ from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
-from marketing_platform.state import open_state
+from marketing_platform.state import OPERATIONS, open_state
 from marketing_platform.warehouse import Warehouse
 
 _DEMO_DAYS = 540
@@ -219,6 +220,8 @@ def activate_now(
     if dry_run:
         plans = plan_all(warehouse, state, settings, holds=holds, force=force, dry_run=True)
         _print_plans(console, plans, as_json)
+        if not as_json:
+            _print_previews(settings, plans)
         return
     if holds:
         raise HeldError("; ".join(holds), where="activation", mend="It goes on once this recovers")
@@ -389,6 +392,37 @@ def _mapping_of(configured: Mapping[Any, FileStream], stream: str) -> dict[str, 
 
 def _segment_names() -> list[str]:
     return sorted(path.stem for path in load_settings().segments_dir.glob("*.yaml"))
+
+
+def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
+    """What each plan would send first, as it would be sent: a request a kind of change."""
+    for plan in plans:
+        destination = make_destination(plan.destination, settings)
+        for operation in OPERATIONS:
+            rows = [
+                Row(new["message_key"], operation, new["customer_id"], json.loads(new["payload"]))
+                for new in plan.sample
+                if new["operation"] == operation and new["state"] == "planned"
+            ][: destination.batch_size]
+            if rows:
+                batch = Batch("preview", plan.destination, plan.audience, rows)
+                print(f"\n{plan.audience} -> {plan.destination}, {operation}:")
+                print(destination.preview(batch))
+
+
+def show_held(console: Console, settings: Settings) -> None:
+    """Print the audiences that are held, and why."""
+    found = held_plans(open_state(settings.state_url.get_secret_value()))
+    for plan in found:
+        let_go = f"; let go by {plan.released_by}" if plan.released_by else ""
+        console.print(
+            f"plan {plan.plan_id} of {plan.created_at:%Y-%m-%d %H:%M} UTC,"
+            f" {plan.audience} -> {plan.destination}: add {plan.add_count}, update"
+            f" {plan.update_count}, remove {plan.remove_count}: {plan.held_reason}{let_go}",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{len(found)} audience(s) held", highlight=False)
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

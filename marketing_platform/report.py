@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,19 +12,22 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from marketing_platform.activation import conservation, ledger_sums
+from marketing_platform.activation import conservation, ledger_sums, reason_counts
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.quality.results import latest_builds, latest_checks
 from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import Ingested
 from marketing_platform.warehouse import Warehouse
 
+_SHOWN = 12
+
 
 def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Everything that `marketing-platform status` tells, as plain data.
 
     Keys: `data_dir`, `tables` (rows by name), `checks`, `holds`, `runs` (newest first), `ledger`
-    (the sums of all messages) and `plans` (the sums of each plan).
+    (the sums of all messages), `reasons` (why messages were not sent, by destination) and `plans`
+    (the sums of each plan).
     """
     return {
         "data_dir": str(settings.data_dir),
@@ -42,6 +46,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
         "holds": find_holds(engine, settings),
         "runs": runs,
         "ledger": ledger_sums(engine),
+        "reasons": [asdict(reason) for reason in reason_counts(engine)],
         "plans": [
             {
                 "plan": b.plan_id,
@@ -77,6 +82,13 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
         runs.add_row(run["run_id"][:8], run["job"], run["status"], run["started_at"] or "")
     console.print(runs)
     print_ledger(console, content["plans"][-12:], content["ledger"])
+    for reason in content["reasons"][:_SHOWN]:
+        console.print(
+            f"  {reason['count']:,} {reason['state']} for {reason['destination']}:"
+            f" {reason['reason']}",
+            highlight=False,
+            markup=False,
+        )
 
 
 def print_ingested(console: Console, ingested: Ingested) -> None:

@@ -1,7 +1,7 @@
 """A bucket on the loopback: the few calls of S3's REST API that reading and writing files takes.
 
-ListObjectsV2, GetObject with ranges, HeadObject and PutObject, as AWS describes them. A request that is not
-signed with the bucket's key is refused.
+ListObjectsV2, GetObject with ranges, HeadObject and PutObject, as AWS describes them. A request
+that is not signed with the bucket's key is refused.
 """
 
 from __future__ import annotations

@@ -3,13 +3,18 @@
 from marketing_platform.activation.balance import (
     Balance,
     Failure,
+    HeldPlan,
+    ReasonCount,
     conservation,
     failures,
+    held_plans,
     ledger_sums,
+    reason_counts,
     retry,
 )
 from marketing_platform.activation.dispatch import dispatch
 from marketing_platform.activation.plan import Plan, make_plan, plan_all
+from marketing_platform.activation.release import release
 from marketing_platform.activation.report import DestinationReport, DispatchReport
 from marketing_platform.activation.run import activate
 
@@ -18,13 +23,18 @@ __all__ = [
     "DestinationReport",
     "DispatchReport",
     "Failure",
+    "HeldPlan",
     "Plan",
+    "ReasonCount",
     "activate",
     "conservation",
     "dispatch",
     "failures",
+    "held_plans",
     "ledger_sums",
     "make_plan",
     "plan_all",
+    "reason_counts",
+    "release",
     "retry",
 ]

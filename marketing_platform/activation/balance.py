@@ -112,6 +112,60 @@ def ledger_sums(engine: sa.Engine) -> dict[str, int]:
     }
 
 
+@dataclass(frozen=True)
+class ReasonCount:
+    """How many messages of a destination are in a state for a reason."""
+
+    destination: str
+    state: str
+    reason: str
+    count: int
+
+
+def reason_counts(engine: sa.Engine) -> list[ReasonCount]:
+    """Why messages were suppressed, deferred or failed, by destination; the most frequent first."""
+    count = sa.func.count().label("count")
+    statement = (
+        sa.select(messages.c.destination, messages.c.state, messages.c.reason, count)
+        .where(
+            messages.c.state.in_(("suppressed", "deferred", "failed")),
+            messages.c.reason.is_not(None),
+        )
+        .group_by(messages.c.destination, messages.c.state, messages.c.reason)
+        .order_by(messages.c.destination, count.desc(), messages.c.reason)
+    )
+    with reading(engine) as connection:
+        return [ReasonCount(**row) for row in connection.execute(statement).mappings()]
+
+
+@dataclass(frozen=True)
+class HeldPlan:
+    """The latest plan of an audience, which is held, and what it would do."""
+
+    plan_id: int
+    destination: str
+    audience: str
+    held_reason: str
+    created_at: dt.datetime
+    add_count: int
+    update_count: int
+    remove_count: int
+    released_by: str | None
+
+
+def held_plans(engine: sa.Engine) -> list[HeldPlan]:
+    """The audiences that are held now."""
+    latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
+    columns = [plans.c[name] for name in HeldPlan.__dataclass_fields__]
+    statement = (
+        sa.select(*columns)
+        .where(plans.c.plan_id.in_(latest), plans.c.status == "held")
+        .order_by(plans.c.plan_id)
+    )
+    with reading(engine) as connection:
+        return [HeldPlan(**row) for row in connection.execute(statement).mappings()]
+
+
 def failures(
     engine: sa.Engine, *, destination: str | None = None, limit: int | None = None
 ) -> list[Failure]:

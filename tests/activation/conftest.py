@@ -81,7 +81,9 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url: str = request.getfixturevalue("postgres_url")
     engine = open_state(url)
     with engine.begin() as connection:
-        connection.execute(sa.text("truncate plans, batches, messages restart identity cascade"))
+        connection.execute(
+            sa.text("truncate plans, batches, messages, suppressions restart identity cascade")
+        )
     engine.dispose()
     yield url
 

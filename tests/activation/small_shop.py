@@ -66,6 +66,20 @@ class SmallShop:
                 {"segment": name, "ids": list(customers)},
             )
 
+    def enter(self, customer_id: str, moment: str) -> None:
+        """Let a customer be in the segment since a moment."""
+        self.know(customer_id)
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "delete from segments.memberships where segment = $segment and customer_id = $id",
+                {"segment": self.segment, "id": customer_id},
+            )
+            connection.execute(
+                "insert into segments.memberships by name select $segment as segment,"
+                " $id as customer_id, $moment::timestamp as entered_at",
+                {"segment": self.segment, "id": customer_id, "moment": moment},
+            )
+
     def know(self, customer_id: str, **values: Any) -> None:
         """Set what is known of a customer; a new one is reachable and has agreed."""
         with self.warehouse.connect() as connection:

@@ -1,0 +1,490 @@
+"""What is told once (events, messages, tasks), and who must not be told at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from small_shop import SEGMENT, SmallShop, small_settings, webhook
+
+from marketing_platform.activation import (
+    activate,
+    conservation,
+    dispatch,
+    held_plans,
+    ledger_sums,
+    plan_all,
+    reason_counts,
+    release,
+)
+from marketing_platform.activation.suppression import forget_suppression, suppress
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.twilio import TwilioDestination
+from marketing_platform.errors import ConfigError, InputError
+from marketing_platform.settings import ActivationRule, Fatigue, Settings
+from marketing_platform.state import messages, plans, reading, suppressions, utc_now, writing
+
+MAY, JUNE, JULY = "2025-05-01 00:00:00", "2025-06-01 00:00:00", "2025-07-01 00:00:00"
+
+
+def events(folder: Path, receiver: Receiver, *, consent: Any = "email", **rule: Any) -> Settings:
+    told = {"segment": SEGMENT, "destination": "crm", "event": "entered", **rule}
+    chosen = ActivationRule.model_validate({"attributes": ("email", "first_name"), **told})
+    return small_settings(folder, {"crm": webhook(receiver.url, consent=consent)}, rules=[chosen])
+
+
+def told(receiver: Receiver) -> list[str]:
+    return sorted(row["customer_id"] for row in receiver.received.rows.values())
+
+
+def ended_a_day_ago(engine: sa.Engine, days: int = 1) -> None:
+    """Let all that was sent be sent some days ago."""
+    with engine.begin() as connection:
+        moment = utc_now() - dt.timedelta(days=days, minutes=1)
+        connection.execute(
+            sa.update(messages).values(settled_at=moment).where(messages.c.settled_at.is_not(None))
+        )
+
+
+def test_an_event_is_told_once_however_often_attributes_change(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    shop.know("ada", first_name="Augusta")
+    activate(shop.warehouse, engine, settings)
+    shop.members([])
+    plans_made, _ = activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"]
+    assert plans_made[0].counts.remove_count == 0, "nobody is told of who left"
+
+
+def test_who_comes_back_after_a_while_is_told_again(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=7)
+    shop.enter("ada", MAY)
+    activate(shop.warehouse, engine, settings)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"], "too soon"
+    assert [(r.reason, r.count) for r in reason_counts(engine)] == [("told_recently", 1)]
+    ended_a_day_ago(engine, days=8)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "ada"]
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "ada"]
+
+
+def test_an_event_and_an_audience_of_one_segment_do_not_mix(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    rules = [
+        ActivationRule(segment=SEGMENT, destination="crm", attributes=("email",)),
+        ActivationRule(segment=SEGMENT, destination="crm", attributes=("email",), event="entered"),
+    ]
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=rules)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "ada"]
+    assert {balance.audience for balance in conservation(engine)} == {SEGMENT, f"{SEGMENT}.event"}
+
+
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        ({"has_email_consent": False}, "no_consent"),
+        ({"has_email_complained": True}, "complaint"),
+        ({"has_email_unsubscribed": True}, "unsubscribed"),
+        ({"has_email_bounced_hard": True}, "hard_bounce"),
+        ({"email_soft_bounced_90d_count": 3}, "soft_bounces"),
+        ({"has_fake_email": True}, "fake_address"),
+        ({"message_7d_count": 5}, "fatigue"),
+        ({"message_1d_count": 2}, "fatigue"),
+    ],
+)
+def test_who_must_not_be_written_to_is_suppressed_with_the_reason_once(
+    engine: sa.Engine,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    known: dict[str, Any],
+    reason: str,
+) -> None:
+    settings = events(tmp_path, receiver)
+    shop.enter("ada", JUNE)
+    shop.know("ada", **known)
+    activate(shop.warehouse, engine, settings)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == []
+    [row] = reason_counts(engine)
+    assert (row.state, row.reason, row.count) == ("suppressed", reason, 1)
+    assert all(balance.adds_up for balance in conservation(engine))
+
+
+def test_two_soft_bounces_are_forgiven(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.enter("ada", JUNE)
+    shop.know("ada", email_soft_bounced_90d_count=2)
+    activate(shop.warehouse, engine, events(tmp_path, receiver))
+    assert told(receiver) == ["ada"]
+
+
+@pytest.mark.parametrize(("channel", "reason"), [("all", "erased"), ("email", "unsubscribed")])
+def test_who_leaves_between_plan_and_sending_is_not_written_to(
+    engine: sa.Engine,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    channel: Any,
+    reason: Any,
+) -> None:
+    settings = events(tmp_path, receiver)
+    for name in ("ada", "bob"):
+        shop.enter(name, JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], channel, reason, told_by="test", now=utc_now())
+    dispatch(engine, settings)
+    assert told(receiver) == ["bob"]
+    [row] = reason_counts(engine)
+    assert (row.state, row.reason) == ("suppressed", reason)
+    assert all(balance.adds_up for balance in conservation(engine))
+
+
+def test_a_suppression_of_another_channel_and_one_taken_back_suppress_nothing(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.enter("ada", JUNE)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "sms", "unsubscribed", told_by="test", now=utc_now())
+        suppress(connection, ["ada"], "email", "complaint", told_by="test", now=utc_now())
+    assert forget_suppression(engine, "ada", "email")
+    assert not forget_suppression(engine, "ada", "email")
+    activate(shop.warehouse, engine, events(tmp_path, receiver))
+    assert told(receiver) == ["ada"]
+
+
+def test_an_erased_person_is_taken_out_of_an_audience(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, max_removal_share=1)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "all", "erased", told_by="test", now=utc_now())
+    activate(shop.warehouse, engine, settings)
+    assert receiver.received.audiences["crm", SEGMENT] == {}, "the removal itself is not barred"
+
+
+def test_nobody_gets_more_messages_a_day_and_week_than_the_cap_over_all_segments(
+    engine: sa.Engine, receiver: Receiver, tmp_path: Path
+) -> None:
+    shops = [SmallShop(segment=f"segment_{number}") for number in range(4)]
+    rules = [
+        events(tmp_path, receiver).platform.activations[0].model_copy(update={"segment": s.segment})
+        for s in shops
+    ]
+    cap = Fatigue(per_day=2, per_week=3)
+
+    def run(number: int) -> None:
+        settings = events(tmp_path, receiver)
+        platform = settings.platform.model_copy(
+            update={"activations": (rules[number],), "fatigue": cap}
+        )
+        activate(
+            shops[number].warehouse, engine, settings.model_copy(update={"platform": platform})
+        )
+
+    for number, shop in enumerate(shops):
+        shop.enter("ada", JUNE)
+        if number < 3:
+            run(number)
+    assert told(receiver) == ["ada"] * 2
+    ended_a_day_ago(engine)
+    run(2)
+    run(3)
+    assert told(receiver) == ["ada"] * 3, "the week is full"
+    assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
+    ended_a_day_ago(engine, days=7)
+    run(3)
+    assert told(receiver) == ["ada"] * 4
+    assert all(balance.adds_up for balance in conservation(engine))
+
+
+def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
+    engine: sa.Engine, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop = SmallShop(segment="one")
+    rules = []
+    for name in ("one", "two", "three"):
+        shop.segment = name
+        shop.enter("ada", JUNE)
+        rules.append(
+            ActivationRule(segment=name, destination="crm", attributes=("email",), event="entered")
+        )
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "insert into segments.sizes by name select unnest(['two', 'three']) as segment,"
+            " '' as description, 0 as member_count, 0.0 as customer_share, 'ready' as status"
+        )
+    settings = small_settings(
+        tmp_path, {"crm": webhook(receiver.url, consent="email")}, rules=rules
+    )
+    plan_all(shop.warehouse, engine, settings)
+    assert ledger_sums(engine)["deferred"] == 3
+    dispatch(engine, settings)
+    assert told(receiver) == ["ada", "ada"]
+    assert ledger_sums(engine) == {
+        "eligible": 3,
+        "sent": 2,
+        "suppressed": 1,
+        "deferred": 0,
+        "failed": 0,
+    }
+
+
+def test_an_audience_without_a_channel_makes_nobody_tired(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.enter("ada", JUNE)
+    for number in range(4):
+        shop.know("ada", first_name=f"A{number}")
+        activate(shop.warehouse, engine, small_settings(tmp_path, {"crm": webhook(receiver.url)}))
+    with reading(engine) as connection:
+        reached = connection.execute(sa.select(messages.c.reaches_person)).scalars().all()
+    assert reached == [False] * 4
+
+
+class Vendor:
+    """Answers for every row as it is told to."""
+
+    modes = ("message",)
+    name, batch_size, concurrency = "sms", 1, 1
+    is_idempotent, is_full_feed = False, False
+    calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
+
+    def __init__(self, answer: RowAnswer) -> None:
+        self._answer = answer
+
+    async def send(self, batch: Batch) -> Answer:
+        return Answer("accepted", rows={row.key: self._answer for row in batch.rows})
+
+    def preview(self, batch: Batch) -> str:
+        return ""
+
+    def missing(self) -> tuple[str, ...]:
+        return ()
+
+    async def close(self) -> None:
+        pass
+
+
+def texts(folder: Path) -> Settings:
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "sms", "message": {"text": "Hi"}}
+    )
+    sms = TwilioDestination(
+        type="twilio",
+        account_sid="AC" + "0" * 32,
+        auth_token="hush",  # type: ignore[arg-type]
+        from_number="+15005550006",
+    )
+    return small_settings(folder, {"sms": sms}, rules=[rule])
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (RowAnswer("ok", vendor_id="SM1"), "sent"),
+        (RowAnswer("error", "stopped", suppresses="unsubscribed"), "failed"),
+        (RowAnswer("later", "busy"), "deferred"),
+        (RowAnswer("unknown", "broken off"), "failed"),
+    ],
+)
+def test_what_a_vendor_says_of_a_row_is_kept(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path, answer: RowAnswer, state: str
+) -> None:
+    settings = texts(tmp_path)
+    shop.enter("ada", JUNE)
+    shop.know("ada", phone="+4915112345678", has_sms_consent=True)
+    plan_all(shop.warehouse, engine, settings)
+    dispatch(engine, settings, make=lambda name, settings: Vendor(answer))
+    with reading(engine) as connection:
+        [row] = connection.execute(sa.select(messages)).all()
+        barred = connection.execute(sa.select(suppressions)).all()
+    assert (row.state, row.vendor_id) == (state, answer.vendor_id)
+    assert row.may_have_arrived == (answer.status == "unknown")
+    assert [(one.customer_id, one.channel, one.reason) for one in barred] == (
+        [("ada", "sms", "unsubscribed")] if answer.suppresses else []
+    )
+
+
+def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, minimum_audience=5)
+    shop.fill(10)
+    activate(shop.warehouse, engine, settings)
+    shop.members(["c00000"])
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.is_held
+    assert held.plan_id is not None
+    release(engine, held.plan_id, by="Grace")
+    # Meanwhile it would do something else than what she looked at.
+    shop.members(["c00001"])
+    [changed], _ = activate(shop.warehouse, engine, settings)
+    assert changed.is_held
+    assert changed.plan_id is not None
+    release(engine, changed.plan_id, by="Grace")
+    [passed], report = activate(shop.warehouse, engine, settings)
+    assert not passed.is_held
+    assert report.sent_count == 9
+    assert held_plans(engine) == []
+    with reading(engine) as connection:
+        by = connection.execute(
+            sa.select(plans.c.released_by).where(plans.c.plan_id == changed.plan_id)
+        ).scalar_one()
+    assert by == "Grace"
+
+
+def test_what_cannot_be_released_is_told(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, min_size=2)
+    with pytest.raises(InputError, match="no such plan"):
+        release(engine, 99, by="Grace")
+    shop.enter("ada", JUNE)
+    [first], _ = activate(shop.warehouse, engine, settings)
+    [_second], _ = activate(shop.warehouse, engine, settings)
+    assert first.plan_id is not None
+    with pytest.raises(InputError, match="a later plan has taken its place"):
+        release(engine, first.plan_id, by="Grace")
+    shop.enter("bob", JUNE)
+    [third], _ = activate(shop.warehouse, engine, settings)
+    assert third.plan_id is not None
+    with pytest.raises(InputError, match="not held but done"):
+        release(engine, third.plan_id, by="Grace")
+
+
+def test_a_release_lifts_no_hold_of_the_segment(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, min_size=2)
+    shop.enter("ada", JUNE)
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.plan_id is not None
+    release(engine, held.plan_id, by="Grace")
+    shop.hold("the model drifted")
+    [again], _ = activate(shop.warehouse, engine, settings)
+    assert again.is_held
+    assert receiver.received.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"min_size": 3}, "would have 2 customers (at least 3)"),
+        ({"max_size": 1}, "would have 2 customers (at most 1)"),
+    ],
+)
+def test_sizes_are_limited_per_destination_from_the_first_plan_on(
+    engine: sa.Engine,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    limits: dict[str, int],
+    reason: str,
+) -> None:
+    free = webhook(receiver.url)
+    strict = webhook(receiver.url, limits=limits)
+    settings = small_settings(tmp_path, {"crm": strict, "other": free})
+    for name in ("ada", "bob"):
+        shop.enter(name, JUNE)
+    made, _ = activate(shop.warehouse, engine, settings)
+    assert {plan.destination: plan.held_reasons for plan in made} == {
+        "crm": (reason,),
+        "other": (),
+    }
+
+
+def test_too_many_events_at_once_are_held(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    rule = ActivationRule(
+        segment=SEGMENT, destination="crm", attributes=("email",), event="entered"
+    )
+    crm = webhook(receiver.url, limits={"max_messages": 1})
+    settings = small_settings(tmp_path, {"crm": crm}, rules=[rule])
+    for name in ("ada", "bob"):
+        shop.enter(name, JUNE)
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.held_reasons == ("would tell 2 customers at once (limit 1)",)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"message": {"text": "Hi"}}, "webhook takes audience or event, not message"),
+        ({"task": {"text": "Call"}}, "webhook takes audience or event, not task"),
+    ],
+)
+def test_what_a_destination_cannot_do_is_told_before_anything_is_planned(
+    shop: SmallShop, receiver: Receiver, tmp_path: Path, rule: dict[str, Any], told: str
+) -> None:
+    chosen = ActivationRule.model_validate({"segment": SEGMENT, "destination": "crm", **rule})
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[chosen])
+    with pytest.raises(ConfigError, match=told):
+        plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Hi {{ frist_name }}", "asks for 'frist_name', which the rule does not send along"),
+        ("Hi {{ first_name", "not a template"),
+        ("{% for x in %}", "not a template"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_told_before_anything_is_planned(
+    shop: SmallShop, tmp_path: Path, text: str, told: str
+) -> None:
+    settings = texts(tmp_path)
+    rule = settings.platform.activations[0].model_copy(
+        update={
+            "message": settings.platform.activations[0].message.model_copy(update={"text": text})
+        }  # type: ignore[union-attr]
+    )
+    platform = settings.platform.model_copy(update={"activations": (rule,)})
+    with pytest.raises(ConfigError, match=told):
+        plan_all(
+            shop.warehouse,
+            sa.create_engine("sqlite://"),
+            settings.model_copy(update={"platform": platform}),
+        )
+
+
+def test_a_state_database_of_an_earlier_version_gets_the_new_columns(state_url: str) -> None:
+    from marketing_platform.state import open_state
+
+    engine = open_state(state_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("drop index messages_to_person"))
+        connection.execute(sa.text("alter table messages drop column reaches_person"))
+        connection.execute(sa.text("alter table plans drop column fingerprint"))
+    engine.dispose()
+    again = open_state(state_url)
+    with again.begin() as connection:
+        names = {column["name"] for column in sa.inspect(connection).get_columns("messages")}
+        indexes = {index["name"] for index in sa.inspect(connection).get_indexes("messages")}
+    again.dispose()
+    assert "reaches_person" in names
+    assert "messages_to_person" in indexes
