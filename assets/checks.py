@@ -13,6 +13,7 @@ from marketing_platform.quality.checks import (
     model_is_sound,
     rates_known,
     records_add_up,
+    segments_make_sense,
 )
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
@@ -72,6 +73,17 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             reads=("profiles.orders", "profiles.daily_activity"),
         ),
         *models,
+        _check(
+            "segments.sizes",
+            "segments_make_sense",
+            "No active segment is empty, doubled or halved, was to be reviewed, or says the same as"
+            " another; and not more of them are active than a person keeps an eye on.",
+            partial(
+                segments_make_sense,
+                active=frozenset(rule.segment for rule in settings.platform.activations),
+            ),
+            is_blocking=False,
+        ),
     ]
 
 

@@ -26,6 +26,8 @@ app = typer.Typer(
 activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 app.add_typer(activation_app, name="activation")
 app.add_typer(identity_app, name="identity")
+segment_app = typer.Typer(no_args_is_help=True, help="Look into the segments.")
+app.add_typer(segment_app, name="segment")
 app.command()(dedupe)
 
 Maps = Annotated[
@@ -303,6 +305,36 @@ def activation_suppress(
     with writing(state) as connection:
         suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
     print(f"{len(customers)} customer(s) suppressed")
+
+
+@segment_app.command("list")
+def segment_list() -> None:
+    """List the segments: members, status, and what should be looked at."""
+    from marketing_platform import commands
+
+    commands.list_segments(Console(), load_settings())
+
+
+@segment_app.command("preview")
+def segment_preview(
+    name: Annotated[str, typer.Argument(help="The segment.")],
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL as well.")] = False,
+) -> None:
+    """Compute a segment as its file is now: size, change, overlap and sample members."""
+    from marketing_platform import commands
+
+    commands.preview_segment(Console(), load_settings(), name, with_sql=sql)
+
+
+@segment_app.command("explain")
+def segment_explain(
+    name: Annotated[str, typer.Argument(help="The segment.")],
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+) -> None:
+    """Show each condition of a segment with a customer's value."""
+    from marketing_platform import commands
+
+    commands.explain_segment(Console(), load_settings(), name, customer)
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -27,7 +27,9 @@ from marketing_platform.errors import HeldError, InputError, PlatformError, Sour
 from marketing_platform.pipeline import build_all
 from marketing_platform.quality.checks import rates_known
 from marketing_platform.quality.holds import find_holds
+from marketing_platform.segments.explain import explain, known_segment, preview
 from marketing_platform.segments.load import load_segments
+from marketing_platform.segments.warnings import MOST_ACTIVE
 from marketing_platform.settings import FileStream, Settings, Shop, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.active import active_sources
@@ -299,6 +301,53 @@ def show_failures(console: Console, settings: Settings, *, as_json: bool) -> Non
     console.print(f"{len(found)} message(s) failed")
 
 
+def list_segments(console: Console, settings: Settings) -> None:
+    """Print a line per segment."""
+    load_segments(settings.segments_dir)
+    report.print_segments(console, built_warehouse(settings))
+    active = {rule.segment for rule in settings.platform.activations}
+    if len(active) > MOST_ACTIVE:
+        console.print(
+            f"[yellow]{len(active)} segments are active[/]; more than {MOST_ACTIVE} nobody keeps"
+            " an eye on",
+            highlight=False,
+        )
+
+
+def preview_segment(console: Console, settings: Settings, name: str, *, with_sql: bool) -> None:
+    """Print what a segment would be as its file is now."""
+    segments = load_segments(settings.segments_dir)
+    segment = known_segment(segments, name)
+    found = preview(built_warehouse(settings), segments, name)
+    console.print(f"[bold]{name}[/]: {segment.description}", highlight=False)
+    before = "not built yet" if found.built_count is None else f"{found.built_count:,} when built"
+    console.print(
+        f"{found.member_count:,} members ({found.customer_share:.1%} of all customers); {before},"
+        f" {found.entering_count:,} enter, {found.leaving_count:,} leave",
+        highlight=False,
+    )
+    for other, count in found.overlaps:
+        share = count / found.member_count if found.member_count else 0.0
+        console.print(f"  {share:>4.0%} of them are in {other} too ({count:,})", highlight=False)
+    if found.sample:
+        console.print(f"Some of them: {', '.join(found.sample)}", highlight=False, markup=False)
+    if with_sql:
+        print(found.sql)
+
+
+def explain_segment(console: Console, settings: Settings, name: str, customer: str) -> None:
+    """Print each condition of a segment with a customer's value."""
+    segments = load_segments(settings.segments_dir)
+    found = explain(built_warehouse(settings), segments, name, customer)
+    told = "is in" if found.is_member else "is not in"
+    console.print(f"{customer} {told} {name}", highlight=False, markup=False, style="bold")
+    for line in found.lines:
+        mark = "[green]yes[/]" if line.holds else "[red]no [/]"
+        console.print(f"{mark} {'  ' * line.depth}", end="")
+        value = "" if line.value is None else f": {line.value}"
+        console.print(f"{line.words}{value}", highlight=False, markup=False)
+
+
 def _run_everything(console: Console, settings: Settings) -> None:
     from marketing_platform.definitions import run_job
 
@@ -391,7 +440,8 @@ def _mapping_of(configured: Mapping[Any, FileStream], stream: str) -> dict[str, 
 
 
 def _segment_names() -> list[str]:
-    return sorted(path.stem for path in load_settings().segments_dir.glob("*.yaml"))
+    """The segments that the configuration activates."""
+    return sorted({rule.segment for rule in load_settings().platform.activations})
 
 
 def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:

@@ -111,7 +111,7 @@ def print_outcome(console: Console, warehouse: Warehouse) -> None:
     _print_records(console, warehouse)
     _print_customers(console, warehouse)
     _print_models(console, warehouse)
-    _print_segments(console, warehouse)
+    print_segments(console, warehouse)
 
 
 def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, int]) -> None:
@@ -194,11 +194,14 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
         console.print(reason, highlight=False, style="dim")
 
 
-def _print_segments(console: Console, warehouse: Warehouse) -> None:
+def print_segments(console: Console, warehouse: Warehouse) -> None:
+    """A line per segment."""
     table = _table("Segments", "segment", "members", "status")
     for row in warehouse.query("select * from segments.sizes order by segment").to_dicts():
         held = row["status"] == "held"
         shown = f"held: {row['held_reason']}" if held else row["status"]
+        if row["warning"]:
+            shown += f"; {row['warning']}"
         table.add_row(row["segment"], f"{row['member_count']:,}", shown)
     console.print(table)
 

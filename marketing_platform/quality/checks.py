@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from marketing_platform.predictions.leaks import leaking_columns
 from marketing_platform.quality.results import CheckResult
+from marketing_platform.segments.warnings import MOST_ACTIVE
 from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import staging_tables
 from marketing_platform.warehouse import Warehouse
@@ -90,6 +92,20 @@ def features_know_no_future(warehouse: Warehouse) -> CheckResult:
     elif day is None:
         detail = "there is no past day to look at"
     return CheckResult("predictions.features", "features_know_no_future", not columns, detail)
+
+
+def segments_make_sense(warehouse: Warehouse, active: Collection[str]) -> CheckResult:
+    """Whether no segment is empty, explodes or says the same as another, and few are active."""
+    told = warehouse.query(
+        "select segment, warning from segments.sizes where warning is not null order by segment"
+    ).rows()
+    found = [f"{segment} {warning}" for segment, warning in told if segment in active]
+    if len(active) > MOST_ACTIVE:
+        found.append(f"{len(active)} segments are active, more than {MOST_ACTIVE}")
+    detail = "; ".join(found) or f"{len(active)} segments are active"
+    return CheckResult(
+        "segments.sizes", "segments_make_sense", not found, detail, is_blocking=False
+    )
 
 
 def model_is_sound(warehouse: Warehouse, task: str) -> CheckResult:

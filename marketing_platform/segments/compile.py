@@ -13,17 +13,19 @@ from decimal import Decimal
 
 from sqlglot import exp
 
+from marketing_platform.segments.comparisons import comparison, literal, never_null
 from marketing_platform.segments.conditions import (
     All,
     AnyOf,
+    Bucket,
     Condition,
     FieldTest,
     InSegment,
+    Leaf,
     Not,
     Operator,
     Performed,
     PredictionTest,
-    Scalar,
     Segment,
     Value,
     leaves,
@@ -31,7 +33,7 @@ from marketing_platform.segments.conditions import (
 )
 from marketing_platform.segments.facts import (
     Facts,
-    after_start,
+    Relations,
     field_column,
     measures_of,
     score_column,
@@ -39,17 +41,8 @@ from marketing_platform.segments.facts import (
 from marketing_platform.segments.load import in_order
 from marketing_platform.segments.vocabulary import ORDER_COMPLETED
 
-_COMPARISONS: dict[Operator, type[exp.Binary]] = {
-    Operator.EQUALS: exp.EQ,
-    Operator.NOT_EQUALS: exp.NEQ,
-    Operator.AT_LEAST: exp.GTE,
-    Operator.MORE_THAN: exp.GT,
-    Operator.AT_MOST: exp.LTE,
-    Operator.LESS_THAN: exp.LT,
-    Operator.SINCE: exp.GTE,
-    Operator.BEFORE: exp.LT,
-}
 _PREFIX = "in_"
+_DIGITS = 8
 
 
 def compile_memberships(segments: Mapping[str, Segment]) -> str:
@@ -64,6 +57,98 @@ def memberships_query(segments: Mapping[str, Segment]) -> exp.Select:
             exp.cast(exp.null(), "text").as_("segment"),
             exp.cast(exp.null(), "text").as_("customer_id"),
         ).where(exp.false())
+    relations, _ = _relations(segments)
+    return _with(_unpivot(segments), relations)
+
+
+def reasons_query(segments: Mapping[str, Segment]) -> exp.Select:
+    """The same members, each with the values that decided, as JSON: `why`."""
+    if not segments:
+        return memberships_query(segments).select(exp.cast(exp.null(), "text").as_("why"))
+    relations, facts = _relations(segments)
+    # Under names of their own, so that a value of the facts is never ambiguous beside them.
+    relations["found"] = _unpivot(segments)
+    relations["members"] = exp.select("segment as in_segment", "customer_id as member_id").from_(
+        "found"
+    )
+    case = exp.Case(this=exp.column("in_segment", "members"))
+    for name, segment in segments.items():
+        told = {label_of(leaf): _value(leaf, facts) for leaf in leaves(segment.members)}
+        pairs = [part for label, value in told.items() for part in (literal(label), value)]
+        why = exp.cast(exp.Anonymous(this="json_object", expressions=pairs), "text")
+        case = case.when(exp.Literal.string(name), why)
+    query = (
+        exp.select("members.in_segment as segment", "members.member_id as customer_id")
+        .select(case.as_("why"))
+        .from_("members")
+        .join("judged", on="judged.customer_id = members.member_id")
+    )
+    return _with(query, relations)
+
+
+def members_query(segments: Mapping[str, Segment], name: str) -> exp.Select:
+    """The members of one segment: `customer_id`."""
+    relations, _ = _relations(segments)
+    return _with(exp.select("customer_id").from_("flags").where(_flag(name)), relations)
+
+
+def explanation_query(segments: Mapping[str, Segment], name: str) -> exp.Select:
+    """One row per customer: for each leaf of a segment, in order, its value and whether it holds.
+
+    The columns are `value_0`, `is_0`, `value_1`, ... and `is_member`.
+    """
+    relations, facts = _relations(segments)
+    columns: list[exp.Expr] = []
+    for place, leaf in enumerate(leaves(segments[name].members)):
+        columns.append(exp.alias_(exp.cast(_value(leaf, facts), "text"), f"value_{place}"))
+        columns.append(exp.alias_(_condition(leaf, facts), f"is_{place}"))
+    query = exp.select("customer_id", *columns, _flag(name).as_("is_member")).from_("judged")
+    return _with(query, relations)
+
+
+def label_of(leaf: Leaf) -> str:
+    """What a leaf looks at, in a few words."""
+    match leaf:
+        case FieldTest(field):
+            return field
+        case PredictionTest(prediction, column):
+            return f"{prediction}.{column}"
+        case Performed():
+            return _performed_label(leaf)
+        case Bucket(name):
+            return f"bucket {name}"
+        case InSegment(segment):
+            return f"segment {segment}"
+
+
+def _performed_label(rule: Performed) -> str:
+    where = []
+    for test in rule.where:
+        values = test.value if isinstance(test.value, tuple) else (test.value,)
+        where.append(f"{test.field} {'/'.join(map(str, values))}")
+    window = f" in {rule.within // dt.timedelta(hours=1)}h" if rule.within else ""
+    then = f" then {rule.followed_by}" if rule.followed_by else ""
+    without = f" without {rule.not_followed_by}" if rule.not_followed_by else ""
+    return f"{rule.event}{' of ' + ', '.join(where) if where else ''}{window}{then}{without}"
+
+
+def _value(leaf: Leaf, facts: Facts) -> exp.Expr:
+    match leaf:
+        case FieldTest(field):
+            return field_column(field)
+        case PredictionTest(prediction, column):
+            return score_column(prediction, column)
+        case Performed():
+            count = facts.measure(measures_of(leaf)[0])
+            return exp.Coalesce(this=count, expressions=[exp.Literal.number(0)])
+        case Bucket():
+            return _place(leaf)
+        case InSegment(segment):
+            return _flag(segment)
+
+
+def _relations(segments: Mapping[str, Segment]) -> tuple[Relations, Facts]:
+    """The common table expressions up to `judged` (facts and flags) and `flags`."""
     facts = Facts.of(leaf for segment in segments.values() for leaf in leaves(segment.members))
     relations = facts.relations()
     source = "facts"
@@ -72,8 +157,12 @@ def memberships_query(segments: Mapping[str, Segment]) -> exp.Select:
             source
         )
         source = f"rank_{rank}"
-    relations["flags"] = exp.select("customer_id", *map(_flag, segments)).from_(source)
-    query = _unpivot(segments)
+    relations["judged"] = exp.select(f"{source}.*").from_(source)
+    relations["flags"] = exp.select("customer_id", *map(_flag, segments)).from_("judged")
+    return relations, facts
+
+
+def _with(query: exp.Select, relations: Relations) -> exp.Select:
     for name, relation in relations.items():
         query = query.with_(name, as_=relation, copy=False)
     return query
@@ -135,27 +224,15 @@ def _condition(condition: Condition, facts: Facts) -> exp.Expr:
             return _test(score_column(prediction, column), operator, value)
         case Performed():
             return _performed(condition, facts)
+        case Bucket():
+            return _in_bucket(condition)
         case InSegment(segment):
             return _flag(segment)
 
 
 def _test(column: exp.Column, operator: Operator, value: Value) -> exp.Expr:
-    if operator is Operator.IS_SET:
-        is_null = exp.Is(this=column, expression=exp.null())
-        return exp.not_(is_null) if value else is_null
-    return _never_null(_comparison(column, operator, value))
-
-
-def _comparison(column: exp.Column, operator: Operator, value: Value) -> exp.Expr:
-    if isinstance(value, dt.timedelta):
-        recent = exp.and_(
-            after_start(column, value),
-            exp.LTE(this=column.copy(), expression=exp.column("as_of")),
-        )
-        return recent if operator is Operator.WITHIN else exp.not_(recent)
-    if isinstance(value, tuple):
-        return column.isin(*map(_literal, value))
-    return _COMPARISONS[operator](this=column, expression=_literal(value))
+    test = comparison(column, operator, value)
+    return test if operator is Operator.IS_SET else never_null(test)
 
 
 def _performed(rule: Performed, facts: Facts) -> exp.Expr:
@@ -164,33 +241,49 @@ def _performed(rule: Performed, facts: Facts) -> exp.Expr:
     tests: list[exp.Expr] = [exp.GTE(this=often, expression=exp.Literal.number(rule.at_least))]
     if rule.at_most is not None:
         tests.append(exp.LTE(this=often.copy(), expression=exp.Literal.number(rule.at_most)))
-    if moments:
-        last, follower = moments
-        tests.append(exp.not_(_at_or_after(follower, last)))
-        if rule.not_followed_by == ORDER_COMPLETED:
-            tests.append(exp.not_(_at_or_after(exp.column("last_purchase_at"), last.copy())))
+    if rule.not_followed_by:
+        last, follower, *moments = moments
+        tests.append(exp.not_(_followed(last, follower, rule.not_followed_by)))
+    if rule.followed_by:
+        first, follower = moments
+        tests.append(_followed(first, follower, rule.followed_by))
     return exp.and_(*tests, copy=False)
+
+
+def _followed(moment: exp.Expr, follower: exp.Expr, event: str) -> exp.Expr:
+    came = _at_or_after(follower, moment)
+    if event != ORDER_COMPLETED:
+        return came
+    # An order that the site did not report counts too.
+    ordered = _at_or_after(exp.column("last_purchase_at"), moment.copy())
+    return exp.or_(came, ordered, copy=False)
 
 
 def _at_or_after(moment: exp.Expr, other: exp.Expr) -> exp.Expr:
     # At the same moment counts as after: clocks of seconds cannot tell, and whoever has bought must
     # not be reminded to.
-    return _never_null(exp.GTE(this=moment, expression=other))
+    return never_null(exp.GTE(this=moment, expression=other))
 
 
-def _never_null(test: exp.Expr) -> exp.Expr:
-    return exp.Coalesce(this=test, expressions=[exp.false()])
+def _place(bucket: Bucket) -> exp.Expr:
+    """Where a customer falls, in hexadecimal.
+
+    Digits of equal length stand in the order of their numbers.
+    """
+    salt = exp.Literal.string(f"{bucket.name}:")
+    salted = exp.func("concat", salt, exp.column("customer_id"))
+    return exp.Left(this=exp.MD5(this=salted), expression=exp.Literal.number(_DIGITS))
 
 
-def _literal(value: Scalar) -> exp.Expr:
-    match value:
-        case bool():
-            return exp.true() if value else exp.false()
-        case int() | Decimal():
-            return exp.Literal.number(format(value, "f"))
-        case dt.datetime():
-            return exp.cast(exp.Literal.string(value.isoformat(" ")), "timestamp")
-        case dt.timedelta():
-            raise TypeError("a length of time is compared by within only")
-        case str():
-            return exp.Literal.string(value)
+def _in_bucket(bucket: Bucket) -> exp.Expr:
+    place = _place(bucket)
+    tests: list[exp.Expr] = []
+    if bucket.low > 0:
+        tests.append(exp.GTE(this=place, expression=_hexadecimal(bucket.low)))
+    if bucket.high < 1:
+        tests.append(exp.LT(this=place.copy(), expression=_hexadecimal(bucket.high)))
+    return exp.and_(*tests, copy=False) if tests else exp.true()
+
+
+def _hexadecimal(share: Decimal) -> exp.Expr:
+    return exp.Literal.string(format(int(share * 16**_DIGITS), f"0{_DIGITS}x"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 Scalar = str | bool | int | Decimal | dt.datetime | dt.timedelta
 Value = Scalar | tuple[Scalar, ...]
@@ -27,6 +28,7 @@ class Operator(StrEnum):
     BEFORE = "before"
     WITHIN = "within"
     NOT_WITHIN = "not_within"
+    IN_NEXT = "in_next"
     IS_SET = "is_set"
 
 
@@ -62,7 +64,7 @@ class FieldTest:
 
 @dataclass(frozen=True)
 class PredictionTest:
-    """A column (`score`, `percentile` or `band`) of `predictions.<prediction>`, compared."""
+    """A column of `predictions.<prediction>`, compared; for lists of products, of their summary."""
 
     prediction: str
     column: str
@@ -74,7 +76,9 @@ class PredictionTest:
 class Performed:
     """An event happened from `at_least` to `at_most` times, in the last `within` if given.
 
-    With `not_followed_by`, that other event has not happened at or after the last of them.
+    `where` limits it to events of which all these tests hold. With `not_followed_by`, that other
+    event has not happened at or after the last of them; with `followed_by`, it has happened at or
+    after the first of them.
     """
 
     event: str
@@ -82,6 +86,20 @@ class Performed:
     at_most: int | None = None
     within: dt.timedelta | None = None
     not_followed_by: str | None = None
+    followed_by: str | None = None
+    where: tuple[FieldTest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The customer falls into a part, from `low` up to but not with `high`, of 0 to 1.
+
+    Where somebody falls is settled by a hash of their id and `name`, and so stays the same.
+    """
+
+    name: str
+    low: Decimal
+    high: Decimal
 
 
 @dataclass(frozen=True)
@@ -92,18 +110,26 @@ class InSegment:
     line: int = field(default=0, compare=False)
 
 
-Condition = All | AnyOf | Not | FieldTest | PredictionTest | Performed | InSegment
-Leaf = FieldTest | PredictionTest | Performed | InSegment
+Condition = All | AnyOf | Not | FieldTest | PredictionTest | Performed | Bucket | InSegment
+Leaf = FieldTest | PredictionTest | Performed | Bucket | InSegment
+Refresh = Literal["every_build", "daily"]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One file of `config/segments/`: its name, what it is for, and who belongs to it."""
+    """One file of `config/segments/`: its name, what it is for, and who belongs to it.
+
+    With `refresh` daily its members are found at the first build of a day and kept for the rest of
+    it. From `expires_on` on it has no members; from `review_on` on somebody is asked to look at it.
+    """
 
     name: str
     description: str
     members: Condition
     owner: str | None = None
+    refresh: Refresh = "every_build"
+    expires_on: dt.date | None = None
+    review_on: dt.date | None = None
     path: Path = field(default=Path(), compare=False)
 
 

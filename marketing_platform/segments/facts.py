@@ -10,30 +10,42 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
 from sqlglot import exp
 
+from marketing_platform.segments.comparisons import after_start, comparison
 from marketing_platform.segments.conditions import (
     FieldTest,
     Leaf,
     Performed,
     PredictionTest,
 )
-from marketing_platform.segments.vocabulary import ORDER_COMPLETED
+from marketing_platform.segments.vocabulary import ORDER_COMPLETED, PRODUCT_FIELDS
 
 Relations = dict[str, exp.Select]
 _Thing = TypeVar("_Thing")
+_LISTS = "product_affinity"
+
+
+class Aspect(StrEnum):
+    """What is asked about an event: how often, when first, when last."""
+
+    COUNT = "count"
+    FIRST = "first_at"
+    LAST = "last_at"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How often an event happened in a window up to the clock, or when it last did."""
+    """An aspect of an event in a window up to the clock; `where` limits which of them count."""
 
     event: str
     within: dt.timedelta | None
-    is_count: bool
+    aspect: Aspect
+    where: tuple[FieldTest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Facts:
             _once(leaf.field for leaf in found if isinstance(leaf, FieldTest)),
             _once((x.prediction, x.column) for x in found if isinstance(x, PredictionTest)),
             _once(m for x in found if isinstance(x, Performed) for m in measures_of(x)),
-            any(isinstance(x, Performed) and x.not_followed_by == ORDER_COMPLETED for x in found),
+            any(isinstance(x, Performed) and ORDER_COMPLETED in _others(x) for x in found),
         )
 
     def measure(self, measure: Measure) -> exp.Column:
@@ -67,6 +79,8 @@ class Facts:
             relations["behaviour"] = self._behaviour()
         if self.needs_orders:
             relations["purchases"] = _purchases()
+        if any(prediction == _LISTS for prediction, _ in self.scores):
+            relations["lists"] = _lists()
         relations["facts"] = self._facts()
         return relations
 
@@ -74,7 +88,7 @@ class Facts:
     def _measure_columns(self) -> dict[Measure, str]:
         # Numbered, because the name of an event may be any text.
         return {
-            measure: f"event_{number}_{'count' if measure.is_count else 'last_at'}"
+            measure: f"event_{number}_{measure.aspect}"
             for number, measure in enumerate(self.measures, start=1)
         }
 
@@ -95,6 +109,12 @@ class Facts:
             .where("events.occurred_at <= clock.as_of", events)
             .group_by("contact_customers.customer_id")
         )
+        if any(t.field in PRODUCT_FIELDS for measure in self.measures for t in measure.where):
+            query = query.join(
+                "core.products as products",
+                on="products.product_id = events.product_id",
+                join_type="left",
+            )
         windows = [measure.within for measure in self.measures if measure.within]
         if len(windows) == len(self.measures):
             # Every rule looks back a limited time: older events need not be read at all.
@@ -111,7 +131,7 @@ class Facts:
             .join("clock", join_type="cross")
         )
         for prediction in _once(prediction for prediction, _ in self.scores):
-            query = _join(query, f"predictions.{prediction}", prediction)
+            query = _join(query, _table_of(prediction), prediction)
         if self.measures:
             columns = (exp.column(name, "behaviour") for name in self._measure_columns.values())
             query = _join(query.select(*columns), "behaviour", "behaviour")
@@ -125,11 +145,23 @@ def measures_of(performed: Performed) -> tuple[Measure, ...]:
 
     An event that follows one within the window lies within it too, so one window does for both.
     """
-    event, within, follower = performed.event, performed.within, performed.not_followed_by
-    count = Measure(event, within, is_count=True)
-    if follower is None:
-        return (count,)
-    return count, Measure(event, within, False), Measure(follower, within, False)
+    event, within, where = performed.event, performed.within, performed.where
+    measures = [Measure(event, within, Aspect.COUNT, where)]
+    if performed.not_followed_by:
+        measures += [
+            Measure(event, within, Aspect.LAST, where),
+            Measure(performed.not_followed_by, within, Aspect.LAST),
+        ]
+    if performed.followed_by:
+        measures += [
+            Measure(event, within, Aspect.FIRST, where),
+            Measure(performed.followed_by, within, Aspect.LAST),
+        ]
+    return tuple(measures)
+
+
+def _others(performed: Performed) -> tuple[str | None, str | None]:
+    return performed.not_followed_by, performed.followed_by
 
 
 def field_column(name: str) -> exp.Column:
@@ -142,24 +174,19 @@ def score_column(prediction: str, column: str) -> exp.Column:
     return exp.column(f"{prediction}_{column}")
 
 
-def after_start(moment: exp.Expr, within: dt.timedelta, clock: str | None = None) -> exp.GT:
-    """Whether a moment lies after the start of the window that ends at the clock."""
-    hours = within // dt.timedelta(hours=1)
-    length, unit = (hours // 24, "DAY") if hours % 24 == 0 else (hours, "HOUR")
-    interval = exp.Interval(this=exp.Literal.string(str(length)), unit=exp.var(unit))
-    as_of = exp.column("as_of", clock)
-    return exp.GT(this=moment, expression=exp.Sub(this=as_of, expression=interval))
-
-
 def _aggregate(measure: Measure) -> exp.Expr:
     happened: exp.Expr = exp.EQ(
         this=exp.column("event", "events"), expression=exp.Literal.string(measure.event)
     )
     if measure.within:
         happened = exp.and_(happened, _happened_within(measure.within))
+    for test in measure.where:
+        column = exp.column(test.field, "products" if test.field in PRODUCT_FIELDS else "events")
+        happened = exp.and_(happened, comparison(column, test.operator, test.value))
     when = exp.column("occurred_at", "events")
     case = exp.Case().when(happened, when)
-    return exp.Count(this=case) if measure.is_count else exp.Max(this=case)
+    aggregate = {Aspect.COUNT: exp.Count, Aspect.FIRST: exp.Min, Aspect.LAST: exp.Max}
+    return aggregate[measure.aspect](this=case)
 
 
 def _happened_within(within: dt.timedelta) -> exp.GT:
@@ -174,6 +201,31 @@ def _purchases() -> exp.Select:
         .join("clock", join_type="cross")
         .where("orders.ordered_at <= clock.as_of")
         .group_by("orders.customer_id")
+    )
+
+
+def _table_of(prediction: str) -> str:
+    return "lists" if prediction == _LISTS else f"predictions.{prediction}"
+
+
+def _lists() -> exp.Select:
+    """One row per customer with a list of products: the first of each, and what is due next."""
+    return (
+        exp.select(
+            "affinity.customer_id",
+            "min(case when affinity.kind = 'again' then affinity.due_date end) as next_due_date",
+            _first_product("again"),
+            _first_product("new"),
+        )
+        .from_("predictions.product_affinity as affinity")
+        .group_by("affinity.customer_id")
+    )
+
+
+def _first_product(kind: str) -> str:
+    return (
+        f"max(case when affinity.kind = '{kind}' and affinity.place = 1"
+        f" then affinity.product_id end) as {kind}_product_id"
     )
 
 

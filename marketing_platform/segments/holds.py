@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from marketing_platform.segments.conditions import PredictionTest, Segment, leaves, references
 from marketing_platform.segments.load import in_order
-from marketing_platform.segments.vocabulary import TASKS
+from marketing_platform.segments.vocabulary import PREDICTIONS
 from marketing_platform.warehouse import Warehouse
 
 
@@ -38,40 +38,49 @@ def held_reasons(warehouse: Warehouse, segments: Mapping[str, Segment]) -> dict[
 
 def _reason(warehouse: Warehouse, prediction: str) -> str | None:
     """Why a prediction may not be used, or nothing if it may."""
-    scores = exp.select(
-        "count(*) as scored",
-        "count(case when not is_promoted then 1 end) as refused",
-        "max(case when not is_promoted then model_version end) as model_version",
-    ).from_(f"predictions.{prediction}")
+    known = PREDICTIONS[prediction]
+    columns = ["count(*) as scored", "0 as refused", "null as model_version"]
+    if known.is_judged:
+        columns[1] = "count(case when not is_promoted then 1 end) as refused"
+    if known.is_judged and "score" in known.fields:
+        columns[2] = "max(case when not is_promoted then model_version end) as model_version"
+    scores = exp.select(*columns).from_(f"predictions.{prediction}")
     scored, refused, model_version = warehouse.query(scores.sql("duckdb")).row(0)
     if refused:
-        return f"{prediction} is not promoted{_told_by_model(warehouse, prediction, model_version)}"
-    if not scored and _has_buyers(warehouse):
-        return f"{prediction} has no scores{_told_by_model(warehouse, prediction, None)}"
+        return f"{prediction} is not promoted{_told_by_model(warehouse, known.task, model_version)}"
+    if not scored and _has(warehouse, known.people):
+        return f"{prediction} has no scores{_told_by_model(warehouse, known.task, None)}"
     return None
 
 
-def _told_by_model(warehouse: Warehouse, prediction: str, model_version: str | None) -> str:
+def _told_by_model(warehouse: Warehouse, task: str, model_version: str | None) -> str:
     """What `predictions.models` says of the model that made the scores, else of the latest."""
     rows = warehouse.query(
         "select reason from predictions.models"
         " where task = $task and not is_promoted"
         " and model_version = coalesce($model_version, model_version)"
         " order by trained_as_of_date desc, model_version desc limit 1",
-        {"task": TASKS[prediction], "model_version": model_version},
+        {"task": task, "model_version": model_version},
     )
-    return f": {rows.item()}" if rows.height else _told_by_watch(warehouse, prediction)
+    return f": {rows.item()}" if rows.height else _told_by_watch(warehouse, task)
 
 
-def _told_by_watch(warehouse: Warehouse, prediction: str) -> str:
+def _told_by_watch(warehouse: Warehouse, task: str) -> str:
     """What the watch over a promoted model found wrong with it."""
     rows = warehouse.query(
         "select finding from predictions.watch where task = $task and not is_sound"
         " order by as_of_date desc limit 1",
-        {"task": TASKS[prediction]},
+        {"task": task},
     )
     return f": {rows.item()}" if rows.height else ""
 
 
-def _has_buyers(warehouse: Warehouse) -> bool:
-    return bool(warehouse.query("select count(*) from profiles.customers where is_buyer").item())
+def _has(warehouse: Warehouse, people: str) -> bool:
+    """Whether there is anybody of whom the prediction should speak."""
+    if not people:
+        return False
+    found = warehouse.query(
+        "select count(*) from profiles.customers where is_buyer = $are_buyers",
+        {"are_buyers": people == "buyers"},
+    )
+    return bool(found.item())

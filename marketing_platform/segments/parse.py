@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from marketing_platform.segments.conditions import (
     All,
     AnyOf,
+    Bucket,
     Condition,
     FieldTest,
     InSegment,
@@ -15,21 +18,34 @@ from marketing_platform.segments.conditions import (
     Operator,
     Performed,
     PredictionTest,
+    Refresh,
     Segment,
+    Value,
 )
 from marketing_platform.segments.document import Entry, too_deep
-from marketing_platform.segments.values import duration, read_value, whole_number
+from marketing_platform.segments.values import (
+    duration,
+    moment,
+    read_value,
+    scalar_of,
+    whole_number,
+)
 from marketing_platform.segments.vocabulary import (
+    EVENT_FIELDS,
     FIELDS,
     OPERATORS,
     PERFORMED_KEYS,
     PREDICTION_TESTS,
-    TASKS,
+    PREDICTIONS,
+    SCORED,
+    Field,
+    Kind,
     nearest,
 )
 
-_FILE_KEYS = ("description", "owner", "members")
+_FILE_KEYS = ("description", "owner", "refresh", "expires_on", "review_on", "members")
 MAX_DEPTH = 20
+_SHARE = Field(Kind.NUMBER, low=0, high=1)
 
 
 def parse_segment(entry: Entry, name: str, known: Collection[str]) -> Segment:
@@ -45,8 +61,22 @@ def parse_segment(entry: Entry, name: str, known: Collection[str]) -> Segment:
         " ".join(content["description"].text().split()),
         _Parser(known).condition(content["members"]),
         owner.text() if owner else None,
+        _refresh(content["refresh"]) if "refresh" in content else "every_build",
+        _day(content, "expires_on"),
+        _day(content, "review_on"),
         entry.path,
     )
+
+
+def _day(content: dict[str, Entry], name: str) -> dt.date | None:
+    return moment(content[name]).date() if name in content else None
+
+
+def _refresh(entry: Entry) -> Refresh:
+    name = entry.text()
+    if name not in ("every_build", "daily"):
+        raise entry.error(f"no such refresh: {name}", nearest(name, ("every_build", "daily")))
+    return "daily" if name == "daily" else "every_build"
 
 
 @dataclass(frozen=True)
@@ -86,24 +116,33 @@ class _Parser:
         name = _one_known(entry, "field", FIELDS)
         field = FIELDS[name]
         _refuse_unknown(rest, [operator.value for operator in Operator])
-        operators = OPERATORS[field.kind]
-        for key, value in rest.items():
-            if key not in operators:
-                raise value.error(
-                    f"{key} does not go with {name}, which is {field.kind}",
-                    f"Use one of: {', '.join(operators)}",
-                )
-        _require(entry, rest, operators)
+        _require(entry, rest, OPERATORS[field.kind])
         return _together(
-            FieldTest(name, Operator(key), read_value(value, field, Operator(key)))
-            for key, value in rest.items()
+            FieldTest(name, operator, value) for operator, value in _comparisons(rest, name, field)
         )
 
     def prediction(self, entry: Entry, rest: dict[str, Entry]) -> Condition:
-        name = _one_known(entry, "prediction", TASKS)
-        _refuse_unknown(rest, PREDICTION_TESTS)
+        name = _one_known(entry, "prediction", PREDICTIONS)
+        if "column" in rest:
+            return self._column(name, rest)
+        if name not in SCORED:
+            raise entry.error(
+                f"{name} has columns, not one score",
+                f"Add column: with one of: {', '.join(PREDICTIONS[name].fields)}",
+            )
+        _refuse_unknown(rest, (*PREDICTION_TESTS, "column"))
         _require(entry, rest, PREDICTION_TESTS)
         return _together(_prediction_test(name, key, value) for key, value in rest.items())
+
+    def _column(self, name: str, rest: dict[str, Entry]) -> Condition:
+        fields = PREDICTIONS[name].fields
+        column = _one_known(rest["column"], "column", fields)
+        tests = {key: value for key, value in rest.items() if key != "column"}
+        _require(rest["column"], tests, OPERATORS[fields[column].kind])
+        return _together(
+            PredictionTest(name, column, operator, value)
+            for operator, value in _comparisons(tests, f"{name}.{column}", fields[column])
+        )
 
     def performed(self, entry: Entry, rest: dict[str, Entry]) -> Condition:
         event = entry.text()
@@ -123,8 +162,26 @@ class _Parser:
             raise rest["not_followed_by"].error(
                 f"{event} cannot be followed by itself", "Name another event"
             )
+        after = rest["followed_by"].text() if "followed_by" in rest else None
+        if after == event:
+            raise rest["followed_by"].error(
+                f"{event} cannot be followed by itself", "Write at_least: 2"
+            )
+        if at_least == 0 and after:
+            at_least = 1
         within = duration(rest["within"]) if "within" in rest else None
-        return Performed(event, at_least, at_most, within, followed_by)
+        where = _where(rest["where"]) if "where" in rest else ()
+        return Performed(event, at_least, at_most, within, followed_by, after, where)
+
+    def bucket(self, entry: Entry, rest: dict[str, Entry]) -> Condition:
+        _refuse_unknown(rest, ("from", "to"))
+        low, high = (
+            Decimal(str(scalar_of(rest[key], _SHARE))) if key in rest else default
+            for key, default in (("from", Decimal(0)), ("to", Decimal(1)))
+        )
+        if low >= high:
+            raise entry.error("the bucket is empty", "Write from: lower than to:")
+        return Bucket(entry.text(), low, high)
 
     def segment(self, entry: Entry, rest: dict[str, Entry]) -> Condition:
         _refuse_unknown(rest, ())
@@ -138,12 +195,41 @@ class _Parser:
 _READERS: dict[str, Callable[[_Parser, Entry, dict[str, Entry]], Condition]] = {
     "all": _Parser.all,
     "any": _Parser.any,
+    "bucket": _Parser.bucket,
     "not": _Parser.negation,
     "field": _Parser.field,
     "performed": _Parser.performed,
     "prediction": _Parser.prediction,
     "segment": _Parser.segment,
 }
+
+
+def _comparisons(
+    tests: dict[str, Entry], name: str, field: Field
+) -> Iterator[tuple[Operator, Value]]:
+    """The tests of one value; an operator that does not go with it is told first."""
+    operators = OPERATORS[field.kind]
+    for key, value in tests.items():
+        if key not in operators:
+            raise value.error(
+                f"{key} does not go with {name}, which is {field.kind}",
+                f"Use one of: {', '.join(operators)}",
+            )
+    for key, value in tests.items():
+        yield Operator(key), read_value(value, field, Operator(key))
+
+
+def _where(entry: Entry) -> tuple[FieldTest, ...]:
+    """The tests of an event: a value or a list of values for each of its fields."""
+    tests = []
+    for name, value in entry.mapping().items():
+        if name not in EVENT_FIELDS:
+            raise value.error(f"no such field of an event: {name}", nearest(name, EVENT_FIELDS))
+        operator = Operator.ONE_OF if value.is_list else Operator.EQUALS
+        tests.append(FieldTest(name, operator, read_value(value, EVENT_FIELDS[name], operator)))
+    if not tests:
+        raise entry.error("nothing to compare with", f"Use one of: {', '.join(EVENT_FIELDS)}")
+    return tuple(tests)
 
 
 def _prediction_test(name: str, key: str, entry: Entry) -> PredictionTest:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from marketing_platform.segments.conditions import Operator
 from marketing_platform.segments.values import DURATION
 from marketing_platform.segments.vocabulary import (
+    EVENT_FIELDS,
     FIELDS,
     OPERATORS,
     PREDICTION_TESTS,
-    TASKS,
+    PREDICTIONS,
+    SCORED,
     Field,
     Kind,
 )
@@ -26,6 +28,7 @@ Schema = dict[str, Any]
 _CONDITION: Schema = {"$ref": "#/$defs/condition"}
 _CONDITIONS: Schema = {"type": "array", "items": _CONDITION, "minItems": 1}
 _TEXT: Schema = {"type": "string", "minLength": 1}
+_DATE: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 _DURATION: Schema = {
     "type": "string",
     "pattern": f"^{DURATION}$",
@@ -42,6 +45,12 @@ def json_schema() -> Schema:
             {
                 "description": {**_TEXT, "description": "What the segment is for."},
                 "owner": {**_TEXT, "description": "Who answers for it."},
+                "refresh": {
+                    "enum": ["every_build", "daily"],
+                    "description": "daily: members are found once a day.",
+                },
+                "expires_on": {**_DATE, "description": "From this day on it has no members."},
+                "review_on": {**_DATE, "description": "From this day on it asks for a look."},
                 "members": {**_CONDITION, "description": "Who belongs to it."},
             },
             required=("description", "members"),
@@ -63,6 +72,8 @@ def _conditions() -> list[Schema]:
         *(_field_test(names, field) for field, names in _alike(FIELDS.items()).items()),
         _performed(),
         _prediction(),
+        *_columns(),
+        _bucket(),
         _object({"segment": _TEXT}, required=("segment",)),
     ]
 
@@ -83,7 +94,7 @@ def _field_test(names: list[str], field: Field) -> Schema:
 def _operand(operator: Operator, field: Field) -> Schema:
     if operator is Operator.IS_SET:
         return {"type": "boolean"}
-    if operator in (Operator.WITHIN, Operator.NOT_WITHIN):
+    if operator in (Operator.WITHIN, Operator.NOT_WITHIN, Operator.IN_NEXT):
         return _DURATION
     if operator is Operator.ONE_OF:
         return {"type": "array", "items": _value(field), "minItems": 1}
@@ -108,7 +119,13 @@ def _performed() -> Schema:
             "at_least": {"type": "integer", "minimum": 1},
             "at_most": {"type": "integer", "minimum": 0},
             "within": _DURATION,
+            "where": _object(
+                {name: _one_or_more(field) for name, field in EVENT_FIELDS.items()},
+                required=(),
+                at_least=1,
+            ),
             "not_followed_by": {**_TEXT, "description": "An event that has not happened since."},
+            "followed_by": {**_TEXT, "description": "An event that has happened since."},
         },
         required=("performed",),
     )
@@ -122,8 +139,37 @@ def _prediction() -> Schema:
         for key, (_, operator, field) in PREDICTION_TESTS.items()
     }
     return _object(
-        {"prediction": {"enum": list(TASKS)}, **tests}, required=("prediction",), at_least=2
+        {"prediction": {"enum": list(SCORED)}, **tests}, required=("prediction",), at_least=2
     )
+
+
+def _columns() -> Iterator[Schema]:
+    """A column of each table of predictions, compared as a field is."""
+    for name, prediction in PREDICTIONS.items():
+        for field, columns in _alike(prediction.fields.items()).items():
+            operators = {str(o): _operand(o, field) for o in OPERATORS[field.kind]}
+            yield _object(
+                {"prediction": {"const": name}, "column": {"enum": columns}, **operators},
+                required=("prediction", "column"),
+                at_least=3,
+            )
+
+
+def _bucket() -> Schema:
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    return _object(
+        {
+            "bucket": {**_TEXT, "description": "The same name gives the same parts."},
+            "from": share,
+            "to": share,
+        },
+        required=("bucket",),
+    )
+
+
+def _one_or_more(field: Field) -> Schema:
+    one = _value(field)
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 
 def _object(

@@ -1,108 +1,236 @@
-"""The tables of `segments`, both built from the rules in `config/segments/`."""
+"""The tables of `segments`, built from the rules in `config/segments/`."""
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
 import polars as pl
-import sqlglot
 from sqlglot import exp
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
 from marketing_platform.names import TableName
-from marketing_platform.segments.compile import memberships_query
+from marketing_platform.segments.compile import reasons_query
 from marketing_platform.segments.conditions import Segment
 from marketing_platform.segments.holds import held_reasons
 from marketing_platform.segments.load import load_segments
+from marketing_platform.segments.vocabulary import PREDICTIONS
+from marketing_platform.segments.warnings import warnings_of
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _MEMBERSHIPS = "segments.memberships"
+_STAYS = "segments.stays"
 _SIZES = "segments.sizes"
 # A clock that is set back must not leave members who entered after it: the earlier moment is kept.
 _WITH_ENTRY = """
     select
         members.segment,
         members.customer_id,
-        least(coalesce(previous.entered_at, now.as_of), now.as_of) as entered_at
-    from members
+        least(coalesce(previous.entered_at, now.as_of), now.as_of) as entered_at,
+        case when previous.customer_id is null then members.why else previous.why end as why
+    from members_told as members
     cross join core.clock as now
     left join segments.memberships as previous
         on previous.segment = members.segment and previous.customer_id = members.customer_id
+    where not list_contains({found_not}, members.segment)
+    union all
+    select kept.segment, kept.customer_id, kept.entered_at, kept.why
+    from segments.memberships as kept
+    inner join profiles.customers as customers on customers.customer_id = kept.customer_id
+    where list_contains({kept}, kept.segment)
+"""
+# An open stay goes on while the customer is a member. Who leaves and is back at the same clock has
+# not left.
+_STAYS_NOW = """
+    select
+        stays.segment,
+        stays.customer_id,
+        coalesce(members.entered_at, stays.entered_at) as entered_at,
+        case when members.customer_id is null then now.as_of end as left_at,
+        stays.why
+    from segments.stays as stays
+    cross join core.clock as now
+    left join segments.memberships as members
+        on members.segment = stays.segment and members.customer_id = stays.customer_id
+    where stays.left_at is null and stays.entered_at <= now.as_of
+    union all
+    select stays.segment, stays.customer_id, stays.entered_at, stays.left_at, stays.why
+    from segments.stays as stays
+    cross join core.clock as now
+    left join segments.memberships as members
+        on members.segment = stays.segment
+        and members.customer_id = stays.customer_id
+        and members.entered_at = stays.entered_at
+    where
+        stays.left_at is not null
+        and stays.left_at <= now.as_of
+        and stays.left_at > now.as_of - interval 400 day
+        and members.customer_id is null
+    union all
+    select members.segment, members.customer_id, members.entered_at, null, members.why
+    from segments.memberships as members
+    cross join core.clock as now
+    left join segments.stays as stays
+        on stays.segment = members.segment
+        and stays.customer_id = members.customer_id
+        and stays.left_at is null
+        and stays.entered_at <= now.as_of
+    where stays.customer_id is null
 """
 
 
 def build_memberships(warehouse: Warehouse, settings: Settings) -> Built:
     """Compute all segments in one query; whoever was in before keeps the moment of entry."""
-    members = memberships_query(load_segments(settings.segments_dir))
-    _require_clock(warehouse)
+    segments = load_segments(settings.segments_dir)
+    as_of = _clock(warehouse)
     warehouse.ensure(_MEMBERSHIPS)
-    query = sqlglot.parse_one(_WITH_ENTRY, read="duckdb", into=exp.Select)
-    query = query.with_("members", as_=members, copy=False)
-    return warehouse.build(_MEMBERSHIPS, query.sql("duckdb"))
+    kept = _kept(warehouse, segments, as_of)
+    expired = _expired(segments, as_of)
+    text = _WITH_ENTRY.format(found_not=_names(kept | expired), kept=_names(kept - expired))
+    told = reasons_query(segments).sql("duckdb")
+    return warehouse.build(_MEMBERSHIPS, f"with members_told as ({told}) {text}")
+
+
+def build_stays(warehouse: Warehouse, settings: Settings) -> Built:
+    """Close the stays of those who left, and begin those of who entered."""
+    warehouse.ensure(_STAYS)
+    return warehouse.build(_STAYS, _STAYS_NOW)
 
 
 def build_sizes(warehouse: Warehouse, settings: Settings) -> Built:
     """One row per segment, empty ones too: its members, its share of customers, its status."""
     segments = load_segments(settings.segments_dir)
+    as_of = _clock(warehouse)
     held = held_reasons(warehouse, segments)
+    kept, expired = _kept(warehouse, segments, as_of), _expired(segments, as_of)
+    before = _sizes_before(warehouse)
     counts = dict(
         warehouse.query(
             "select segment, count(*) as member_count from segments.memberships group by segment"
         ).iter_rows()
     )
     customers = warehouse.query("select count(*) from profiles.customers").item()
-    rows = [
-        _size(segment, counts.get(name, 0), customers, held.get(name))
-        for name, segment in segments.items()
-    ]
+    warned = warnings_of(
+        warehouse,
+        [segment for name, segment in segments.items() if name not in expired],
+        counts,
+        {name: row["member_count"] for name, row in before.items()},
+        as_of,
+    )
+    rows = []
+    for name, segment in segments.items():
+        count = counts.get(name, 0)
+        status = "expired" if name in expired else "held" if name in held else "ready"
+        last = before.get(name, {})
+        rows.append(
+            {
+                "segment": name,
+                "description": segment.description,
+                "member_count": count,
+                "customer_share": count / customers if customers else 0.0,
+                "status": status,
+                "held_reason": held.get(name) if status == "held" else None,
+                "previous_count": last.get("member_count"),
+                "evaluated_at": last["evaluated_at"] if name in kept else as_of,
+                "definition": definition_of(segment),
+                "warning": warned.get(name),
+            }
+        )
     schema = CONTRACTS[_SIZES].empty().schema
-    return warehouse.replace(_SIZES, pl.DataFrame(rows, schema=schema, orient="row"))
+    return warehouse.replace(_SIZES, pl.DataFrame(rows, schema=schema))
 
 
-def _size(
-    segment: Segment, members: int, customers: int, reason: str | None
-) -> tuple[str, str, int, float, str, str | None]:
-    share = members / customers if customers else 0.0
-    status = "held" if reason else "ready"
-    return segment.name, segment.description, members, share, status, reason
+def definition_of(segment: Segment) -> str:
+    """A fingerprint of what makes a customer a member."""
+    told = repr((segment.members, segment.refresh, segment.expires_on))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _require_clock(warehouse: Warehouse) -> None:
+def _kept(
+    warehouse: Warehouse, segments: Mapping[str, Segment], as_of: dt.datetime
+) -> frozenset[str]:
+    """Daily segments whose members were found today already, by the rule that they have now."""
+    before = _sizes_before(warehouse)
+    return frozenset(
+        name
+        for name, segment in segments.items()
+        if segment.refresh == "daily"
+        and name in before
+        and before[name]["evaluated_at"].date() == as_of.date()
+        and before[name]["definition"] == definition_of(segment)
+    )
+
+
+def _expired(segments: Mapping[str, Segment], as_of: dt.datetime) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, segment in segments.items()
+        if segment.expires_on is not None and as_of.date() >= segment.expires_on
+    )
+
+
+def _sizes_before(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    if not warehouse.exists(_SIZES):
+        return {}
+    rows = warehouse.read(_SIZES)
+    # A table of an earlier version has no moment of evaluation; all is found anew then.
+    if "definition" not in rows.columns:
+        return {}
+    return {row["segment"]: row for row in rows.to_dicts()}
+
+
+def _clock(warehouse: Warehouse) -> dt.datetime:
     # Without a moment nobody is in any segment, and an audience that empties is a wrong message.
-    moments = warehouse.query("select as_of from core.clock").height
-    if moments != 1:
+    moments = warehouse.query("select as_of from core.clock")["as_of"].to_list()
+    if len(moments) != 1:
         raise InputError(
-            f"expected one moment, found {moments}",
+            f"expected one moment, found {len(moments)}",
             where="core.clock",
             mend="Build core.clock again",
         )
+    moment: dt.datetime = moments[0]
+    return moment
 
 
+def _names(names: Collection[str]) -> str:
+    """A list of names of segments as SQL; such a name holds letters, digits and underscores."""
+    return exp.array(*(exp.Literal.string(name) for name in sorted(names))).sql("duckdb")
+
+
+_PREDICTED = tuple(sorted(f"predictions.{name}" for name in PREDICTIONS))
 TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName.parse(_MEMBERSHIPS),
-        "One row is a customer in a segment, and since when.",
+        "One row is a customer in a segment, since when, and the values that decided.",
         (
             "core.clock",
             "core.events",
+            "core.products",
             "identity.contact_customers",
-            "predictions.churn_30d",
-            "predictions.purchase_14d",
+            *_PREDICTED,
             "profiles.customers",
             "profiles.orders",
         ),
         build_memberships,
     ),
     PythonTable(
+        TableName.parse(_STAYS),
+        "One row is a stay of a customer in a segment; ended ones for 400 days.",
+        ("core.clock", _MEMBERSHIPS),
+        build_stays,
+    ),
+    PythonTable(
         TableName.parse(_SIZES),
         "One row is a segment: what it is for, how many are in it, and whether it is held.",
         (
-            "predictions.churn_30d",
-            "predictions.models",
-            "predictions.purchase_14d",
-            "predictions.watch",
+            "core.clock",
+            *sorted((*_PREDICTED, "predictions.models", "predictions.watch")),
             "profiles.customers",
-            "segments.memberships",
+            _MEMBERSHIPS,
         ),
         build_sizes,
     ),

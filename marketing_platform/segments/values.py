@@ -23,7 +23,7 @@ def read_value(entry: Entry, field: Field, operator: Operator) -> Value:
     """The value of one comparison."""
     if operator is Operator.IS_SET:
         return flag(entry)
-    if operator in (Operator.WITHIN, Operator.NOT_WITHIN):
+    if operator in (Operator.WITHIN, Operator.NOT_WITHIN, Operator.IN_NEXT):
         return duration(entry)
     if operator is Operator.ONE_OF:
         return tuple(scalar_of(item, field) for item in entry.items())

@@ -6,7 +6,7 @@ Fields and predictions come from the contracts, so that a new column can be aske
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,6 +51,7 @@ OPERATORS: dict[Kind, tuple[Operator, ...]] = {
     Kind.MOMENT: (
         Operator.WITHIN,
         Operator.NOT_WITHIN,
+        Operator.IN_NEXT,
         Operator.SINCE,
         Operator.BEFORE,
         Operator.IS_SET,
@@ -79,13 +80,77 @@ def _field(column: Column) -> Field:
     )
 
 
+PRODUCT_FIELDS = ("category", "brand")
 FIELDS: dict[str, Field] = {
     name: _field(column) for name, column in CONTRACTS["profiles.customers"].columns.items()
 }
-TASKS: dict[str, str] = {"purchase_14d": "purchase", "churn_30d": "churn"}
-"""The predictions, and the task in `predictions.models` that trains each."""
+EVENT_FIELDS: dict[str, Field] = {
+    **{
+        name: _field(CONTRACTS["core.events"].columns[name])
+        for name in ("product_id", "page_url", "utm_source", "utm_medium", "utm_campaign")
+    },
+    **{name: _field(CONTRACTS["core.products"].columns[name]) for name in PRODUCT_FIELDS},
+}
+"""What `where` may ask of an event; some of it is known of the event's product."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A table of predictions: the task in `predictions.models` that trains it, and its columns.
+
+    `people` says for whom it has a row. Where it is judged by a backtest it says `is_promoted`.
+    """
+
+    task: str
+    people: str
+    fields: Mapping[str, Field]
+    is_judged: bool = True
+
+
+def _prediction(
+    table: str, task: str, people: str, names: str, *, is_judged: bool = True
+) -> Prediction:
+    columns = CONTRACTS[f"predictions.{table}"].columns
+    fields = {name: _field(columns[name]) for name in names.split()}
+    return Prediction(task, people, fields, is_judged)
+
+
+_SCORED = "score percentile band"
+_LISTS = CONTRACTS["predictions.product_affinity"].columns
+PREDICTIONS: dict[str, Prediction] = {
+    "purchase_14d": _prediction("purchase_14d", "purchase", "buyers", _SCORED),
+    "churn_30d": _prediction("churn_30d", "churn", "buyers", _SCORED),
+    "lead_score": _prediction("lead_score", "lead", "leads", _SCORED),
+    "lifetime_value": _prediction(
+        "lifetime_value",
+        "value",
+        "buyers",
+        "historic_amount expected_90d_amount expected_365d_amount expected_orders_90d"
+        " expected_orders_365d percentile band",
+    ),
+    "next_order": _prediction(
+        "next_order",
+        "value",
+        "buyers",
+        "typical_gap_days expected_date earliest_date latest_date",
+        is_judged=False,
+    ),
+    "send_time": _prediction("send_time", "", "", "hour_utc weekday hour_share", is_judged=False),
+    "product_affinity": Prediction(
+        "affinity",
+        "buyers",
+        {
+            "next_due_date": _field(_LISTS["due_date"]),
+            "again_product_id": _field(_LISTS["product_id"]),
+            "new_product_id": _field(_LISTS["product_id"]),
+        },
+    ),
+}
+"""The predictions that a rule may ask for. Lists of products are asked for by their first ones."""
 
 _SCORES = CONTRACTS["predictions.purchase_14d"].columns
+SCORED = tuple(name for name, found in PREDICTIONS.items() if "score" in found.fields)
+"""Those that the tests of scores go with."""
 PREDICTION_TESTS: dict[str, tuple[str, Operator, Field]] = {
     "score_at_least": ("score", Operator.AT_LEAST, _field(_SCORES["score"])),
     "score_at_most": ("score", Operator.AT_MOST, _field(_SCORES["score"])),
@@ -95,7 +160,7 @@ PREDICTION_TESTS: dict[str, tuple[str, Operator, Field]] = {
 }
 """The tests of a prediction: which column they look at, and how."""
 
-PERFORMED_KEYS = ("at_least", "at_most", "within", "not_followed_by")
+PERFORMED_KEYS = ("at_least", "at_most", "within", "where", "not_followed_by", "followed_by")
 ORDER_COMPLETED = "order_completed"
 
 

@@ -27,6 +27,12 @@ TABLES_READ = (
     "profiles.orders",
     "predictions.purchase_14d",
     "predictions.churn_30d",
+    "predictions.lead_score",
+    "predictions.lifetime_value",
+    "predictions.next_order",
+    "predictions.send_time",
+    "predictions.product_affinity",
+    "core.products",
     "predictions.models",
     "predictions.watch",
 )
@@ -81,8 +87,10 @@ class Shop:
             *({"contact_id": f"files:{name}", "customer_id": name} for name in names),
         )
 
-    def events(self, *rows: tuple[str, str, dt.datetime]) -> None:
-        """Replace the events: who, what, when."""
+    def events(
+        self, *rows: tuple[str, str, dt.datetime] | tuple[str, str, dt.datetime, str]
+    ) -> None:
+        """Replace the events: who, what, when, and of which product."""
         self.fill(
             "core.events",
             *(
@@ -92,14 +100,16 @@ class Shop:
                     "event": event,
                     "occurred_at": moment,
                     "event_date": moment.date(),
+                    "product_id": product[0] if product else None,
                 }
-                for number, (who, event, moment) in enumerate(rows)
+                for number, (who, event, moment, *product) in enumerate(rows)
             ),
         )
 
-    def segment(self, name: str, members: str, description: str = "Somebody.") -> None:
+    def segment(self, name: str, members: str, description: str = "Somebody.", **more: str) -> None:
         """Write the file of a segment."""
-        content = f"description: {description}\nmembers: {members}\n"
+        lines = "".join(f"{key}: {value}\n" for key, value in more.items())
+        content = f"description: {description}\n{lines}members: {members}\n"
         (self.folder / f"{name}.yaml").write_text(content, encoding="utf-8")
 
     def members(self, rule: str) -> set[str]:

@@ -27,7 +27,7 @@ def mistake(folder: Path) -> ConfigError:
     ("rule", "key", "what", "mend"),
     [
         ("{al: []}", ".al", "unknown condition al", "Did you mean all?"),
-        ("{banana: []}", ".banana", "unknown condition banana", "Choose one of: all, any, not"),
+        ("{banana: []}", ".banana", "unknown condition banana", "Choose one of: all, any, bucket"),
         ("{all: []}", ".all", "the list is empty", "at least one value"),
         ("{all: {field: email}}", ".all", "expected a list, found keys and values", "[a, b]"),
         ("{not: [a]}", ".not", "expected keys and values, found a list", "key: value"),

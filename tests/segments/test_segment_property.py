@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from marketing_platform.segments.compile import compile_memberships
 from marketing_platform.segments.conditions import (
     All,
     AnyOf,
+    Bucket,
     Condition,
     FieldTest,
     InSegment,
@@ -35,6 +37,9 @@ TEXTS = ("NO", "SE", "it's", "")
 NUMBERS = (Decimal("-1.5"), 0, 1, Decimal("0.3"), Decimal("0.9"), 2, Decimal("100.10"))
 BANDS = ("low", "high")
 ASKED = ("country", "order_count", "lifetime_value_amount", "value_percentile", "created_at")
+CATEGORIES = {"p1": "shoes", "p2": "hats"}
+EDGES = (Decimal(0), Decimal("0.2"), Decimal("0.5"), Decimal(1))
+TEN_DAYS = dt.timedelta(days=10)
 FLAGS = ("is_buyer", "has_email_consent")
 
 # Few of them, so that moments meet each other and the edges of windows.
@@ -47,7 +52,8 @@ class Person:
     """All that is known of one customer."""
 
     row: Mapping[str, Any]
-    events: list[tuple[str, dt.datetime]] = field(default_factory=list)
+    # What, when, and of which product.
+    events: list[tuple[str, dt.datetime, str]] = field(default_factory=list)
     orders: list[dt.datetime] = field(default_factory=list)
     scores: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -64,6 +70,11 @@ def is_in(rule: Condition, person: Person, segments: Mapping[str, Segment]) -> b
         return is_in(segments[rule.segment].members, person, segments)
     if isinstance(rule, FieldTest):
         return passes(person.row.get(rule.field), rule.operator, rule.value)
+    if isinstance(rule, Bucket):
+        digest = hashlib.md5(
+            f"{rule.name}:{person.row['customer_id']}".encode(), usedforsecurity=False
+        ).hexdigest()
+        return rule.low <= Decimal(int(digest[:8], 16)) / 16**8 < rule.high
     if isinstance(rule, PredictionTest):
         score = person.scores.get(rule.prediction, {})
         return passes(score.get(rule.column), rule.operator, rule.value)
@@ -78,6 +89,9 @@ def passes(known: Any, operator: Operator, value: Value) -> bool:
         return False
     if isinstance(value, tuple):
         return any(like(known, choice) == choice for choice in value)
+    if operator is Operator.IN_NEXT:
+        today = dt.datetime.combine(AS_OF.date(), dt.time())
+        return today <= known <= AS_OF + value
     if isinstance(value, dt.timedelta):
         return (AS_OF - value < known <= AS_OF) == (operator is Operator.WITHIN)
     known = like(known, value)
@@ -107,25 +121,51 @@ def like(known: Any, value: Scalar) -> Any:
 
 def has_performed(rule: Performed, person: Person) -> bool:
     """Whether the events of one customer keep to the rule."""
-    past = [(name, when) for name, when in person.events if when <= AS_OF]
+    past = [(name, when) for name, when, _ in person.events if when <= AS_OF]
     since = AS_OF - rule.within if rule.within else dt.datetime.min
-    times = [when for name, when in past if name == rule.event and when > since]
+    times = [
+        when
+        for name, when, product in person.events
+        if name == rule.event
+        and since < when <= AS_OF
+        and all(
+            passes(of_event(product, test.field), test.operator, test.value) for test in rule.where
+        )
+    ]
     most = rule.at_most if rule.at_most is not None else len(times)
     if not rule.at_least <= len(times) <= most:
         return False
-    if rule.not_followed_by is None or not times:
+    if (
+        rule.not_followed_by
+        and times
+        and not all(end < max(times) for end in ends(rule.not_followed_by, person, past))
+    ):
+        return False
+    if rule.followed_by is None:
         return True
-    ends = [when for name, when in past if name == rule.not_followed_by]
-    if rule.not_followed_by == "order_completed":
-        ends += [when for when in person.orders if when <= AS_OF]
-    return all(end < max(times) for end in ends)
+    return any(
+        end >= min(times, default=dt.datetime.max) for end in ends(rule.followed_by, person, past)
+    )
+
+
+def ends(event: str, person: Person, past: list[tuple[str, dt.datetime]]) -> list[dt.datetime]:
+    """When an event that follows another happened; an order counts that no event told of."""
+    found = [when for name, when in past if name == event]
+    if event == "order_completed":
+        found += [when for when in person.orders if when <= AS_OF]
+    return found
+
+
+def of_event(product: str, name: str) -> str | None:
+    """What is known of an event by its product."""
+    return product if name == "product_id" else CATEGORIES.get(product)
 
 
 def values(kind: Kind, operator: Operator) -> st.SearchStrategy[Any]:
     """Values that an operator takes."""
     if operator is Operator.IS_SET:
         return st.booleans()
-    if operator in (Operator.WITHIN, Operator.NOT_WITHIN):
+    if operator in (Operator.WITHIN, Operator.NOT_WITHIN, Operator.IN_NEXT):
         return windows
     one = {
         Kind.TEXT: st.sampled_from(TEXTS),
@@ -148,13 +188,33 @@ def field_tests(draw: st.DrawFn) -> FieldTest:
 def behaviours(draw: st.DrawFn) -> Performed:
     event, other = draw(st.permutations(EVENTS))[:2]
     follower = draw(st.sampled_from([None, other]))
-    at_least = draw(st.integers(1 if follower else 0, 2))
+    after = draw(st.sampled_from([None, other]))
+    at_least = draw(st.integers(1 if follower or after else 0, 2))
     at_most = draw(st.none() | st.integers(at_least, 3))
-    return Performed(event, at_least, at_most, draw(st.none() | windows), follower)
+    where = draw(
+        st.sampled_from(
+            [
+                (),
+                (FieldTest("category", Operator.EQUALS, "shoes"),),
+                (FieldTest("product_id", Operator.ONE_OF, ("p1", "p2")),),
+            ]
+        )
+    )
+    return Performed(event, at_least, at_most, draw(st.none() | windows), follower, after, where)
+
+
+@st.composite
+def buckets(draw: st.DrawFn) -> Bucket:
+    low, high = sorted(draw(st.sets(st.sampled_from(EDGES), min_size=2, max_size=2)))
+    return Bucket(draw(st.sampled_from(("a", "it's"))), low, high)
 
 
 @st.composite
 def predictions(draw: st.DrawFn) -> PredictionTest:
+    if draw(st.booleans()):
+        operator = draw(st.sampled_from(OPERATORS[Kind.MOMENT]))
+        value = draw(values(Kind.MOMENT, operator))
+        return PredictionTest("product_affinity", "next_due_date", operator, value)
     name = draw(st.sampled_from(("purchase_14d", "churn_30d")))
     if draw(st.booleans()):
         return PredictionTest(name, "band", Operator.EQUALS, draw(st.sampled_from(BANDS)))
@@ -163,7 +223,7 @@ def predictions(draw: st.DrawFn) -> PredictionTest:
 
 
 def rules(names: list[str]) -> st.SearchStrategy[Condition]:
-    leaf = field_tests() | behaviours() | predictions()
+    leaf = field_tests() | behaviours() | predictions() | buckets()
     if names:
         leaf = leaf | st.sampled_from(names).map(InSegment)
     return st.recursive(
@@ -197,9 +257,13 @@ people = st.builds(
             "created_at": st.none() | moments,
             "is_buyer": st.booleans(),
             "has_email_consent": st.none() | st.booleans(),
+            "due": st.none()
+            | st.sampled_from([AS_OF.date() + dt.timedelta(days=n) for n in (-9, 0, 1)]),
         }
     ),
-    events=st.lists(st.tuples(st.sampled_from(EVENTS), moments), max_size=5),
+    events=st.lists(
+        st.tuples(st.sampled_from(EVENTS), moments, st.sampled_from(("p1", "p2", "p3"))), max_size=5
+    ),
     orders=st.lists(moments, max_size=1),
     scores=st.dictionaries(
         st.sampled_from(("purchase_14d", "churn_30d")),
@@ -212,8 +276,22 @@ people = st.builds(
 
 def fill(shop: Shop, everyone: Mapping[str, Person]) -> None:
     """Write all that is known of these customers into the warehouse."""
-    shop.customers(*({"customer_id": name, **p.row} for name, p in everyone.items()))
+    shop.customers(
+        *(
+            {"customer_id": name, **{key: value for key, value in p.row.items() if key != "due"}}
+            for name, p in everyone.items()
+        )
+    )
     shop.events(*((name, *event) for name, p in everyone.items() for event in p.events))
+    due = [(name, p.row["due"]) for name, p in everyone.items() if p.row["due"]]
+    shop.fill(
+        "predictions.product_affinity",
+        *(
+            {"customer_id": name, "kind": kind, "due_date": day + later}
+            for name, day in due
+            for kind, later in (("again", dt.timedelta(0)), ("again", TEN_DAYS), ("new", -TEN_DAYS))
+        ),
+    )
     orders = [(name, when) for name, p in everyone.items() for when in p.orders]
     shop.fill(
         "profiles.orders",
@@ -230,7 +308,10 @@ def fill(shop: Shop, everyone: Mapping[str, Person]) -> None:
 
 @pytest.fixture(scope="module")
 def lasting_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return Shop(tmp_path_factory.mktemp("shop"), audits=False)
+    shop = Shop(tmp_path_factory.mktemp("shop"), audits=False)
+    products = ({"product_id": name, "category": kind} for name, kind in CATEGORIES.items())
+    shop.fill("core.products", *products)
+    return shop
 
 
 @settings(max_examples=60, deadline=None)
@@ -238,7 +319,13 @@ def lasting_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def test_the_query_finds_whom_a_plain_reading_of_the_rules_finds(
     lasting_shop: Shop, segments: dict[str, Segment], crowd: list[Person]
 ) -> None:
-    everyone = {f"c{number}": person for number, person in enumerate(crowd)}
+    everyone = {}
+    for number, person in enumerate(crowd):
+        name, due = f"c{number}", person.row["due"]
+        first = dt.datetime.combine(due, dt.time()) if due else None
+        known = {"product_affinity": {"next_due_date": first}} if first else {}
+        row = {**person.row, "customer_id": name}
+        everyone[name] = replace(person, row=row, scores={**person.scores, **known})
     fill(lasting_shop, everyone)
     found = set(lasting_shop.warehouse.query(compile_memberships(segments)).iter_rows())
     expected = {

@@ -10,7 +10,13 @@ import yaml
 from segment_shop import SHIPPED
 
 from marketing_platform.segments.schema import json_schema, json_schema_text
-from marketing_platform.segments.vocabulary import FIELDS, OPERATORS, PREDICTION_TESTS, TASKS
+from marketing_platform.segments.vocabulary import (
+    FIELDS,
+    OPERATORS,
+    PREDICTION_TESTS,
+    PREDICTIONS,
+    SCORED,
+)
 
 
 def conditions() -> dict[str, list[dict[str, Any]]]:
@@ -27,12 +33,15 @@ def test_the_published_schema_is_current() -> None:
 
 def test_every_word_of_the_language_is_in_the_schema() -> None:
     shapes = conditions()
-    assert set(shapes) == {"all", "any", "not", "field", "performed", "prediction", "segment"}
+    heads = {"all", "any", "bucket", "not", "field", "performed", "prediction", "segment"}
+    assert set(shapes) == heads
     told = {name: set(s) - {"field"} for s in shapes["field"] for name in s["field"]["enum"]}
     assert told == {name: set(OPERATORS[field.kind]) for name, field in FIELDS.items()}
-    (prediction,) = shapes["prediction"]
-    assert set(prediction) == {"prediction", *PREDICTION_TESTS}
-    assert prediction["prediction"]["enum"] == list(TASKS)
+    scores, *columns = shapes["prediction"]
+    assert set(scores) == {"prediction", *PREDICTION_TESTS}
+    assert scores["prediction"]["enum"] == list(SCORED)
+    asked = {(s["prediction"]["const"], name) for s in columns for name in s["column"]["enum"]}
+    assert asked == {(table, name) for table, known in PREDICTIONS.items() for name in known.fields}
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
@@ -55,6 +64,11 @@ def test_a_shipped_segment_keeps_to_the_schema(path: Path) -> None:
         {"all": []},
         {"performed": "a", "at_least": 0},
         {"segment": "a", "at_least": 1},
+        {"prediction": "lifetime_value", "score_at_least": 0.5},
+        {"prediction": "lifetime_value", "column": "percentile", "at_least": 90},
+        {"performed": "a", "where": {"colour": "red"}},
+        {"performed": "a", "where": {}},
+        {"bucket": "a", "to": 10},
     ],
 )
 def test_the_schema_refuses_what_the_language_refuses(members: dict[str, Any]) -> None:

@@ -1,0 +1,250 @@
+"""What a segment goes through: why people are in it, when they leave, what is odd about it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+from segment_shop import AS_OF, Shop, ago
+
+from marketing_platform.errors import ConfigError, InputError
+from marketing_platform.segments.explain import explain, preview
+from marketing_platform.segments.load import load_segments
+from marketing_platform.segments.tables import build_stays
+
+BUYERS = "{field: order_count, at_least: 1}"
+DAY = dt.timedelta(days=1)
+
+
+def customers(shop: Shop, **orders: int) -> None:
+    shop.customers(*({"customer_id": n, "order_count": count} for n, count in orders.items()))
+
+
+def stays(shop: Shop) -> list[tuple[str, dt.datetime, dt.datetime | None]]:
+    shop.memberships()
+    build_stays(shop.warehouse, shop.settings)
+    rows = shop.warehouse.query(
+        "select customer_id, entered_at, left_at from segments.stays order by all"
+    )
+    return rows.rows()
+
+
+def test_a_member_keeps_the_values_that_decided_when_they_entered(shop: Shop) -> None:
+    customers(shop, anna=1)
+    shop.events(("anna", "product_viewed", ago(hours=1), "p1"))
+    shop.fill("core.products", {"product_id": "p1", "category": "shoes"})
+    viewed = "{performed: product_viewed, within: 7d, where: {category: shoes}}"
+    shop.segment("buyers", f"{{all: [{BUYERS}, {viewed}, {{bucket: b, to: 1}}]}}")
+    shop.memberships()
+    customers(shop, anna=5)
+    shop.memberships()
+    [why] = shop.warehouse.read("segments.memberships")["why"]
+    told = json.loads(why)
+    assert told.pop("bucket b")
+    assert told == {"order_count": 1, "product_viewed of category shoes in 168h": 1}
+
+
+def test_a_stay_ends_at_the_first_build_without_the_person_and_another_begins(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS)
+    customers(shop, anna=1)
+    assert stays(shop) == [("anna", AS_OF, None)]
+    shop.clock(AS_OF + DAY)
+    customers(shop, anna=0, bert=1)
+    assert stays(shop) == [("anna", AS_OF, AS_OF + DAY), ("bert", AS_OF + DAY, None)]
+    shop.clock(AS_OF + 2 * DAY)
+    customers(shop, anna=1, bert=1)
+    expected = [
+        ("anna", AS_OF, AS_OF + DAY),
+        ("anna", AS_OF + 2 * DAY, None),
+        ("bert", AS_OF + DAY, None),
+    ]
+    assert stays(shop) == expected
+    assert stays(shop) == expected, "the same build again changes nothing"
+
+
+def test_who_leaves_and_is_back_at_the_same_clock_has_not_left(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS)
+    for orders in (1, 0, 1):
+        customers(shop, anna=orders)
+        found = stays(shop)
+    assert found == [("anna", AS_OF, None)]
+
+
+def test_a_stay_that_ended_long_ago_is_forgotten(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS)
+    customers(shop, anna=1)
+    stays(shop)
+    customers(shop, anna=0)
+    shop.clock(AS_OF + DAY)
+    assert len(stays(shop)) == 1
+    shop.clock(AS_OF + 402 * DAY)
+    assert stays(shop) == []
+
+
+def test_a_daily_segment_is_found_once_a_day_and_anew_when_its_rule_changes(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS, refresh="daily")
+    customers(shop, anna=1)
+    shop.sizes()
+    shop.clock(AS_OF + dt.timedelta(hours=2))
+    customers(shop, anna=1, bert=1)
+    assert shop.sizes()["buyers"]["member_count"] == 1
+    assert shop.sizes()["buyers"]["evaluated_at"] == AS_OF
+    shop.segment("buyers", "{field: order_count, at_least: 0}", refresh="daily")
+    assert shop.sizes()["buyers"]["member_count"] == 2
+    shop.segment("buyers", BUYERS, refresh="daily")
+    shop.clock(AS_OF + DAY)
+    customers(shop, anna=0, bert=1, carl=1)
+    assert shop.memberships()["buyers"] == {"bert", "carl"}
+
+
+def test_who_is_gone_is_in_no_daily_segment(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS, refresh="daily")
+    customers(shop, anna=1, bert=1)
+    shop.sizes()
+    customers(shop, bert=1)
+    assert shop.memberships()["buyers"] == {"bert"}
+
+
+def test_an_expired_segment_has_no_members_and_says_so(shop: Shop) -> None:
+    customers(shop, anna=1)
+    shop.segment("buyers", BUYERS, expires_on=str(AS_OF.date() + DAY))
+    assert shop.sizes()["buyers"]["status"] == "ready"
+    shop.clock(AS_OF + DAY)
+    found = shop.sizes()["buyers"]
+    assert (found["status"], found["member_count"], found["warning"]) == ("expired", 0, None)
+
+
+def test_what_is_odd_about_a_segment_is_told(shop: Shop) -> None:
+    customers(shop, **{f"c{n}": int(n < 60) for n in range(200)})
+    shop.segment("buyers", BUYERS)
+    shop.segment("same_buyers", BUYERS)
+    shop.segment("nobody", "{field: order_count, at_least: 9}")
+    shop.segment("old", "{field: order_count, at_least: 0}", review_on=str(AS_OF.date()))
+    sizes = shop.sizes()
+    assert {name: row["warning"] for name, row in sizes.items()} == {
+        "buyers": "100% the same as same_buyers",
+        "same_buyers": "100% the same as buyers",
+        "nobody": "is empty",
+        "old": f"was to be reviewed on {AS_OF.date()}",
+    }
+    customers(shop, **{f"c{n}": int(n < 130) for n in range(200)})
+    assert shop.sizes()["buyers"]["warning"].startswith("grew from 60 to 130")
+    customers(shop, **{f"c{n}": int(n < 20) for n in range(200)})
+    assert shop.sizes()["buyers"]["warning"] == "shrank from 130 to 20"
+
+
+def test_a_preview_compares_the_file_with_what_was_built(shop: Shop) -> None:
+    customers(shop, anna=1, bert=2, carl=0)
+    shop.segment("buyers", BUYERS)
+    shop.segment("all", "{field: order_count, at_least: 0}")
+    shop.sizes()
+    shop.segment("buyers", "{all: [{segment: all}, {field: order_count, at_most: 1}]}")
+    found = preview(shop.warehouse, load_segments(shop.folder), "buyers")
+    assert (found.member_count, found.built_count) == (2, 2)
+    assert (found.entering_count, found.leaving_count) == (1, 1)
+    assert found.overlaps == (("all", 2),)
+    assert set(found.sample) == {"anna", "carl"}
+    assert found.customer_share == pytest.approx(2 / 3)
+    assert shop.memberships()["buyers"] == {"anna", "carl"}
+
+
+def test_each_condition_is_explained_with_the_persons_value(shop: Shop) -> None:
+    customers(shop, anna=1)
+    shop.segment("buyers", BUYERS)
+    performed = "{any: [{performed: a, within: 2d}]}"
+    shop.segment(
+        "asked",
+        f"{{all: [{{segment: buyers}}, {{not: {{field: country, equals: SE}}}}, {performed}]}}",
+    )
+    found = explain(shop.warehouse, load_segments(shop.folder), "asked", "anna")
+    assert not found.is_member
+    assert [(line.depth, line.words, line.holds, line.value) for line in found.lines] == [
+        (0, "all of", False, None),
+        (1, "segment buyers", True, "true"),
+        (1, "not", True, None),
+        (2, "country equals SE", False, "not known"),
+        (1, "any of", False, None),
+        (2, "performed a in 48h, at_least 1", False, "0"),
+    ]
+    with pytest.raises(InputError, match="no such customer"):
+        explain(shop.warehouse, load_segments(shop.folder), "asked", "nobody")
+    with pytest.raises(InputError, match="Did you mean asked"):
+        explain(shop.warehouse, load_segments(shop.folder), "askd", "anna")
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("{prediction: lifetime_value, column: expected_365d_amount, at_least: 100}", {"anna"}),
+        ("{prediction: lead_score, percentile_at_least: 0.5}", {"carl"}),
+        ("{prediction: next_order, column: expected_date, in_next: 3d}", {"anna"}),
+        ("{prediction: next_order, column: expected_date, in_next: 1d}", set()),
+        ("{prediction: product_affinity, column: new_product_id, equals: p2}", {"anna"}),
+        ("{prediction: send_time, column: weekday, one_of: [monday]}", {"carl"}),
+        ("{performed: product_viewed, where: {category: [shoes, hats]}, at_least: 2}", {"anna"}),
+        ("{performed: product_viewed, where: {product_id: p2}}", {"carl"}),
+        ("{performed: product_viewed, followed_by: product_added}", {"anna"}),
+        ("{performed: product_added, followed_by: product_viewed}", {"carl"}),
+    ],
+)
+def test_predictions_products_and_sequences_can_be_asked_for(
+    shop: Shop, rule: str, expected: set[str]
+) -> None:
+    customers(shop, anna=1, carl=0)
+    anna, carl = {"customer_id": "anna"}, {"customer_id": "carl"}
+    shop.fill("predictions.lifetime_value", {**anna, "expected_365d_amount": 120})
+    shop.fill("predictions.lead_score", carl)
+    shop.fill("predictions.next_order", {**anna, "expected_date": AS_OF.date() + 2 * DAY})
+    shop.fill(
+        "predictions.product_affinity", {**anna, "kind": "new", "place": 1, "product_id": "p2"}
+    )
+    shop.fill("predictions.send_time", {**carl, "weekday": "monday"})
+    shop.fill("core.products", {"product_id": "p1", "category": "shoes"})
+    shop.events(
+        ("anna", "product_viewed", ago(hours=3), "p1"),
+        ("anna", "product_viewed", ago(hours=3), "p1"),
+        ("anna", "product_added", ago(hours=2), "p1"),
+        ("carl", "product_viewed", ago(hours=1), "p2"),
+        ("carl", "product_added", ago(hours=2), "p2"),
+    )
+    assert shop.members(rule) == expected
+
+
+def test_buckets_part_everybody_once_and_stay_the_same(shop: Shop) -> None:
+    customers(shop, **{f"c{n}": 0 for n in range(2000)})
+    parts = [
+        shop.members(f"{{bucket: test, from: {low}, to: {low + 0.25}}}")
+        for low in (0, 0.25, 0.5, 0.75)
+    ]
+    assert set.union(*parts) == {f"c{n}" for n in range(2000)}
+    assert sum(map(len, parts)) == 2000
+    assert all(400 < len(part) < 600 for part in parts)
+    assert shop.members("{bucket: other, from: 0, to: 0.25}") != parts[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("{bucket: a, from: 0.5, to: 0.5}", "the bucket is empty"),
+        ("{bucket: a, to: 10}", "10 is never reached"),
+        ("{prediction: lifetime_value, score_at_least: 1}", "has columns, not one score"),
+        ("{prediction: churn_30d, column: scores}", "no such column: scores. Did you mean score"),
+        ("{prediction: churn_30d, column: score}", "nothing to compare with"),
+        ("{prediction: next_order, column: expected_date, at_least: 3}", "does not go with"),
+        ("{performed: a, where: {categry: x}}", "no such field of an event: categry"),
+        ("{performed: a, where: {}}", "nothing to compare with"),
+        ("{performed: a, followed_by: a}", "cannot be followed by itself"),
+    ],
+)
+def test_mistakes_in_the_newer_words_are_told(shop: Shop, rule: str, told: str) -> None:
+    shop.segment("asked", rule)
+    with pytest.raises(ConfigError, match=told):
+        load_segments(shop.folder)
+
+
+@pytest.mark.parametrize(("key", "value"), [("refresh", "weekly"), ("expires_on", "soon")])
+def test_mistakes_in_the_life_of_a_segment_are_told(shop: Shop, key: str, value: str) -> None:
+    shop.segment("asked", BUYERS, **{key: value})
+    with pytest.raises(ConfigError, match=f"asked.yaml:2 .{key}"):
+        load_segments(shop.folder)
