@@ -13,6 +13,7 @@ from marketing_platform.quality.checks import (
     model_is_sound,
     rates_known,
     records_add_up,
+    reports_agree,
     segments_make_sense,
 )
 from marketing_platform.quality.results import CheckResult, record_check
@@ -73,6 +74,15 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             reads=("profiles.orders", "profiles.daily_activity"),
         ),
         *models,
+        _check(
+            "activation.reconciliation",
+            "ledger_and_reports_agree",
+            "Of each message that the ledger says was sent, the destination has told something a"
+            " day later.",
+            reports_agree,
+            reads=("activation.outcomes",),
+            is_blocking=False,
+        ),
         _check(
             "segments.sizes",
             "segments_make_sense",

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from marketing_platform.activation import deliveries
 from marketing_platform.contracts import contract_of
 from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import given, mapping, probable
@@ -41,6 +42,7 @@ _PYTHON: tuple[PythonTable | DayTable, ...] = (
     *predictions.TABLES,
     *predictions.DAY_TABLES,
     *segments.TABLES,
+    *deliveries.TABLES,
 )
 
 

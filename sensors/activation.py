@@ -14,6 +14,7 @@ from resources.dead_runs import end_dead_runs
 from sensors.jobs import activation_job
 
 _SEGMENTS = (dg.AssetKey(["segments", "memberships"]), dg.AssetKey(["segments", "sizes"]))
+_SENDING = (dg.AssetKey(["activation", "plans"]), dg.AssetKey(["activation", "messages"]))
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -85,7 +86,7 @@ def is_under_way(instance: dg.DagsterInstance) -> bool:
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNDER_WAY))
     return any(
         run.job_name == activation_job.name
-        or any(key.path[0] == "activation" for key in run.asset_selection or ())
+        or any(key in _SENDING for key in run.asset_selection or ())
         for run in runs
     )
 

@@ -5,7 +5,8 @@ import dagster as dg
 # Built for days that a person asks for in a backfill.
 _HISTORY = dg.AssetSelection.assets("profiles/history", "predictions/score_history")
 # Everything from the exports to the segments; nothing that sends.
-BUILD_SELECTION = dg.AssetSelection.all() - dg.AssetSelection.groups("activation") - _HISTORY
+SENDING = dg.AssetSelection.assets("activation/plans", "activation/messages")
+BUILD_SELECTION = dg.AssetSelection.all() - SENDING - _HISTORY
 
 build_job = dg.define_asset_job(
     "build",
@@ -19,7 +20,7 @@ ingest_job = dg.define_asset_job(
 )
 activation_job = dg.define_asset_job(
     "activation",
-    selection=dg.AssetSelection.groups("activation"),
+    selection=SENDING,
     description="Plans what changed in the segments, and sends it.",
 )
 JOBS = [build_job, ingest_job, activation_job]

@@ -5,6 +5,7 @@ Those of staging follow from the configured sources: see `staging_contract`.
 
 from __future__ import annotations
 
+from marketing_platform.contracts.activation import ACTIVATION
 from marketing_platform.contracts.contract import Contract
 from marketing_platform.contracts.core import CORE
 from marketing_platform.contracts.identity import IDENTITY
@@ -17,7 +18,7 @@ from marketing_platform.contracts.staging import staging_contract
 
 CONTRACTS: dict[str, Contract] = {
     str(contract.name): contract
-    for layer in (REFERENCE, CORE, IDENTITY, PROFILES, PREDICTIONS, SEGMENTS, QUALITY)
+    for layer in (REFERENCE, CORE, IDENTITY, PROFILES, PREDICTIONS, SEGMENTS, ACTIVATION, QUALITY)
     for contract in layer
 }
 

@@ -94,6 +94,29 @@ def features_know_no_future(warehouse: Warehouse) -> CheckResult:
     return CheckResult("predictions.features", "features_know_no_future", not columns, detail)
 
 
+def reports_agree(warehouse: Warehouse) -> CheckResult:
+    """Whether each destination that tells of messages has told of all that the ledger says went."""
+    rows = warehouse.query(
+        "select r.destination, r.sent_date, r.missing_count, r.sent_count,"
+        " list_sort(list(o.message_key))[:5] as keys"
+        " from activation.reconciliation as r inner join activation.outcomes as o"
+        " on r.destination = o.destination and r.sent_date = o.sent_date"
+        " where r.is_due and r.missing_count > 0 and o.first_told_at is null"
+        " group by all order by r.destination, r.sent_date"
+    ).rows()
+    told = "; ".join(
+        f"{destination} has not told of {missing} of {sent} messages of {day}: {', '.join(keys)}"
+        for destination, day, missing, sent, keys in rows
+    )
+    return CheckResult(
+        "activation.reconciliation",
+        "ledger_and_reports_agree",
+        not rows,
+        told or "every destination that tells of messages has told of all",
+        is_blocking=False,
+    )
+
+
 def segments_make_sense(warehouse: Warehouse, active: Collection[str]) -> CheckResult:
     """Whether no segment is empty, explodes or says the same as another, and few are active."""
     told = warehouse.query(

@@ -1,0 +1,58 @@
+"""Contracts of `activation`: what was said to people, and what came back."""
+
+from __future__ import annotations
+
+from marketing_platform.contracts.contract import (
+    Contract,
+    contract,
+    date,
+    flag,
+    integer,
+    key,
+    text,
+    timestamp,
+)
+
+_MESSAGE = {
+    "message_key": key("Key: that of the ledger's row."),
+    "destination": key("Where it was sent."),
+    "audience": key("The rule that sent it."),
+    "customer_id": key("Whom it reached."),
+    "channel": text("By which channel."),
+    "sent_at": timestamp("When it was settled as sent."),
+    "sent_date": date("The day of it, in UTC."),
+}
+
+ACTIVATION: tuple[Contract, ...] = (
+    contract(
+        "activation.deliveries",
+        {**_MESSAGE, "vendor_id": text("The destination's own id of it.", nullable=True)},
+        key=["message_key"],
+    ),
+    contract(
+        "activation.outcomes",
+        {
+            **_MESSAGE,
+            "first_told_at": timestamp("First that was heard of it.", nullable=True),
+            "delivered_at": timestamp("When it arrived.", nullable=True),
+            "opened_at": timestamp("When it was first opened.", nullable=True),
+            "clicked_at": timestamp("When something in it was first clicked.", nullable=True),
+            "bounced_at": timestamp("When it came back.", nullable=True),
+            "complained_at": timestamp("When it was called spam.", nullable=True),
+            "unsubscribed_at": timestamp("When its reader left, by it.", nullable=True),
+        },
+        key=["message_key"],
+    ),
+    contract(
+        "activation.reconciliation",
+        {
+            "destination": key("Where messages were sent."),
+            "sent_date": date("Day, in UTC."),
+            "sent_count": integer("Messages that the ledger says were sent.", ge=0),
+            "told_count": integer("Of them, those that the destination has told of.", ge=0),
+            "missing_count": integer("Those that it has not.", ge=0),
+            "is_due": flag("It tells of messages, and the day has been over for one more."),
+        },
+        key=["destination", "sent_date"],
+    ),
+)
