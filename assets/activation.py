@@ -114,7 +114,7 @@ def messages(
     refuse_backfill(context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     holds = find_holds(state, platform)
-    report = None if holds else dispatch(state, platform)
+    report = None if holds else dispatch(state, platform, on_progress=context.log.info)
     lines = _lines(report, holds)
     for line in lines:
         context.log.info(line)

@@ -9,13 +9,16 @@ import datetime as dt
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from rich.console import Console
@@ -227,7 +230,10 @@ def activate_now(
         return
     if holds:
         raise HeldError("; ".join(holds), where="activation", mend="It goes on once this recovers")
-    plans, dispatched = activate(warehouse, state, settings, force=force)
+    with console.status("Planning and sending") as shown, stop_at_sigterm() as stop:
+        plans, dispatched = activate(
+            warehouse, state, settings, force=force, stop=stop, on_progress=shown.update
+        )
     _print_plans(console, plans, as_json)
     for line in dispatched.lines():
         console.print(line, highlight=False)
@@ -237,6 +243,17 @@ def activate_now(
             where="activation",
             mend="See: marketing-platform activation failures",
         )
+
+
+@contextmanager
+def stop_at_sigterm() -> Iterator[Event]:
+    """An event that SIGTERM sets: what is under way is finished, nothing new is begun."""
+    stop = Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def examine(console: Console, settings: Settings) -> None:

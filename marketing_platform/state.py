@@ -139,7 +139,6 @@ messages = sa.Table(
     sa.Column("may_have_arrived", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("next_attempt_at", UtcDateTime),
     sa.Column("batch_id", sa.String(32), sa.ForeignKey(batches.c.batch_id)),
-    sa.Column("position", sa.Integer),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),
     # By which channel it reaches the person, and whether it writes to them: these make tired.

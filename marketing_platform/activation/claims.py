@@ -8,12 +8,12 @@ again under the same key.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -26,7 +26,15 @@ from marketing_platform.activation.suppression import (
 )
 from marketing_platform.destinations import Batch, Destination, Row
 from marketing_platform.settings import Fatigue
-from marketing_platform.state import CLAIMABLE, batches, messages, plans, reading, writing
+from marketing_platform.state import (
+    CLAIMABLE,
+    batches,
+    messages,
+    plans,
+    reading,
+    suppressions,
+    writing,
+)
 
 REMOVALS = "operation = 'remove'"
 OTHERS = "operation <> 'remove'"
@@ -73,9 +81,14 @@ def claim(engine: sa.Engine, destination: Destination, phase: str, holder: Holde
             batch_id = _open_batch(connection, destination, row.audience, holder)
             if batch_id is None:
                 return None
-            free = sa.and_(waiting, ~sa.or_(*barred.values()))
-            if _take(connection, batch_id, free, destination):
+            free = sa.and_(waiting, *(~condition for condition in barred.values()))
+            taken = _take(connection, batch_id, free, destination)
+            if taken and destination.is_full_feed:
                 return read_claim(connection, destination, batch_id, row.audience)
+            if taken:
+                rows = tuple(_row(one) for one in sorted(taken, key=_by_customer))
+                batch = Batch(batch_id, destination.name, row.audience, rows)
+                return Claim(batch, len(rows), max(one.attempts for one in taken), False)
             connection.execute(sa.delete(batches).where(batches.c.batch_id == batch_id))
             if not bars:
                 return None
@@ -178,8 +191,8 @@ def regroup(
     connection.execute(
         sa.update(messages)
         .where(messages.c.message_key == sa.bindparam("key"))
-        .values(batch_id=batch.batch_id, position=sa.bindparam("place")),
-        [{"key": row.key, "place": place} for place, row in enumerate(rows, start=1)],
+        .values(batch_id=batch.batch_id),
+        [{"key": row.key} for row in rows],
     )
     return Claim(batch, len(rows), claimed.attempts, claimed.is_leftover)
 
@@ -209,13 +222,19 @@ def read_claim(
     if destination.is_full_feed:
         chosen = _whole_audience(destination.name, audience, batch_id)
     else:
-        chosen = _rows().where(_in_flight(batch_id)).order_by(messages.c.position)
-    rows = tuple(
-        Row(row.message_key, row.operation, row.customer_id, json.loads(row.payload))
-        for row in connection.execute(chosen)
-    )
+        chosen = _rows().where(_in_flight(batch_id))
+    rows = tuple(_row(one) for one in sorted(connection.execute(chosen), key=_by_customer))
     batch = Batch(batch_id, destination.name, audience, rows)
     return Claim(batch, int(counted[0]), int(counted[1] or 0), is_leftover)
+
+
+def _row(found: Any) -> Row:
+    return Row(found.message_key, found.operation, found.customer_id, orjson.loads(found.payload))
+
+
+def _by_customer(found: Any) -> str:
+    """The order of the rows of a batch: it has one of each customer, so that it never changes."""
+    return str(found.customer_id)
 
 
 def _rows() -> sa.Select[tuple[str, str, str, str]]:
@@ -264,7 +283,9 @@ def _barred(
     connection: sa.Connection, reaches_person: bool, holder: Holder
 ) -> dict[str, sa.ColumnElement[bool]]:
     """Which rows must not go out at this moment, by the kind of reason."""
-    barred = {"suppressed": sa.and_(messages.c.operation != "remove", is_suppressed())}
+    barred: dict[str, sa.ColumnElement[bool]] = {}
+    if connection.execute(sa.select(suppressions.c.customer_id).limit(1)).first():
+        barred["suppressed"] = sa.and_(messages.c.operation != "remove", is_suppressed())
     if reaches_person:
         if connection.dialect.name == "postgresql":
             # Two destinations that claim at once would each see the other's message not yet there.
@@ -309,33 +330,34 @@ def _take(
     batch_id: str,
     free: sa.ColumnElement[bool],
     destination: Destination,
-) -> int:
-    """Put the next rows of an audience into a batch; gives how many."""
+) -> Sequence[Any]:
+    """Put the next rows of an audience into a batch, and give them."""
     picked = (
-        sa.select(messages.c.message_key, messages.c.customer_id)
+        sa.select(messages.c.message_key)
         .where(free)
         .order_by(messages.c.customer_id)
         .limit(destination.batch_size)
         .with_for_update(skip_locked=True)
-        .cte("picked")
+        .scalar_subquery()
     )
-    numbered = sa.select(
-        picked.c.message_key,
-        sa.func.row_number().over(order_by=picked.c.customer_id).label("place"),
-    ).subquery("numbered")
-    taken = connection.execute(
+    return connection.execute(
         sa.update(messages)
-        .where(messages.c.message_key == numbered.c.message_key)
+        .where(messages.c.message_key.in_(picked))
         .values(
             state="in_flight",
             batch_id=batch_id,
-            position=numbered.c.place,
             attempts=messages.c.attempts + 1,
             next_attempt_at=None,
             reason=None,
         )
-    )
-    return int(taken.rowcount)
+        .returning(
+            messages.c.message_key,
+            messages.c.operation,
+            messages.c.customer_id,
+            messages.c.payload,
+            messages.c.attempts,
+        )
+    ).all()
 
 
 def _change_owner(connection: sa.Connection, batch_id: str, old: str, holder: Holder) -> bool:
@@ -363,8 +385,6 @@ def _whole_audience(
         .where(sa.or_(messages.c.state == "sent", messages.c.batch_id == batch_id))
         .subquery()
     )
-    return (
-        sa.select(ranked.c.message_key, ranked.c.operation, ranked.c.customer_id, ranked.c.payload)
-        .where(ranked.c.rank == 1, ranked.c.operation != "remove")
-        .order_by(ranked.c.customer_id)
-    )
+    return sa.select(
+        ranked.c.message_key, ranked.c.operation, ranked.c.customer_id, ranked.c.payload
+    ).where(ranked.c.rank == 1, ranked.c.operation != "remove")

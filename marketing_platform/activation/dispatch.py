@@ -21,6 +21,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.state import utc_now, writing
 
 LEASE_SECONDS = 120.0
+_TELL_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,12 +35,14 @@ def dispatch(
     only_leftovers: bool = False,
     lease_seconds: float = LEASE_SECONDS,
     make: Callable[[str, Settings], Destination] = make_destination,
+    on_progress: Callable[[str], None] | None = None,
 ) -> DispatchReport:
     """Send what is due, and settle it row by row.
 
     `destinations` limits the run to some, `stop` ends it: what is under way is finished, nothing
     new is claimed. `only_leftovers` just brings to an end what a dead run left in flight. A batch
     that is not settled belongs to this run for `lease_seconds`, renewed as long as the run lives.
+    `on_progress` is told in a line, every few seconds, how far each destination is.
     """
     names = list(dict.fromkeys(destinations or settings.platform.destinations))
     for name in names:
@@ -47,7 +50,7 @@ def dispatch(
     halt = stop or Event()
     desk = Desk(engine, now, lease_seconds, settings.platform.fatigue)
     couriers = [Courier(desk, make(name, settings), halt) for name in names]
-    reports = asyncio.run(_run(desk, couriers, only_leftovers))
+    reports = asyncio.run(_run(desk, couriers, only_leftovers, on_progress))
     with writing(engine) as connection:
         close_plans(connection)
     waiting = waiting_counts(engine)
@@ -64,14 +67,27 @@ def dispatch(
 
 
 async def _run(
-    desk: Desk, couriers: list[Courier], only_leftovers: bool
+    desk: Desk,
+    couriers: list[Courier],
+    only_leftovers: bool,
+    on_progress: Callable[[str], None] | None,
 ) -> list[DestinationReport]:
     leases = asyncio.create_task(desk.keep_leases())
+    progress = asyncio.create_task(_tell(couriers, on_progress)) if on_progress else None
     try:
         return await asyncio.gather(*(_guarded(courier, only_leftovers) for courier in couriers))
     finally:
         leases.cancel()
+        if progress:
+            progress.cancel()
         await desk.close()
+
+
+async def _tell(couriers: list[Courier], on_progress: Callable[[str], None]) -> None:
+    """Tell how far each destination is, until it is over."""
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        on_progress("; ".join(courier.report.line() for courier in couriers))
 
 
 async def _guarded(courier: Courier, only_leftovers: bool) -> DestinationReport:

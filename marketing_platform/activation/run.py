@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ def activate(
     holds: Sequence[str] = (),
     force: bool = False,
     stop: Event | None = None,
+    on_progress: Callable[[str], None] | None = None,
 ) -> tuple[list[Plan], DispatchReport]:
     """Bring what a dead run left to its end, plan every rule, and send.
 
@@ -32,4 +33,5 @@ def activate(
         return plans, DispatchReport(destinations=())
     leftovers = dispatch(engine, settings, stop=stop, only_leftovers=True)
     plans = plan_all(warehouse, engine, settings, force=force)
-    return plans, leftovers.add(dispatch(engine, settings, stop=stop))
+    sent = dispatch(engine, settings, stop=stop, on_progress=on_progress)
+    return plans, leftovers.add(sent)

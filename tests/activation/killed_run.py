@@ -12,7 +12,8 @@ from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
 
-ROWS = 2_000
+# A longer run: CRASH_ROWS=20000 CRASH_KILLS=200.
+ROWS = int(os.environ.get("CRASH_ROWS", "2000"))
 
 
 def crash_settings(folder: Path, url: str, *, is_idempotent: bool = True) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import logging
+import random
 import socket
 import threading
 import time
@@ -369,6 +370,46 @@ def test_a_stop_does_not_wait_for_a_vendor_that_is_to_be_tried_again(
     dispatch(planned, settings, stop=stop)
     assert time.monotonic() - started < 5
     assert sums(planned) == (0, 30, 0)
+
+
+def test_a_storm_of_faults_ends_as_if_there_had_been_none(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    chance = random.Random(3)  # noqa: S311 - not a secret
+    storm: list[Fault] = []
+    while len(storm) < 400:
+        draw = chance.random()
+        if draw < 0.05:
+            storm.append(Fault("status", status=500))
+        elif draw < 0.10:
+            storm.append(Fault("act_then_wait", seconds=0.6))
+        elif draw < 0.12:
+            storm.append(Fault(chance.choice(("drop", "act_then_drop"))))
+        elif draw < 0.14:
+            storm += [Fault("status", status=429, retry_after="0")] * 8
+        else:
+            storm.append(Fault("slow"))
+    shop.fill(1200)
+    # One in thirty is malformed: half of them are named by the vendor, half take a batch with them.
+    bad = {f"c{number:05}": ("row", "batch")[number % 2] for number in range(0, 1200, 29)}
+    receiver.bad_customers.update(bad)  # type: ignore[arg-type]
+    receiver.misbehave(*storm)
+    crm = webhook(receiver.url, batch_size=20, timeout_seconds=0.3, calls_per_run=6)
+    settings = small_settings(tmp_path, {"crm": crm})
+    activate(shop.warehouse, engine, settings)
+    later = utc_now()
+    for _ in range(10):
+        later += dt.timedelta(hours=7)
+        dispatch(engine, settings, now=lambda moment=later: moment)
+    assert receiver.received.requests > 100
+    sums = ledger_sums(engine)
+    assert (sums["sent"], sums["failed"], sums["deferred"]) == (1200 - len(bad), len(bad), 0)
+    assert {row["customer_id"] for row in receiver.received.rows.values()} == {
+        f"c{number:05}" for number in range(1200)
+    } - bad.keys()
+    assert len(receiver.received.rows) == 1200 - len(bad), "nobody was told twice"
+    assert receiver.received.changed_requests == []
+    assert all(balance.adds_up for balance in conservation(engine))
 
 
 def test_removals_go_before_additions(
