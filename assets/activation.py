@@ -7,6 +7,7 @@ is written to again because of it.
 from collections.abc import Iterator
 
 import dagster as dg
+import sqlalchemy as sa
 
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from marketing_platform.activation import (
@@ -27,6 +28,20 @@ from resources.warehouse import WarehouseResource
 PLANS = asset_key("activation.plans")
 MESSAGES = asset_key("activation.messages")
 _BACKFILL_TAG = "dagster/backfill"
+
+
+def health_spec() -> dg.AssetSpec:
+    """The health page; the sensor `incidents` writes it."""
+    return dg.AssetSpec(
+        asset_key("quality.health"),
+        group_name="quality",
+        description="The health page: each layer's freshness, checks and cost, open incidents and"
+        " what they hold. Written by the sensor `incidents` whenever something changes; see `page`"
+        " in the latest materialization.",
+        kinds={"markdown"},
+        owners=[OWNER],
+        deps=[MESSAGES],
+    )
 
 
 def activation_assets() -> list[dg.AssetsDefinition]:
@@ -66,7 +81,7 @@ def plans(
     holds = find_holds(state, platform)
     # What a dead run left in flight cannot be planned anew, so it comes first.
     leftovers = None if holds else dispatch(state, platform, only_leftovers=True)
-    yield _delivered(PLANS, "leftovers_delivered", leftovers, holds)
+    yield _delivered(state, PLANS, "leftovers_delivered", leftovers, holds)
     made = plan_all(warehouse.engine, state, platform, holds=holds)
     held = holds or [_held_line(plan) for plan in made if plan.is_held]
     yield dg.AssetCheckResult(
@@ -118,7 +133,7 @@ def messages(
     lines = _lines(report, holds)
     for line in lines:
         context.log.info(line)
-    yield _delivered(MESSAGES, "delivered", report, holds)
+    yield _delivered(state, MESSAGES, "delivered", report, holds)
     broken = conservation(state, only_broken=True)
     sums = ledger_sums(state)
     found = ", ".join(f"{name} {count}" for name, count in sums.items())
@@ -148,15 +163,22 @@ def _lines(report: DispatchReport | None, holds: list[str]) -> list[str]:
 
 
 def _delivered(
-    key: dg.AssetKey, name: str, report: DispatchReport | None, holds: list[str]
+    state: sa.Engine,
+    key: dg.AssetKey,
+    name: str,
+    report: DispatchReport | None,
+    holds: list[str],
 ) -> dg.AssetCheckResult:
     """A dispatch as a check that stops nothing: what waits or failed is in the ledger."""
+    passed = report is None or not report.has_failures
+    found = "; ".join(_lines(report, holds)) or "nothing to send"
+    record_check(state, CheckResult(".".join(key.path), name, passed, found, is_blocking=False))
     return dg.AssetCheckResult(
-        passed=report is None or not report.has_failures,
+        passed=passed,
         asset_key=key,
         check_name=name,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"found": "; ".join(_lines(report, holds)) or "nothing to send"},
+        metadata={"found": found},
     )
 
 

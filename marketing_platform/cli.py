@@ -26,6 +26,8 @@ app = typer.Typer(
 activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 app.add_typer(activation_app, name="activation")
 app.add_typer(identity_app, name="identity")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Look after records held back.")
+app.add_typer(quarantine_app, name="quarantine")
 segment_app = typer.Typer(no_args_is_help=True, help="Look into the segments.")
 app.add_typer(segment_app, name="segment")
 app.command()(dedupe)
@@ -224,13 +226,75 @@ def backtest(
 
 
 @app.command()
-def quarantine(
+def incidents(
+    acknowledge: Annotated[
+        int | None, typer.Option(help="Look after this one; it does not escalate any more.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who looks after it.")] = "",
+    closed: Annotated[bool, typer.Option("--closed", help="Show closed ones too.")] = False,
+) -> None:
+    """Show what is wrong, since when, and what it holds."""
+    from marketing_platform import commands
+
+    if acknowledge is not None and not by:
+        raise InputError("who looks after it?", where="--acknowledge", mend="Add --by NAME")
+    commands.show_incidents(Console(), load_settings(), acknowledge, by, closed=closed)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as monday.tar.gz.")],
+) -> None:
+    """Write lake, warehouse, state and models into one file."""
+    from marketing_platform.backup import back_up
+
+    made = back_up(load_settings(), file)
+    print(f"{made.path}: {made.file_count} files, {made.byte_count / 1e6:,.1f} MB")
+    for what in made.left_out:
+        print(f"left out: {what}")
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Put a backup into an empty data folder; nothing changes where it is damaged."""
+    from marketing_platform.backup import restore as put_back
+
+    settings = load_settings()
+    made = put_back(settings, file)
+    print(f"{made.file_count} files are back in {settings.data_dir}")
+    for what in made.left_out:
+        print(f"left out: {what}")
+
+
+@quarantine_app.command("list")
+def quarantine_list() -> None:
+    """Count the records that were held back, by stream and reason."""
+    from marketing_platform import commands
+
+    commands.list_quarantine(Console(), load_settings())
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    stream: Annotated[
+        str | None, typer.Argument(help="SOURCE or SOURCE.STREAM; everything if not given.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 20,
 ) -> None:
     """Show records that were held back, with the reason and the record as it came."""
     from marketing_platform import commands
 
-    commands.show_quarantine(Console(), load_settings(), limit)
+    commands.show_quarantine(Console(), load_settings(), stream, limit)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    source: Annotated[str | None, typer.Argument(help="A source; all if not given.")] = None,
+) -> None:
+    """Judge raw records again, by the mapping and settings of now; the next build takes them in."""
+    from marketing_platform import commands
+
+    commands.retry_quarantine(Console(), load_settings(), source)
 
 
 @activation_app.command("failures")

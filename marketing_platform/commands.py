@@ -27,9 +27,13 @@ from marketing_platform import report
 from marketing_platform.activation import Plan, activate, failures, held_plans, plan_all
 from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
-from marketing_platform.pipeline import build_all
+from marketing_platform.pipeline import build_all, build_table
 from marketing_platform.quality.checks import rates_known
+from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.incidents import acknowledge, open_incidents, recent_incidents
+from marketing_platform.quality.incidents import report as report_incidents
+from marketing_platform.quality.results import record_build
 from marketing_platform.segments.explain import explain, known_segment, preview
 from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.warnings import MOST_ACTIVE
@@ -39,7 +43,8 @@ from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
-from marketing_platform.state import OPERATIONS, open_state
+from marketing_platform.sources.staging import staging_tables
+from marketing_platform.state import OPERATIONS, open_state, utc_now
 from marketing_platform.warehouse import Warehouse
 
 _DEMO_DAYS = 540
@@ -286,12 +291,30 @@ def read_status(settings: Settings) -> dict[str, Any]:
     return report.status(settings, state, recent_runs(settings))
 
 
-def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
-    """Print the first records of the quarantine."""
+def list_quarantine(console: Console, settings: Settings) -> None:
+    """Print how many records are held back, by stream and reason."""
     rows = built_warehouse(settings).query(
-        "select * from quality.quarantine order by source, stream, line_number, record_id"
-        " limit $limit",
-        {"limit": limit},
+        "select source, stream, reason, count(*) as n, max(received_date) as latest"
+        " from quality.quarantine group by all order by n desc, source, stream, reason"
+    )
+    for row in rows.to_dicts():
+        console.print(
+            f"{row['n']:>8,}  {row['source']}.{row['stream']}: {row['reason']}"
+            f" (latest {row['latest']})",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{rows['n'].sum():,} record(s) held back", highlight=False)
+
+
+def show_quarantine(console: Console, settings: Settings, stream: str | None, limit: int) -> None:
+    """Print the first records of the quarantine, of one source or stream where it is named."""
+    source, _, name = (stream or "").partition(".")
+    rows = built_warehouse(settings).query(
+        "select * from quality.quarantine"
+        " where ($source = '' or source = $source) and ($stream = '' or stream = $stream)"
+        " order by source, stream, line_number, record_id limit $limit",
+        {"limit": limit, "source": source, "stream": name},
     )
     for row in rows.to_dicts():
         console.print(
@@ -300,6 +323,30 @@ def show_quarantine(console: Console, settings: Settings, limit: int) -> None:
             highlight=False,
             markup=False,
         )
+
+
+def retry_quarantine(console: Console, settings: Settings, source: str | None) -> None:
+    """Build the staging tables of a source, and the quarantine, again; say what became of it."""
+    warehouse = built_warehouse(settings)
+    count = "select count(*) from quality.quarantine where $source = '' or source = $source"
+    named = {"source": source or ""}
+    before = warehouse.query(count, named).item()
+    tables = [
+        name
+        for name, staged in staging_tables(settings).items()
+        if source is None or staged.source == source
+    ]
+    if not tables:
+        raise InputError("no such source", where=str(source), mend="See: quarantine list")
+    state = open_state(settings.state_url.get_secret_value())
+    for name in (*tables, "quality.quarantine", "quality.reconciliation"):
+        built = build_table(warehouse, settings, name)
+        # Activation holds until what is built on it was built again.
+        record_build(state, name, built.row_count)
+    after = warehouse.query(count, named).item()
+    console.print(f"{before:,} record(s) were held back, {after:,} are now", highlight=False)
+    if after < before:
+        console.print("Build again to take them in: marketing-platform run, or the job build")
 
 
 def show_failures(console: Console, settings: Settings, *, as_json: bool) -> None:
@@ -475,6 +522,32 @@ def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
                 batch = Batch("preview", plan.destination, plan.audience, rows)
                 print(f"\n{plan.audience} -> {plan.destination}, {operation}:")
                 print(destination.preview(batch))
+
+
+def show_incidents(
+    console: Console, settings: Settings, acknowledged: int | None, by: str, *, closed: bool
+) -> None:
+    """Print what is wrong, as of now."""
+    state = open_state(settings.state_url.get_secret_value())
+    now = utc_now()
+    report_incidents(state, "state", find_all(state, settings, now=now), now=now)
+    if acknowledged is not None:
+        acknowledge(state, acknowledged, by)
+    found = recent_incidents(state) if closed else open_incidents(state)
+    for one in found:
+        style = "red" if one.severity == "critical" else "yellow"
+        console.print(f"[{style}]{one.severity}[/] {one.incident_id} ", end="", highlight=False)
+        over = f", closed {one.closed_at:%Y-%m-%d %H:%M}" if one.closed_at else ""
+        holds = f"; holds {one.holds}" if one.holds else ""
+        who = f"; looked after by {one.acknowledged_by}" if one.acknowledged_by else ""
+        since = f"since {one.opened_at:%Y-%m-%d %H:%M} UTC{over}"
+        console.print(
+            f"{since}: {one.title}: {one.detail}{holds}{who}",
+            highlight=False,
+            markup=False,
+        )
+    if not found:
+        console.print("Nothing is wrong")
 
 
 def show_held(console: Console, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
-from assets.activation import activation_assets
+from assets.activation import activation_assets, health_spec
 from assets.checks import table_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
@@ -62,7 +62,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     tables = [asset for layer in LAYERS for asset in table_assets(layer, settings, partitions)]
     hourly = hourly_pull(settings, loaded_days)
     return dg.Definitions(
-        assets=[*raw_assets(settings, partitions), *tables, *activation_assets()],
+        assets=[*raw_assets(settings, partitions), *tables, *activation_assets(), health_spec()],
         asset_checks=table_checks(settings),
         jobs=JOBS,
         schedules=[daily_ingest(settings, loaded_days), *([hourly] if hourly else [])],

@@ -316,11 +316,30 @@ class Fatigue(_Model):
     per_week: int = Field(default=5, ge=1)
 
 
+class AlertMail(_Model):
+    """A mail server, and who gets alerts from it."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    from_email: str
+    to: tuple[str, ...] = Field(min_length=1)
+
+
 class Alerts(_Model):
-    """Where alerts go besides the log."""
+    """Where alerts go besides the log, how many an hour, and when an incident is told again."""
 
     webhook_url: str | None = None
     webhook_token: SecretStr | None = None
+    # An incoming webhook: its whole URL is a secret.
+    slack_url: SecretStr | None = None
+    pagerduty_key: SecretStr | None = None
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
+    email: AlertMail | None = None
+    max_per_hour: int = Field(default=12, ge=1)
+    escalate_hours: float = Field(default=4, gt=0)
 
 
 class Freshness(_Model):

@@ -1,90 +1,78 @@
-"""Raises alerts: failed checks, failed runs, and tables that became stale or fresh again."""
+"""Opens and closes incidents, tells people of them, and writes the health page."""
 
-from collections.abc import Iterable
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
+from dagster._core.definitions.run_request import InstigatorType
 
-from marketing_platform.quality.alerts import Alert, send_alert
+from assets.names import asset_key
+from marketing_platform.quality.alerts import announce
+from marketing_platform.quality.findings import find_all, held_by
+from marketing_platform.quality.health import health_page
+from marketing_platform.quality.incidents import (
+    Finding,
+    close_incident,
+    open_incident,
+    report,
+)
 from marketing_platform.settings import Settings
+from marketing_platform.state import open_state, utc_now
 
+HEALTH = asset_key("quality.health")
 _EVENTS_PER_TICK = 50
-# What the daemon says of an asset that it sees for the first time is no news.
-_NO_NEWS = {FreshnessState.UNKNOWN, FreshnessState.NOT_APPLICABLE}
+_INTERVAL_SECONDS = 30
+# A page on which nothing changed is written again after this time, so that its age tells something.
+_PAGE_LASTS = dt.timedelta(hours=1)
+# A sensor that has not ticked for this long is silent; all of ours tick every half a minute.
+_SILENT_AFTER = dt.timedelta(minutes=15)
 
 
 def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """All alert sensors of a shop, switched on."""
+    """All sensors of a shop that look after incidents, switched on."""
     return [
         _after_run(settings, dg.DagsterRunStatus.SUCCESS),
         _after_run(settings, dg.DagsterRunStatus.FAILURE),
         _freshness(settings),
+        _incidents(settings),
     ]
-
-
-def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
-    """The checks that failed in a run.
-
-    Read run by run: a cursor over all events of this type does not work on SQLite.
-    """
-    found = instance.get_records_for_run(
-        run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=1000
-    )
-    events = (record.event_log_entry.dagster_event for record in found.records)
-    evaluations = (event.event_specific_data for event in events if event)
-    return [
-        evaluation
-        for evaluation in evaluations
-        if isinstance(evaluation, dg.AssetCheckEvaluation) and not evaluation.passed
-    ]
-
-
-def check_alert(run_id: str, failed: Iterable[dg.AssetCheckEvaluation]) -> Alert | None:
-    """One alert for all failed checks of a run; none where all passed."""
-    failed = list(failed)
-    if not failed:
-        return None
-    lines = tuple(
-        f"{'/'.join(e.asset_key.path)} {e.check_name}: {_found(e)}"
-        f"{' (holds activation)' if e.blocking else ''}"
-        for e in failed
-    )
-    severity = "error" if any(e.blocking for e in failed) else "warning"
-    return Alert(f"checks:{run_id}", f"{len(failed)} check(s) failed", lines, severity)
-
-
-def _found(evaluation: dg.AssetCheckEvaluation) -> str:
-    value = evaluation.metadata.get("found")
-    return str(value.value) if value else "no detail"
 
 
 def _after_run(settings: Settings, status: dg.DagsterRunStatus) -> dg.SensorDefinition:
     @dg.run_status_sensor(
-        name=f"alerts_after_{status.value.lower()}",
+        name=f"incidents_after_{status.value.lower()}",
         run_status=status,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Raises an alert for failed checks, and for the run itself where it failed.",
+        description="Opens an incident for a job whose run failed, and closes it when one is"
+        " well again.",
     )
     def _sensor(context: dg.RunStatusSensorContext) -> None:
-        run_id = context.dagster_run.run_id
-        alert = check_alert(run_id, failed_checks(context.instance, run_id))
-        if alert:
-            send_alert(settings, alert)
-        if status is dg.DagsterRunStatus.FAILURE:
-            title = f"run of {context.dagster_run.job_name} failed"
-            message = context.dagster_event.message or "no message"
-            send_alert(settings, Alert(f"run:{run_id}", title, (message,)))
+        run, state = context.dagster_run, open_state(settings.state_url.get_secret_value())
+        if status is dg.DagsterRunStatus.SUCCESS:
+            close_incident(state, f"run:{run.job_name}")
+            return
+        finding = Finding(
+            f"run:{run.job_name}",
+            f"a run of {run.job_name} failed",
+            context.dagster_event.message or "no message",
+            "critical",
+            link=f"/runs/{run.run_id}",
+        )
+        open_incident(state, "runs", finding)
 
     return _sensor
 
 
 def _freshness(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
-        name="freshness_alerts",
-        minimum_interval_seconds=30,
+        name="freshness_incidents",
+        minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Raises an alert when a table becomes late, stale, or fresh again.",
+        description="Opens an incident for a table that was not built in time, and closes it when"
+        " it is fresh again.",
     )
     def _sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         records = list(
@@ -99,37 +87,87 @@ def _freshness(settings: Settings) -> dg.SensorDefinition:
         )
         if not records:
             return dg.SkipReason("no table changed its freshness")
-        alert = freshness_alert(records)
-        if alert:
-            send_alert(settings, alert)
+        note_freshness(settings, records)
         return dg.SensorResult(cursor=str(records[-1].storage_id))
 
     return _sensor
 
 
-def freshness_alert(records: Iterable[dg.EventLogRecord]) -> Alert | None:
-    """One alert for all changes that are news."""
-    changes = []
-    last_id = 0
+def note_freshness(settings: Settings, records: Iterable[dg.EventLogRecord]) -> None:
+    """Open or close the incident of each table whose freshness changed."""
+    state = open_state(settings.state_url.get_secret_value())
     for record in records:
         event = record.event_log_entry.dagster_event
         if event is None:
             continue
         change = event.event_specific_data
-        last_id = record.storage_id
-        first_sight = {change.previous_state, change.new_state} & _NO_NEWS
-        if first_sight and change.new_state not in (FreshnessState.FAIL, FreshnessState.WARN):
-            continue
-        key = "/".join(change.key.path)
-        changes.append(
-            (f"{key}: {change.previous_state.value} -> {change.new_state.value}", change)
-        )
-    if not changes:
-        return None
-    worse = any(change.new_state is not FreshnessState.PASS for _, change in changes)
-    return Alert(
-        f"freshness:{last_id}",
-        "tables became stale" if worse else "tables are fresh again",
-        tuple(line for line, _ in changes),
-        "error" if worse else "warning",
+        path = "/".join(change.key.path)
+        key = f"freshness:{path}"
+        if change.new_state is FreshnessState.PASS:
+            close_incident(state, key)
+        elif change.new_state in (FreshnessState.FAIL, FreshnessState.WARN):
+            is_stale = change.new_state is FreshnessState.FAIL
+            finding = Finding(
+                key,
+                f"{path} was not built in time",
+                "it is stale" if is_stale else "it is late",
+                "critical" if is_stale else "warning",
+                holds=held_by(settings, ".".join(change.key.path)) if is_stale else None,
+                link=f"/assets/{path}",
+            )
+            open_incident(state, "freshness", finding)
+
+
+def _incidents(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="incidents",
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Looks at checks, sources, plans, the ledger and the other sensors; opens and"
+        " closes incidents, sends alerts, and writes the health page (quality/health).",
     )
+    def _sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now = utc_now()
+        state = open_state(settings.state_url.get_secret_value())
+        report(state, "state", find_all(state, settings, now=now), now=now)
+        report(state, "sensors", silent_sensors(context.instance, now), now=now)
+        delivered = announce(state, settings, now=now)
+        page = health_page(state, settings, now=now)
+        before, _, written = (context.cursor or "").partition(" ")
+        # What changes by itself, the page's own time, is in its first line.
+        digest = hashlib.sha256(page.partition("\n")[2].encode()).hexdigest()[:16]
+        is_young = bool(written) and now - dt.datetime.fromisoformat(written) < _PAGE_LASTS
+        if digest == before and is_young:
+            told = "nothing new" if delivered else "an alert could not be delivered"
+            return dg.SkipReason(told)
+        return dg.SensorResult(
+            cursor=f"{digest} {now.isoformat()}",
+            asset_events=[
+                dg.AssetMaterialization(HEALTH, metadata={"page": dg.MetadataValue.md(page)})
+            ],
+        )
+
+    return _sensor
+
+
+def silent_sensors(instance: dg.DagsterInstance, now: dt.datetime) -> Sequence[Finding]:
+    """The sensors that are switched on and have not ticked for a while."""
+    found = []
+    for one in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        data = one.instigator_data
+        ticked = getattr(data, "last_tick_timestamp", None)
+        if not one.is_running or ticked is None:
+            continue
+        age = now - dt.datetime.fromtimestamp(ticked, dt.UTC)
+        if age > _SILENT_AFTER:
+            minutes = int(age.total_seconds() // 60)
+            found.append(
+                Finding(
+                    f"sensor:{one.instigator_name}",
+                    f"the sensor {one.instigator_name} is silent",
+                    f"it has not ticked for {minutes} minutes",
+                    "critical",
+                    link=f"/overview/sensors/{one.instigator_name}",
+                )
+            )
+    return found

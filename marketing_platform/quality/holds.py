@@ -42,8 +42,8 @@ def find_holds(
     return [
         *_failed_checks(checks),
         *_half_built(builds, settings),
-        *_stale_tables(builds, settings, moment),
-        *_wrong_sums(engine, checks),
+        *stale_tables(builds, settings, moment),
+        *wrong_sums(engine, checks),
     ]
 
 
@@ -75,7 +75,8 @@ def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
     return reasons
 
 
-def _stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datetime) -> list[str]:
+def stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datetime) -> list[str]:
+    """The tables whose newest record is too old, a line each."""
     if settings.platform.clock != "now":
         return []
     limit = settings.platform.freshness.stale_hours
@@ -92,7 +93,7 @@ def _stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.date
     return reasons
 
 
-def _wrong_sums(engine: sa.Engine, checks: Sequence[CheckResult]) -> list[str]:
+def wrong_sums(engine: sa.Engine, checks: Sequence[CheckResult]) -> list[str]:
     """The plans that do not add up, counted anew: nothing runs that could pass the check again."""
     failed = any(
         (result.table_name, result.check_name, result.passed) == (MESSAGES, SUMS_ADD_UP, False)

@@ -26,7 +26,7 @@ check_results = sa.Table(
 )
 
 # One row: the latest successful build of one table. `newest_at` is its newest record, where it has
-# a moment of its own.
+# a moment of its own, `seconds` how long it took.
 table_builds = sa.Table(
     "table_builds",
     METADATA,
@@ -34,6 +34,7 @@ table_builds = sa.Table(
     sa.Column("row_count", sa.BigInteger, nullable=False),
     sa.Column("built_at", UtcDateTime, nullable=False),
     sa.Column("newest_at", UtcDateTime),
+    sa.Column("seconds", sa.Float),
 )
 
 
@@ -57,6 +58,7 @@ class TableBuild:
     row_count: int
     built_at: dt.datetime
     newest_at: dt.datetime | None
+    seconds: float | None = None
 
 
 def record_check(engine: sa.Engine, result: CheckResult) -> None:
@@ -73,7 +75,11 @@ def record_check(engine: sa.Engine, result: CheckResult) -> None:
 
 
 def record_build(
-    engine: sa.Engine, table_name: str, row_count: int, newest_at: dt.datetime | None = None
+    engine: sa.Engine,
+    table_name: str,
+    row_count: int,
+    newest_at: dt.datetime | None = None,
+    seconds: float | None = None,
 ) -> None:
     """Remember that a table was built just now."""
     row = {
@@ -81,6 +87,7 @@ def record_build(
         "row_count": row_count,
         "built_at": dt.datetime.now(dt.UTC),
         "newest_at": newest_at,
+        "seconds": seconds,
     }
     _replace(engine, table_builds, row, ("table_name",))
 

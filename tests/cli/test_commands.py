@@ -116,7 +116,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
         (["run", "--orders", "orders.csv", "--as-of", "1999-01-01"], "before the first record"),
         (["backtest", "orders.csv", "--horizon-days", "400"], "horizon"),
         (["backtest", "orders.csv", "--task", "love"], "task"),
-        (["quarantine"], "nothing was built yet"),
+        (["quarantine", "list"], "nothing was built yet"),
     ],
 )
 def test_a_mistake_costs_one_line_and_writes_nothing(

@@ -80,8 +80,8 @@ def test_sensors_are_switched_on_and_the_schedule_runs_for_a_shop_that_lives(
     assert {
         sensor.name: sensor.default_status.value for sensor in built.sensors or []
     } == dict.fromkeys(
-        ["automation", "activation", "alerts_after_success", "alerts_after_failure",
-         "freshness_alerts"], "RUNNING",
+        ["automation", "activation", "incidents_after_success", "incidents_after_failure",
+         "freshness_incidents", "incidents"], "RUNNING",
     )  # fmt: skip
     lives = tiny_shop.model_copy(
         update={"platform": tiny_shop.platform.model_copy(update={"clock": "now"})}
@@ -112,7 +112,7 @@ def test_tables_follow_their_inputs_but_for_those_that_are_loaded_by_day(
     }
     loaded = {asset for asset in inventory(tiny_shop) if asset not in follows}
     assert follows >= {"core/refunds", "core/clock", "identity/customers", "segments/sizes"}
-    loaded -= {"profiles/history", "predictions/score_history"}
+    loaded -= {"profiles/history", "predictions/score_history", "quality/health"}
     assert {name.partition("/")[0] for name in loaded} == {"raw", "staging", "core", "activation"}
     assert "core/orders" in loaded
 

@@ -13,6 +13,17 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+)
 from tiny_orders import key
 
 from marketing_platform.activation import plan_all
@@ -20,13 +31,14 @@ from marketing_platform.activation.balance import due_count
 from marketing_platform.activation.claims import Holder, claim
 from marketing_platform.definitions import run_job
 from marketing_platform.destinations import make_destination
-from marketing_platform.quality.alerts import Alert, send_alert
+from marketing_platform.quality.alerts import Alert, announce, send_alert
+from marketing_platform.quality.incidents import open_incidents, recent_incidents
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
-from marketing_platform.state import messages, open_state, writing
+from marketing_platform.state import messages, open_state, utc_now, writing
 from marketing_platform.warehouse import Warehouse
 from sensors.activation import PATIENCE, activation_sensor
-from sensors.alerts import alert_sensors, check_alert, failed_checks
+from sensors.alerts import alert_sensors, silent_sensors
 
 SEGMENTS = (key("segments.memberships"), key("segments.sizes"))
 
@@ -262,32 +274,94 @@ def run_with_a_failing_check(instance: dg.DagsterInstance) -> dg.ExecuteInProces
     return dg.materialize([orders, contract], instance=instance, raise_on_error=False)
 
 
-def test_a_failed_check_becomes_an_alert(instance: dg.DagsterInstance) -> None:
-    result = run_with_a_failing_check(instance)
-    alert = check_alert(result.run_id, failed_checks(instance, result.run_id))
-    assert alert is not None
-    assert alert.lines == ("core/orders contract: 2 rows without a key (holds activation)",)
-    assert alert.severity == "error"
+def incidents_sensor(settings: Settings) -> dg.SensorDefinition:
+    return next(s for s in alert_sensors(settings) if s.name == "incidents")
 
 
-def test_a_failed_run_and_its_failed_check_reach_the_webhook(
-    alerting: Settings, inbox: Inbox, instance: dg.DagsterInstance
+def after_run(
+    settings: Settings, instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult
 ) -> None:
-    result = run_with_a_failing_check(instance)
+    """Let the sensor that looks at runs see this one."""
+    name, kind = (
+        ("success", "PIPELINE_SUCCESS") if result.success else ("failure", "PIPELINE_FAILURE")
+    )
+    sensor = next(s for s in alert_sensors(settings) if s.name == f"incidents_after_{name}")
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
-    sensor = next(s for s in alert_sensors(alerting) if s.name == "alerts_after_failure")
-    event = next(e for e in result.all_events if e.event_type_value == "PIPELINE_FAILURE")
+    event = next(e for e in result.all_events if e.event_type_value == kind)
     sensor(
         dg.build_run_status_sensor_context(
             sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=run
         )
     )
-    assert [alert["title"].split(" of ")[0] for alert in inbox.alerts] == [
-        "1 check(s) failed",
-        "run",
-    ]
-    assert inbox.tokens == ["Bearer t0ken", "Bearer t0ken"]
+
+
+def test_a_failed_run_and_a_failed_check_are_one_alert_and_their_end_another(
+    alerting: Settings, inbox: Inbox, instance: dg.DagsterInstance
+) -> None:
+    state = open_state(alerting.state_url.get_secret_value())
+    after_run(alerting, instance, run_with_a_failing_check(instance))
+    failed = CheckResult("core.orders", "contract", False, "ada@example.com has no key")
+    record_check(state, failed)
+    sensor = incidents_sensor(alerting)
+    first = tick(sensor, instance, None)
+    [alert] = inbox.alerts
+    assert alert["title"].startswith("2 opened: ")
+    assert any(
+        line == "opened: core.orders: contract failed: [e-mail] has no key (holds all activations)"
+        for line in alert["lines"]
+    )
+    assert inbox.tokens == ["Bearer t0ken"]
+    again = tick(sensor, instance, first.cursor)
+    assert isinstance(again, dg.SkipReason), "nothing new: no alert, no page"
+    record_check(state, dataclasses.replace(failed, passed=True))
+
+    @dg.asset
+    def fine() -> None: ...
+
+    after_run(alerting, instance, dg.materialize([fine], instance=instance))
+    tick(sensor, instance, first.cursor)
+    assert len(inbox.alerts) == 1, "it could come back at once"
+    assert [one.closed_at is None for one in recent_incidents(state)] == [False, False]
+    announce(state, alerting, now=utc_now() + dt.timedelta(minutes=11))
+    assert inbox.alerts[-1]["title"].startswith("2 over: ")
+
+
+def test_the_health_page_is_written_when_something_changes(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    state = open_state(alerting.state_url.get_secret_value())
+    sensor = incidents_sensor(alerting)
+    first = tick(sensor, instance, None)
+    [event] = first.asset_events
+    assert event.asset_key == key("quality.health")
+    assert "**All is well.**" in event.metadata["page"].value
+    assert isinstance(tick(sensor, instance, first.cursor), dg.SkipReason)
+    record_check(state, CheckResult("core.orders", "contract", False, "2 rows | without a key"))
+    [event] = tick(sensor, instance, first.cursor).asset_events
+    page = event.metadata["page"].value
+    assert "**Activation is held.** 1 incident(s) open, 1 of them critical." in page
+    assert "2 rows / without a key" in page, "a bar would end the cell"
+
+
+def test_a_sensor_that_does_not_tick_any_more_is_told(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    hour = dt.timedelta(hours=1)
+    origin = RemoteInstigatorOrigin(
+        repository_origin=RemoteRepositoryOrigin(
+            code_location_origin=RegisteredCodeLocationOrigin("here"), repository_name="it"
+        ),
+        instigator_name="activation",
+    )
+    now = utc_now()
+    data = SensorInstigatorData(last_tick_timestamp=(now - hour).timestamp(), min_interval=30)
+    instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
+    )
+    [finding] = silent_sensors(instance, now)
+    assert finding.title == "the sensor activation is silent"
+    assert silent_sensors(instance, now - hour) == []
 
 
 def report_freshness(
@@ -308,18 +382,20 @@ def report_freshness(
     )
 
 
-def test_a_table_that_becomes_stale_is_told_once_and_so_is_its_recovery(
-    alerting: Settings, inbox: Inbox, instance: dg.DagsterInstance
+def test_a_table_that_becomes_stale_is_an_incident_until_it_is_fresh_again(
+    alerting: Settings, instance: dg.DagsterInstance
 ) -> None:
-    sensor = next(s for s in alert_sensors(alerting) if s.name == "freshness_alerts")
+    state = open_state(alerting.state_url.get_secret_value())
+    sensor = next(s for s in alert_sensors(alerting) if s.name == "freshness_incidents")
     report_freshness(instance, FreshnessState.UNKNOWN, FreshnessState.PASS)
     report_freshness(instance, FreshnessState.PASS, FreshnessState.FAIL)
     first = tick(sensor, instance, None)
-    assert [alert["lines"] for alert in inbox.alerts] == [["core/orders: PASS -> FAIL"]]
+    [found] = open_incidents(state)
+    assert (found.title, found.holds) == ("core/orders was not built in time", "all activations")
     assert "no table changed" in tick(sensor, instance, first.cursor).skip_message
     report_freshness(instance, FreshnessState.FAIL, FreshnessState.PASS)
     tick(sensor, instance, first.cursor)
-    assert inbox.alerts[-1]["title"] == "tables are fresh again"
+    assert open_incidents(state) == []
 
 
 def test_an_alert_that_cannot_be_delivered_stops_nothing_and_shows_no_secret(

@@ -95,7 +95,14 @@ class Smtp:
     def _send(self, batch: Batch, rule: ActivationRule) -> Answer:
         told: dict[str, RowAnswer] = {}
         try:
-            server = self._connect()
+            server = connect(
+                self._settings.host,
+                self._settings.port,
+                self._settings.security,
+                self._settings.user,
+                self._settings.password,
+                self._settings.timeout_seconds,
+            )
         except smtplib.SMTPAuthenticationError as error:
             return stop(f"refuses the credentials ({error.smtp_code})")
         except ssl.SSLCertVerificationError:
@@ -173,25 +180,30 @@ class Smtp:
             mail.add_alternative(html, subtype="html")
         return mail
 
-    def _connect(self) -> smtplib.SMTP:
-        settings = self._settings
-        limit = settings.timeout_seconds
-        context = ssl.create_default_context()
-        if settings.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                settings.host, settings.port, timeout=limit, context=context
-            )
-        else:
-            server = smtplib.SMTP(settings.host, settings.port, timeout=limit)
-        try:
-            if settings.security == "starttls":
-                server.starttls(context=context)
-            if settings.user:
-                server.login(settings.user, plain(settings.password))
-        except BaseException:
-            server.close()
-            raise
-        return server
+
+def connect(
+    host: str,
+    port: int,
+    security: Literal["starttls", "tls", "none"],
+    user: str | None,
+    password: SecretStr | None,
+    timeout: float,
+) -> smtplib.SMTP:
+    """A conversation with a mail server, secured and signed in as told."""
+    context = ssl.create_default_context()
+    if security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
+    else:
+        server = smtplib.SMTP(host, port, timeout=timeout)
+    try:
+        if security == "starttls":
+            server.starttls(context=context)
+        if user:
+            server.login(user, plain(password))
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,171 @@
+"""Backs up a shop's data into one file, and restores it.
+
+What cannot be built again is the lake, the state database and the models; the warehouse comes along
+so that a restore is at work at once. A SQLite state is copied while it is written to; of a
+PostgreSQL state its own tools take care.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+
+from marketing_platform.errors import InputError
+from marketing_platform.settings import Settings
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+_STATE = "state.db"
+_WAREHOUSE = "warehouse.duckdb"
+# What belongs to a data folder besides state and warehouse. Dagster's own history is not there: it
+# tells what ran, and nothing depends on it.
+_FOLDERS = ("lake", "models", "feeds")
+_FILES = ("shop.json",)
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What a backup holds: files, their bytes, and what had to be left out."""
+
+    path: Path
+    file_count: int
+    byte_count: int
+    left_out: tuple[str, ...]
+
+
+def back_up(settings: Settings, target: Path) -> BackedUp:
+    """Write everything into `target`, a `.tar.gz` that is there only once it is whole."""
+    if target.exists():
+        raise InputError("there is such a file already", where=str(target), mend="Name another")
+    if not settings.data_dir.is_dir():
+        raise InputError("nothing was built yet", where=str(settings.data_dir))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left_out: list[str] = []
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch:
+        folder = Path(scratch)
+        copied = [*_copied_state(settings, folder, left_out), *_copied_warehouse(settings, folder)]
+        found = [(name, path) for name, path in _kept(settings.data_dir)]
+        sums = {name: _sum(path) for name, path in (*copied, *found)}
+        manifest = {
+            "format": _FORMAT,
+            "made_at": dt.datetime.now(dt.UTC).isoformat(),
+            "left_out": left_out,
+            "sha256": sums,
+        }
+        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        part = folder / "part"
+        with tarfile.open(part, "w:gz", compresslevel=1) as archive:
+            archive.add(folder / _MANIFEST, _MANIFEST)
+            for name, path in (*copied, *found):
+                archive.add(path, name, recursive=False)
+        part.replace(target)
+    size = target.stat().st_size
+    return BackedUp(target, len(sums), size, tuple(left_out))
+
+
+def restore(settings: Settings, source: Path) -> BackedUp:
+    """Put a backup into the shop's data folder, which must not exist or be empty.
+
+    The files are unpacked beside it and checked before they take its place: a backup that is
+    damaged changes nothing.
+    """
+    target = settings.data_dir
+    if target.exists() and any(target.iterdir()):
+        raise InputError(
+            "the data folder is not empty",
+            where=str(target),
+            mend="Move it away, or name another with MARKETING_PLATFORM_DATA_DIR",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".restore-"))
+    try:
+        manifest = _unpacked(source, folder)
+        for name, expected in manifest["sha256"].items():
+            path = folder / name
+            if not path.is_file() or _sum(path) != expected:
+                raise InputError(f"{name} is damaged or missing", where=str(source))
+        (folder / _MANIFEST).unlink()
+        if target.exists():
+            target.rmdir()
+        folder.replace(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    size = source.stat().st_size
+    return BackedUp(source, len(manifest["sha256"]), size, tuple(manifest["left_out"]))
+
+
+def _copied_state(
+    settings: Settings, folder: Path, left_out: list[str]
+) -> Iterator[tuple[str, Path]]:
+    url = sa.make_url(settings.state_url.get_secret_value())
+    if url.get_backend_name() != "sqlite":
+        left_out.append("the state database: back it up with pg_dump at the same time")
+        return
+    path = Path(url.database or "")
+    if not path.exists():
+        return
+    copy = folder / _STATE
+    with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as kept:
+        now.backup(kept)
+    yield _STATE, copy
+
+
+def _copied_warehouse(settings: Settings, folder: Path) -> Iterator[tuple[str, Path]]:
+    path = settings.warehouse_path
+    if not path.exists():
+        return
+    copy = folder / _WAREHOUSE
+    try:
+        # Whoever holds the file has all of it in it, and lets nobody else write.
+        with closing(duckdb.connect(str(path))) as connection:
+            connection.execute("checkpoint")
+            shutil.copyfile(path, copy)
+    except duckdb.IOException:
+        raise InputError(
+            "the warehouse is being written", where=str(path), mend="Try again after the build"
+        ) from None
+    yield _WAREHOUSE, copy
+
+
+def _kept(data: Path) -> Iterator[tuple[str, Path]]:
+    for name in _FILES:
+        if (data / name).is_file():
+            yield name, data / name
+    for folder in _FOLDERS:
+        for path in sorted((data / folder).rglob("*")):
+            if path.is_file():
+                yield path.relative_to(data).as_posix(), path
+
+
+def _unpacked(source: Path, folder: Path) -> dict[str, Any]:
+    try:
+        with tarfile.open(source, "r:gz") as archive:
+            # Nothing outside of the folder, no links, no devices.
+            archive.extractall(folder, filter="data")
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, tarfile.TarError, ValueError, EOFError) as error:
+        raise InputError(
+            f"not a backup: {type(error).__name__}", where=str(source), mend="Name another file"
+        ) from None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise InputError("a backup of another format", where=str(source))
+    return manifest
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,162 @@
+"""What is wrong now, as the state database tells: checks, stale sources, held plans, the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from marketing_platform.activation import held_plans
+from marketing_platform.pipeline import all_tables
+from marketing_platform.quality.holds import SENT_FROM, stale_tables, wrong_sums
+from marketing_platform.quality.incidents import Finding
+from marketing_platform.quality.results import latest_builds, latest_checks
+from marketing_platform.settings import Settings
+from marketing_platform.state import CLAIMABLE, messages, plans, reading
+
+_ALL = "all activations"
+# A destination that always sends: on so many of the days before, and on none of the last.
+_USUAL_DAYS, _OF_DAYS, _SILENT_DAYS = 10, 14, 3
+_SUPPRESSED_SHARE, _JUDGED_FROM = 0.9, 100
+_OLDEST_WAIT = dt.timedelta(hours=24)
+
+
+def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list[Finding]:
+    """Everything that is wrong now."""
+    return [
+        *_checks(engine, settings),
+        *_stale(engine, settings, now),
+        *_held(engine),
+        *_sums(engine),
+        *_silent(engine, settings, now),
+        *_suppressed(engine),
+        *_waiting(engine, now),
+    ]
+
+
+def held_by(settings: Settings, table: str) -> str | None:
+    """What a table that is not sound holds: whatever is sent from what is built on it."""
+    tables = all_tables(settings)
+    reached = {table}
+    for name, one in tables.items():
+        if reached & set(one.reads):
+            reached.add(name)
+    return _ALL if reached & set(SENT_FROM) else None
+
+
+def _checks(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
+    for check in latest_checks(engine):
+        if check.passed:
+            continue
+        table = check.table_name
+        holds = held_by(settings, table) if check.is_blocking else None
+        yield Finding(
+            f"check:{table}:{check.check_name}",
+            f"{table}: {check.check_name} failed",
+            check.detail,
+            "critical" if check.is_blocking else "warning",
+            holds=holds,
+            link=f"/assets/{table.replace('.', '/')}?view=checks",
+        )
+
+
+def _stale(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    for line in stale_tables(latest_builds(engine), settings, now):
+        table, _, detail = line.partition(": ")
+        yield Finding(
+            f"stale:{table}",
+            f"{table} is stale",
+            detail,
+            "critical",
+            holds=held_by(settings, table),
+            link=f"/assets/{table.replace('.', '/')}",
+        )
+
+
+def _held(engine: sa.Engine) -> Iterator[Finding]:
+    for plan in held_plans(engine):
+        yield Finding(
+            f"plan:{plan.destination}:{plan.audience}",
+            f"{plan.audience} -> {plan.destination} is held",
+            f"plan {plan.plan_id}: {plan.held_reason}",
+            holds=f"{plan.audience} -> {plan.destination}",
+            link="/assets/activation/plans",
+        )
+
+
+def _sums(engine: sa.Engine) -> Iterator[Finding]:
+    for line in wrong_sums(engine, latest_checks(engine)):
+        yield Finding("ledger:sums", "the ledger does not add up", line, "critical", holds=_ALL)
+
+
+def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    """Destinations to which something always goes, and to which nothing went of late."""
+    day = sa.func.date(messages.c.settled_at)
+    start = now - dt.timedelta(days=_OF_DAYS + _SILENT_DAYS)
+    statement = (
+        sa.select(messages.c.destination, day.label("day"))
+        .where(messages.c.state == "sent", messages.c.settled_at > start)
+        .distinct()
+    )
+    days: dict[str, list[dt.date]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(statement):
+            days.setdefault(row.destination, []).append(dt.date.fromisoformat(str(row.day)))
+    since = (now - dt.timedelta(days=_SILENT_DAYS)).date()
+    for name in settings.platform.destinations:
+        sent = days.get(name, [])
+        if len(sent) >= _USUAL_DAYS and max(sent) <= since:
+            yield Finding(
+                f"silent:{name}",
+                f"nothing is sent to {name} any more",
+                f"something went there on {len(sent)} of {_OF_DAYS} days, and nothing since"
+                f" {max(sent)}",
+                link="/assets/activation/messages",
+            )
+
+
+def _suppressed(engine: sa.Engine) -> Iterator[Finding]:
+    """Latest plans of which nearly all was suppressed."""
+    latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
+    counted = sa.func.count(sa.case((messages.c.state == "suppressed", 1)))
+    statement = (
+        sa.select(
+            plans.c.destination,
+            plans.c.audience,
+            sa.func.count().label("eligible"),
+            counted.label("suppressed"),
+        )
+        .join(messages, messages.c.plan_id == plans.c.plan_id)
+        .where(plans.c.plan_id.in_(latest), messages.c.operation != "remove")
+        .group_by(plans.c.destination, plans.c.audience)
+        .having(sa.func.count() >= _JUDGED_FROM, counted >= _SUPPRESSED_SHARE * sa.func.count())
+    )
+    with reading(engine) as connection:
+        for row in connection.execute(statement):
+            yield Finding(
+                f"suppressed:{row.destination}:{row.audience}",
+                f"nearly nobody of {row.audience} can be told to {row.destination}",
+                f"{row.suppressed} of {row.eligible} are suppressed",
+                link="/assets/activation/messages",
+            )
+
+
+def _waiting(engine: sa.Engine, now: dt.datetime) -> Iterator[Finding]:
+    """Destinations whose rows have waited for a day."""
+    oldest = sa.func.min(messages.c.created_at, type_=messages.c.created_at.type)
+    statement = (
+        sa.select(messages.c.destination, sa.func.count().label("count"), oldest.label("oldest"))
+        .where(sa.text(CLAIMABLE))
+        .group_by(messages.c.destination)
+    )
+    with reading(engine) as connection:
+        for row in connection.execute(statement):
+            if now - row.oldest > _OLDEST_WAIT:
+                hours = (now - row.oldest).total_seconds() / 3600
+                yield Finding(
+                    f"waiting:{row.destination}",
+                    f"messages for {row.destination} wait",
+                    f"{row.count} rows, the oldest for {hours:.0f} hours",
+                    link="/assets/activation/messages",
+                )

@@ -1,0 +1,126 @@
+"""A backup holds all that cannot be built again, and comes back as it was or not at all."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from marketing_platform.backup import back_up, restore
+from marketing_platform.errors import InputError
+from marketing_platform.quality.results import CheckResult, latest_checks, record_check
+from marketing_platform.settings import Platform, Settings
+from marketing_platform.state import open_state
+
+
+def settings_of(folder: Path, url: str = "") -> Settings:
+    return Settings(
+        config_dir=folder,
+        data_dir=folder,
+        state_url=SecretStr(url or f"sqlite:///{folder / 'state.db'}"),
+        platform=Platform(),
+    )
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Settings:
+    """A data folder with a bit of everything, and a state that is open."""
+    settings = settings_of(tmp_path / "shop")
+    (settings.lake_dir / "files" / "orders").mkdir(parents=True)
+    (settings.lake_dir / "files" / "orders" / "day.parquet").write_bytes(b"rows")
+    (settings.data_dir / "shop.json").write_text("{}")
+    (settings.data_dir / "dagster").mkdir()
+    (settings.data_dir / "dagster" / "history").write_text("what ran")
+    with duckdb.connect(str(settings.warehouse_path)) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    record_check(
+        open_state(settings.state_url.get_secret_value()), CheckResult("t", "c", True, "x")
+    )
+    return settings
+
+
+def test_a_backup_comes_back_as_it_was(shop: Settings, tmp_path: Path) -> None:
+    held = open_state(shop.state_url.get_secret_value()).connect()
+    made = back_up(shop, tmp_path / "backups" / "monday.tar.gz")
+    held.close()
+    assert made.file_count == 4
+    back = settings_of(tmp_path / "other")
+    restore(back, made.path)
+    with duckdb.connect(str(back.warehouse_path)) as connection:
+        assert connection.sql("select answer from kept").fetchall() == [(42,)]
+    assert (back.lake_dir / "files" / "orders" / "day.parquet").read_bytes() == b"rows"
+    [check] = latest_checks(open_state(back.state_url.get_secret_value()))
+    assert check.table_name == "t"
+    assert not (back.data_dir / "dagster").exists()
+    assert not (back.data_dir / "manifest.json").exists()
+
+
+def test_nothing_is_written_over(shop: Settings, tmp_path: Path) -> None:
+    target = tmp_path / "b.tar.gz"
+    back_up(shop, target)
+    with pytest.raises(InputError, match="there is such a file already"):
+        back_up(shop, target)
+    with pytest.raises(InputError, match="the data folder is not empty"):
+        restore(shop, target)
+
+
+def test_a_damaged_backup_changes_nothing(shop: Settings, tmp_path: Path) -> None:
+    target = tmp_path / "b.tar.gz"
+    back_up(shop, target)
+    whole = target.read_bytes()
+    other = settings_of(tmp_path / "other")
+    target.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"not a backup|damaged"):
+        restore(other, target)
+    with tarfile.open(target, "w:gz") as archive:
+        archive.add(tmp_path / "shop" / "shop.json", "shop.json")
+    with pytest.raises(InputError, match="not a backup"):
+        restore(other, target)
+    assert not other.data_dir.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_archive_that_points_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.tar.gz"
+    (tmp_path / "x").write_text("x")
+    with tarfile.open(evil, "w:gz") as archive:
+        archive.add(tmp_path / "x", "../escaped")
+    with pytest.raises(InputError, match="not a backup"):
+        restore(settings_of(tmp_path / "a" / "b"), evil)
+    assert not (tmp_path / "a" / "escaped").exists()
+
+
+def test_a_backup_does_not_wait_for_a_build(shop: Settings, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('create table t (i int)');"
+        " print('open', flush=True); sys.stdin.read()"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(shop.warehouse_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert writer.stdout
+    writer.stdout.readline()
+    try:
+        with pytest.raises(InputError, match="the warehouse is being written"):
+            back_up(shop, tmp_path / "b.tar.gz")
+    finally:
+        writer.kill()
+        writer.wait()
+    assert not (tmp_path / "b.tar.gz").exists()
+
+
+def test_a_state_in_postgresql_is_left_to_its_own_tools(shop: Settings, tmp_path: Path) -> None:
+    elsewhere = settings_of(shop.data_dir, "postgresql+psycopg://ledger@/ledger")
+    made = back_up(elsewhere, tmp_path / "b.tar.gz")
+    assert made.left_out == ("the state database: back it up with pg_dump at the same time",)
+    assert made.file_count == 3
+    assert sa.make_url(elsewhere.state_url.get_secret_value()).database == "ledger"
