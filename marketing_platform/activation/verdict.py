@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,6 +66,10 @@ def _accepted(
     rows = {
         key: _of_row(row, answer, claimed, destination, now) for key, row in answer.rows.items()
     }
+    if default is None:
+        # One statement settles what became of most of them.
+        [(default, _)] = Counter(rows.values()).most_common(1)
+        rows = {key: outcome for key, outcome in rows.items() if outcome != default}
     return Verdict(default, rows, notes=_notes(answer))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import orjson
 
 from marketing_platform.destinations.base import Answer
 
@@ -68,7 +68,7 @@ def vendor_words(response: httpx.Response) -> str:
 def read_json(response: httpx.Response) -> Any:
     """The body as JSON; None where it is none."""
     try:
-        return json.loads(response.content)
+        return orjson.loads(response.content)
     except ValueError:
         return None
 

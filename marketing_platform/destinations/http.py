@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 import socket
 import ssl
@@ -20,6 +19,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 import pyrate_limiter
 from pydantic import Field, SecretStr, field_validator
 
@@ -324,7 +324,7 @@ def in_parts(things: Sequence[_Thing], size: int) -> list[Sequence[_Thing]]:
 
 def dump(content: Any) -> bytes:
     """JSON without blanks; the same content gives the same bytes."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps(content)
 
 
 def _arguments(call: Call) -> dict[str, Any]:
