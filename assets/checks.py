@@ -11,6 +11,7 @@ from marketing_platform.quality.checks import (
     judged_tables,
     model_is_promoted,
     model_is_sound,
+    nothing_is_odd,
     rates_known,
     records_add_up,
     reports_agree,
@@ -74,6 +75,14 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             reads=("profiles.orders", "profiles.daily_activity"),
         ),
         *models,
+        _check(
+            "quality.anomalies",
+            "nothing_is_odd",
+            "Every series of the business is as the days before made it expected: orders, revenue,"
+            " visits, ads, messages.",
+            nothing_is_odd,
+            is_blocking=False,
+        ),
         _check(
             "activation.reconciliation",
             "ledger_and_reports_agree",

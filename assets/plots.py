@@ -86,14 +86,54 @@ def model_curves(models: pl.DataFrame) -> Figure | None:
     return figure
 
 
+def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
+    """The series with the latest odd days, else the main ones: value, expected band, odd days."""
+    names = ["metric", "slice_kind", "slice"]
+    latest = odd.sort("series_date", descending=True).select(names).unique(maintain_order=True)
+    main = judged.filter(pl.col("slice_kind") == "all").select(names).unique(maintain_order=True)
+    chosen = pl.concat([latest, main]).unique(maintain_order=True).head(_PANELS)
+    if chosen.is_empty():
+        return None
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 1.9 * ((chosen.height + 1) // 2)), dpi=110, layout="constrained")
+    panels = figure.subplots((chosen.height + 1) // 2, 2, squeeze=False).ravel()
+    for axes in panels[chosen.height :]:
+        axes.set_axis_off()
+    for axes, (metric, kind, part) in zip(panels, chosen.rows(), strict=False):
+        own = judged.filter(metric=metric, slice_kind=kind, slice=part)
+        own = own.sort("series_date").tail(_PLOTTED_DAYS)
+        days = own["series_date"].to_list()
+        _dress(axes, metric if kind == "all" else f"{metric}, {part}")
+        low, high = (own[name].cast(pl.Float64).fill_null(float("nan")) for name in ("low", "high"))
+        axes.fill_between(days, low.to_list(), high.to_list(), color=_INK, alpha=0.12, linewidth=0)
+        axes.plot(days, own["value"].to_list(), color=_INK, linewidth=1)
+        flagged = own.filter(pl.col("kind").is_not_null())
+        axes.plot(
+            flagged["series_date"].to_list(), flagged["value"].to_list(), "o", color=_ACCENT,
+            markersize=4,
+        )  # fmt: skip
+        # The band of a day that is odd can be far off; the figures are what is looked at.
+        top = own["value"].drop_nans().max()
+        if isinstance(top, float) and top > 0:
+            axes.set_ylim(0, 1.6 * top)
+        axes.tick_params(axis="x", labelrotation=20)
+    return figure
+
+
 def _draw_scores(table_name: str, title: str) -> Callable[[Warehouse], Figure | None]:
     return lambda warehouse: score_distribution(warehouse.read(table_name), title)
 
 
+_PANELS = 6
+_PLOTTED_DAYS = 90
 _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
     "predictions.purchase_14d": _draw_scores("predictions.purchase_14d", "Purchase scores"),
     "predictions.churn_30d": _draw_scores("predictions.churn_30d", "Churn scores"),
     "predictions.models": lambda warehouse: model_curves(warehouse.read("predictions.models")),
+    "quality.anomalies": lambda warehouse: odd_series(
+        warehouse.read("quality.judged_series"), warehouse.read("quality.anomalies")
+    ),
     "segments.sizes": lambda warehouse: segment_sizes(warehouse.read("segments.sizes")),
 }
 

@@ -348,6 +348,18 @@ class Freshness(_Model):
     stale_hours: float = Field(default=50, gt=0)
 
 
+class Anomalies(_Model):
+    """When a day of a series is odd.
+
+    `threshold` is in robust standard deviations; below `minimum_volume` (a count, or what a ratio
+    is taken of) nothing is said; `holidays` are neither judged nor learned from.
+    """
+
+    threshold: float = Field(default=4.0, ge=2, le=20)
+    minimum_volume: float = Field(default=30, ge=1)
+    holidays: tuple[dt.date, ...] = ()
+
+
 class WarehouseSettings(_Model):
     """Limits of the warehouse's engine."""
 
@@ -371,6 +383,7 @@ class Platform(_Model):
     fatigue: Fatigue = Field(default_factory=Fatigue)
     alerts: Alerts = Field(default_factory=Alerts)
     freshness: Freshness = Field(default_factory=Freshness)
+    anomalies: Anomalies = Field(default_factory=Anomalies)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
 
 

@@ -6,13 +6,59 @@ from marketing_platform.contracts.contract import (
     Contract,
     contract,
     date,
+    flag,
     integer,
     key,
     money,
+    number,
     text,
 )
 
+KINDS = ("", "spike", "dip", "level_shift", "flat")
+
+_SERIES = {
+    "metric": key("What is measured."),
+    "slice_kind": key("By what the business is cut: all, source, country, channel, ..."),
+    "slice": key("Which part."),
+    "series_date": date("Day."),
+}
 QUALITY: tuple[Contract, ...] = (
+    contract(
+        "quality.series",
+        {
+            **_SERIES,
+            "amount": number("The figure, or what a ratio is taken of."),
+            "volume": number("What it is a ratio of; null: it is none.", nullable=True),
+        },
+        key=["metric", "slice_kind", "slice", "series_date"],
+    ),
+    contract(
+        "quality.judged_series",
+        {
+            **_SERIES,
+            "value": number("The figure.", nullable=True),
+            "expected": number("What the days before made of this one.", nullable=True),
+            "low": number("Below it a day is odd.", nullable=True),
+            "high": number("Above it a day is odd.", nullable=True),
+            "score": number("Distance in robust standard deviations.", nullable=True),
+            "kind": text("What is odd about it, if anything.", nullable=True, one_of=KINDS[1:]),
+        },
+        key=["metric", "slice_kind", "slice", "series_date"],
+    ),
+    contract(
+        "quality.anomalies",
+        {
+            **_SERIES,
+            "kind": text("What is odd about it.", one_of=KINDS[1:]),
+            "value": number("The figure.", nullable=True),
+            "expected": number("What was expected."),
+            "score": number("Distance in robust standard deviations."),
+            "began_on": date("First of the odd days in a row."),
+            "is_open": flag("It is of the newest day."),
+            "finding": text("In words, with the slices that explain most of it."),
+        },
+        key=["metric", "slice_kind", "slice", "series_date"],
+    ),
     contract(
         "quality.quarantine",
         {

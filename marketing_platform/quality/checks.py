@@ -94,6 +94,23 @@ def features_know_no_future(warehouse: Warehouse) -> CheckResult:
     return CheckResult("predictions.features", "features_know_no_future", not columns, detail)
 
 
+def nothing_is_odd(warehouse: Warehouse) -> CheckResult:
+    """Whether no series is odd on the newest day that is over."""
+    told = warehouse.query(
+        "select finding from quality.anomalies where is_open"
+        " order by slice_kind <> 'all', abs(score) desc, metric, slice limit 5"
+    )["finding"].to_list()
+    count = warehouse.query("select count(*) from quality.anomalies where is_open").item()
+    more = f"; and {count - len(told)} more" if count > len(told) else ""
+    return CheckResult(
+        "quality.anomalies",
+        "nothing_is_odd",
+        not count,
+        "; ".join(told) + more or "every series is as expected",
+        is_blocking=False,
+    )
+
+
 def reports_agree(warehouse: Warehouse) -> CheckResult:
     """Whether each destination that tells of messages has told of all that the ledger says went."""
     rows = warehouse.query(
