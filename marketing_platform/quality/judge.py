@@ -122,8 +122,9 @@ def _fill_gaps(clean: Floats, days: int) -> None:
 
 
 def _ratio_offset(values: Floats) -> Floats:
+    empty: NDArray[np.bool_] = np.asarray(np.isnan(values).all(axis=1), dtype=np.bool_)
     with np.errstate(all="ignore"):
-        middle = np.nanmedian(np.where(np.isnan(values).all(axis=1)[:, None], 1.0, values), axis=1)
+        middle = np.nanmedian(np.where(empty[:, None], 1.0, values), axis=1)
     return np.maximum(middle * 0.1, 1e-6)
 
 
