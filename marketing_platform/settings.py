@@ -342,10 +342,21 @@ class Alerts(_Model):
     escalate_hours: float = Field(default=4, gt=0)
 
 
+class SourceFreshness(_Model):
+    """From which age, in hours, a source is late and stale; what is not said is learnt."""
+
+    late_hours: float | None = Field(default=None, gt=0)
+    stale_hours: float | None = Field(default=None, gt=0)
+
+
 class Freshness(_Model):
-    """How old the newest record of a source may be, in hours, before activation holds."""
+    """How old the newest record of a source may be, in hours, before activation holds.
+
+    `stale_hours` is the least that is learnt for a source; `sources` says it for some.
+    """
 
     stale_hours: float = Field(default=50, gt=0)
+    sources: dict[str, SourceFreshness] = Field(default_factory=dict)
 
 
 class Anomalies(_Model):

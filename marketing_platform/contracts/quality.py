@@ -12,6 +12,7 @@ from marketing_platform.contracts.contract import (
     money,
     number,
     text,
+    timestamp,
 )
 
 KINDS = ("", "spike", "dip", "level_shift", "flat")
@@ -23,6 +24,18 @@ _SERIES = {
     "series_date": date("Day."),
 }
 QUALITY: tuple[Contract, ...] = (
+    contract(
+        "quality.freshness",
+        {
+            "entity": key("What kind of record: orders, events or engagements."),
+            "source": key("Where the records come from."),
+            "newest_at": timestamp("When the newest of them happened."),
+            "usual_gap_hours": number("99 of 100 gaps between them are shorter.", ge=0),
+            "late_hours": number("The age from which it is late.", ge=0),
+            "stale_hours": number("The age from which it holds activation.", ge=0),
+        },
+        key=["entity", "source"],
+    ),
     contract(
         "quality.series",
         {

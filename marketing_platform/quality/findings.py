@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from marketing_platform.activation import held_plans
 from marketing_platform.pipeline import all_tables
+from marketing_platform.quality.freshness import aged_sources
 from marketing_platform.quality.holds import SENT_FROM, stale_tables, wrong_sums
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.results import latest_builds, latest_checks
@@ -27,6 +28,7 @@ def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list
     return [
         *_checks(engine, settings),
         *_stale(engine, settings, now),
+        *_aged(engine, settings, now),
         *_held(engine),
         *_sums(engine),
         *_silent(engine, settings, now),
@@ -71,6 +73,18 @@ def _stale(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[
             "critical",
             holds=held_by(settings, table),
             link=f"/assets/{table.replace('.', '/')}",
+        )
+
+
+def _aged(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
+    for one in aged_sources(engine, settings, now):
+        yield Finding(
+            f"source:{one.source}:{one.entity}",
+            f"{one.entity} of {one.source} are {'stale' if one.is_stale else 'late'}",
+            one.line(),
+            "critical" if one.is_stale else "warning",
+            holds=_ALL if one.is_stale else None,
+            link="/assets/quality/freshness",
         )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from marketing_platform.activation import conservation
 from marketing_platform.pipeline import all_tables, needed
+from marketing_platform.quality.freshness import aged_sources
 from marketing_platform.quality.results import (
     CheckResult,
     TableBuild,
@@ -43,6 +44,7 @@ def find_holds(
         *_failed_checks(checks),
         *_half_built(builds, settings),
         *stale_tables(builds, settings, moment),
+        *_stale_sources(engine, settings, moment),
         *wrong_sums(engine, checks),
     ]
 
@@ -91,6 +93,14 @@ def stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datet
                 f" more than the {limit:g} allowed"
             )
     return reasons
+
+
+def _stale_sources(engine: sa.Engine, settings: Settings, now: dt.datetime) -> list[str]:
+    return [
+        f"{one.source}: {one.entity} are stale: {one.line()}"
+        for one in aged_sources(engine, settings, now)
+        if one.is_stale
+    ]
 
 
 def wrong_sums(engine: sa.Engine, checks: Sequence[CheckResult]) -> list[str]:

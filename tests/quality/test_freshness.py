@@ -1,0 +1,97 @@
+"""How old a source may be is learnt from its own past, and compared with now at any time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from marketing_platform.quality.findings import find_all
+from marketing_platform.quality.freshness import aged_sources, build_freshness
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.settings import Platform, Settings
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Warehouse
+
+NOW = dt.datetime(2026, 3, 1, 6, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+class Shop:
+    """Two sources: one with an order every hour, one with an order every three days."""
+
+    def __init__(self, folder: Path, **freshness: Any) -> None:
+        self.warehouse = Warehouse(":memory:")
+        for name in ("core.clock", "core.orders", "core.events", "core.engagements"):
+            self.warehouse.ensure(name)
+        self.settings = Settings(
+            config_dir=folder,
+            data_dir=folder,
+            state_url=SecretStr(f"sqlite:///{folder / 'state.db'}"),
+            platform=Platform.model_validate(
+                {
+                    "freshness": freshness,
+                    "sources": {"files": {"orders": {"path": "orders.csv"}}},
+                }
+            ),
+        )
+        self.state = open_state(self.settings.state_url.get_secret_value())
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "insert into core.clock select $now::timestamp, $now::date",
+                {"now": NOW.replace(tzinfo=None)},
+            )
+            for source, gap, count in (("busy", 1, 300), ("slow", 72, 18)):
+                connection.execute(
+                    "insert into core.orders by name select $source || i as order_id,"
+                    " $source as source,"
+                    " $now::timestamp - interval 30 minute - to_hours($gap * i) as ordered_at"
+                    " from range($count) t(i)",
+                    {
+                        "source": source,
+                        "now": NOW.replace(tzinfo=None),
+                        "gap": gap,
+                        "count": count,
+                    },
+                )
+        build_freshness(self.warehouse, self.settings)
+
+    def aged(self, hours: float) -> dict[str, bool]:
+        """The sources that are late so many hours later, and whether they are stale."""
+        found = aged_sources(self.state, self.settings, NOW + hours * HOUR)
+        return {one.source: one.is_stale for one in found}
+
+
+def test_a_busy_source_is_late_before_a_slow_one(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    # A day between loads, twice its gap of an hour, and two hours of grace.
+    assert shop.aged(27) == {}
+    assert shop.aged(29) == {"busy": False}
+    assert shop.aged(57) == {"busy": True}
+    assert shop.aged(24 + 2 * 72 + 3) == {"busy": True, "slow": False}
+
+
+def test_a_late_source_is_told_and_a_stale_one_holds(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    for hours, severity, holds in ((29, "warning", 0), (60, "critical", 1)):
+        now = NOW + hours * HOUR
+        [finding] = find_all(shop.state, shop.settings, now=now)
+        assert (finding.key, finding.severity) == ("source:busy:orders", severity)
+        assert len(find_holds(shop.state, shop.settings, now=now)) == holds
+
+
+def test_what_the_settings_say_is_not_learnt(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, sources={"busy": {"late_hours": 3, "stale_hours": 6}})
+    assert shop.aged(4) == {"busy": False}
+    assert shop.aged(7) == {"busy": True}
+
+
+@pytest.mark.parametrize("clock", ["newest_record", dt.date(2026, 3, 1)])
+def test_an_export_of_the_past_is_never_stale(tmp_path: Path, clock: Any) -> None:
+    shop = Shop(tmp_path)
+    platform = shop.settings.platform.model_copy(update={"clock": clock})
+    settings = shop.settings.model_copy(update={"platform": platform})
+    assert list(aged_sources(shop.state, settings, NOW + 900 * HOUR)) == []
