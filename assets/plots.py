@@ -92,7 +92,7 @@ def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
     latest = odd.sort("series_date", descending=True).select(names).unique(maintain_order=True)
     main = judged.filter(pl.col("slice_kind") == "all").select(names).unique(maintain_order=True)
     chosen = pl.concat([latest, main]).unique(maintain_order=True).head(_PANELS)
-    if chosen.is_empty():
+    if chosen.is_empty() or judged["expected"].is_null().all():
         return None
     from matplotlib.figure import Figure
 
