@@ -112,7 +112,7 @@ class Stand:
         self._opened.close()
 
     def settings(self, segments: Iterable[str]) -> dict[str, Any]:
-        """The settings of a shop that these systems are the sources of; all segments go out."""
+        """The settings of a shop that these systems are the sources of; these segments go out."""
         receiver = {
             "type": "webhook",
             "url": self.receiver.url,
