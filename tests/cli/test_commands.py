@@ -79,6 +79,7 @@ def mistake(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.timeout(600)
 def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home: Path) -> None:
     first = command(home, "run", "--orders", "orders.csv")
     assert first.returncode == 0, first.stderr
