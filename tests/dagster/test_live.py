@@ -76,7 +76,7 @@ def ask(url: str, query: str) -> dict[str, Any]:
     return dict(answer.json().get("data") or {}) if answer.status_code == 200 else {}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_the_daemon_starts_the_activation_by_itself_and_the_rows_arrive(tmp_path: Path) -> None:
     data = tmp_path / "data"
     orders = tmp_path / "orders.csv"
