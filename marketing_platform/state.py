@@ -56,7 +56,8 @@ class UtcDateTime(sa.TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+def one_of(column: str, values: tuple[str, ...]) -> sa.CheckConstraint:
+    """The column has one of these values."""
     listed = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} in ({listed})", name=f"{column}_is_known")
 
@@ -84,7 +85,7 @@ plans = sa.Table(
     sa.Column("fingerprint", sa.Text),
     sa.Column("released_at", UtcDateTime),
     sa.Column("released_by", sa.Text),
-    _one_of("status", PLAN_STATUSES),
+    one_of("status", PLAN_STATUSES),
     sa.CheckConstraint("(status = 'held') = (held_reason is not null)", name="held_says_why"),
     sa.CheckConstraint("status <> 'held' or eligible_count = 0", name="held_sends_nothing"),
     sa.Index("plans_by_audience", "destination", "audience", "plan_id"),
@@ -146,8 +147,8 @@ messages = sa.Table(
     sa.Column("reaches_person", sa.Boolean, nullable=False, server_default=sa.false()),
     # The destination's own id of it, by which engagement comes back.
     sa.Column("vendor_id", sa.Text),
-    _one_of("operation", OPERATIONS),
-    _one_of("state", tuple(TRANSITIONS)),
+    one_of("operation", OPERATIONS),
+    one_of("state", tuple(TRANSITIONS)),
     sa.CheckConstraint("attempts >= 0 and sequence >= 0", name="counts_are_positive"),
     sa.CheckConstraint(
         "state not in ('suppressed', 'failed') or reason is not null", name="a_refusal_says_why"
@@ -195,8 +196,8 @@ suppressions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("told_by", sa.Text, nullable=False),
-    _one_of("channel", ("email", "sms", "push", "all")),
-    _one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
+    one_of("channel", ("email", "sms", "push", "all")),
+    one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
 )
 
 

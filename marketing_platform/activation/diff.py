@@ -155,7 +155,7 @@ with joined as (
     from needs
 )
 select
-    customer_id, is_wanted, was_wanted, need, is_new,
+    customer_id, is_wanted, was_wanted, need, is_new, told is not null as is_told,
     case need when 'remove' then told.payload when 'suppress' then null else payload end as payload,
     case need when 'remove' then told.content else content_version end as content_version,
     case need when 'suppress' then refusal end as reason,
@@ -192,7 +192,9 @@ select
     count(superseded_key) as superseded_count,
     count(*) filter (where was_wanted) as audience_count,
     count(*) filter (where is_wanted) as wanted_count,
-    count(*) filter (where was_wanted and not is_wanted) as leaving_count
+    count(*) filter (where was_wanted and not is_wanted) as leaving_count,
+    count(*) filter (where is_told) as told_count,
+    count(*) filter (where is_told and is_new and need = 'add') as again_count
 from decided
 """
 
@@ -212,7 +214,8 @@ class Counts:
     """How many customers a plan is about, by what is to be done.
 
     `audience_count` is whom the destination has or is about to have, `wanted_count` whom it should
-    have, `leaving_count` those of the former who are not among the latter.
+    have, `leaving_count` those of the former who are not among the latter; `told_count` whom it was
+    ever told of, `again_count` those of them who are to be added once more.
     """
 
     add_count: int
@@ -223,6 +226,8 @@ class Counts:
     audience_count: int
     wanted_count: int
     leaving_count: int
+    told_count: int = 0
+    again_count: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,13 @@ def size_guards(counts: Counts, limits: Limits, *, is_once: bool = False) -> lis
             reasons.append(
                 f"would tell {counts.add_count} customers at once (limit {limits.max_messages})"
             )
+        told, again = counts.told_count, counts.again_count
+        # A warehouse that was built anew does not know since when anybody is in a segment.
+        if told >= limits.minimum_audience and told and again / told > limits.max_removal_share:
+            reasons.append(
+                f"would tell {again} of {told} customers again"
+                f" ({again / told:.0%}; limit {limits.max_removal_share:.0%})"
+            )
         return reasons
     if after < limits.min_size:
         reasons.append(f"would have {after} customers (at least {limits.min_size})")

@@ -134,7 +134,8 @@ def _write(
     now = utc_now()
     names = {"destination": rule.destination, "audience": rule.name}
     counts = asdict(diff.counts)
-    counts.pop("leaving_count")
+    for name in ("leaving_count", "told_count", "again_count"):
+        counts.pop(name)
     row = {
         **names,
         **counts,

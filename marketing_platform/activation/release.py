@@ -19,7 +19,9 @@ def release(engine: sa.Engine, plan_id: int, by: str) -> tuple[str, str]:
         row = connection.execute(sa.select(plans).where(plans.c.plan_id == plan_id)).first()
         where = f"plan {plan_id}"
         if row is None:
-            raise InputError("no such plan", where=where, mend="See: marketing-platform status")
+            raise InputError(
+                "no such plan", where=where, mend="See: marketing-platform activation held"
+            )
         if row.status != "held":
             raise InputError(f"it is not held but {row.status}", where=where)
         latest = sa.select(sa.func.max(plans.c.plan_id)).where(

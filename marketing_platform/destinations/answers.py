@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import orjson
 
 from marketing_platform.destinations.base import Answer
+from marketing_platform.sources.words import words_of
 
 _SHOWN = 300
 _TRY_AGAIN = frozenset({408, 425, 429, 503})
 _WRONG_ADDRESS = frozenset({404, 405, 410, 501})
-_WORDS = ("message", "error_description", "error", "detail", "title", "msg", "errors", "reason")
 
 
 def refusal(response: httpx.Response, now: dt.datetime) -> Answer:
@@ -58,7 +57,7 @@ def retry_after(header: str | None, now: dt.datetime) -> float | None:
 
 def vendor_words(response: httpx.Response) -> str:
     """What the vendor said, in one short line."""
-    if words := _words(read_json(response)):
+    if words := words_of(read_json(response)):
         return one_line(words)
     if is_page(response):
         return response.reason_phrase
@@ -82,14 +81,3 @@ def one_line(text: str) -> str:
     """Text as one line of 300 characters at most."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
-
-
-def _words(content: Any) -> str:
-    """The words of an error body, which each vendor has elsewhere."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return _words(content[0]) if content else ""
-    if isinstance(content, Mapping):
-        return next((text for name in _WORDS if (text := _words(content.get(name)))), "")
-    return ""

@@ -25,9 +25,10 @@ from pydantic import Field, SecretStr, field_validator
 
 from marketing_platform.destinations.answers import is_page, refusal, stop
 from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
-from marketing_platform.errors import SourceError
+from marketing_platform.errors import ConfigError, SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
 from marketing_platform.sources.oauth import TokenAuth
+from marketing_platform.sources.pace import limiter
 from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.state import utc_now
 
@@ -195,7 +196,8 @@ class HttpDestination(ABC):
         finally:
             exchange.close()
         assert isinstance(call, Call)  # noqa: S101 - nobody waits before the first call
-        request = httpx.AsyncClient(base_url=self.base_url).build_request(**_arguments(call))
+        with httpx.Client(base_url=self.base_url) as client:
+            request = client.build_request(**_arguments(call))
         body = request.content.decode(errors="replace")
         return mask(f"{request.method} {request.url}\n{body}".rstrip(), self._secrets)
 
@@ -208,8 +210,8 @@ class HttpDestination(ABC):
         if self._client:
             await self._client.aclose()
             self._client = None
-        for limiter in self._limiters:
-            limiter.close()
+        for one in self._limiters:
+            one.close()
         self._limiters = []
 
     def _rule(self, batch: Batch) -> ActivationRule:
@@ -244,8 +246,8 @@ class HttpDestination(ABC):
 
     async def _perform(self, call: Call) -> httpx.Response:
         client = self._open()
-        for limiter in self._limiters:
-            await limiter.try_acquire_async(self.name)
+        for one in self._limiters:
+            await one.try_acquire_async(self.name)
         auth = self.token_auth()
         refused: str | None = None
         while True:
@@ -271,7 +273,7 @@ class HttpDestination(ABC):
                 timeout=self._common.timeout_seconds,
                 transport=self.transport,
             )
-            self._limiters = [_limiter(count, seconds) for count, seconds in self.rates]
+            self._limiters = [limiter(count, seconds) for count, seconds in self.rates]
         return self._client
 
     def _trouble(self, error: httpx.RequestError) -> Answer:
@@ -294,6 +296,17 @@ class HttpDestination(ABC):
             for key, row in answer.rows.items()
         }
         return replace(answer, reason=mask(answer.reason, self._secrets), rows=rows)
+
+
+def require_audience(place: Place, what: str) -> None:
+    """Refuse a rule that does not say which audience of the vendor it means."""
+    for rule in place.rules.values():
+        if not rule.audience:
+            raise ConfigError(
+                f"{rule.segment}: {rule.destination} needs {what}",
+                where="activations in config/platform.yaml",
+                mend="Write it as audience: ...",
+            )
 
 
 def plain(secret: SecretStr | None) -> str:
@@ -343,13 +356,6 @@ def _arguments(call: Call) -> dict[str, Any]:
         "headers": {**kind, **call.headers},
         **body,
     }
-
-
-def _limiter(count: int, seconds: float) -> pyrate_limiter.Limiter:
-    rate = pyrate_limiter.Rate(count, max(1, round(seconds * 1000)))
-    return pyrate_limiter.Limiter(
-        pyrate_limiter.StateBucket([rate], algorithm=pyrate_limiter.TokenBucket())
-    )
 
 
 def _fits_a_header(value: str) -> bool:

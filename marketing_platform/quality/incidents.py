@@ -14,7 +14,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from marketing_platform.errors import InputError
-from marketing_platform.state import METADATA, UtcDateTime, reading, utc_now, writing
+from marketing_platform.state import METADATA, UtcDateTime, one_of, reading, utc_now, writing
 
 Severity = Literal["critical", "warning"]
 # An incident that is over is told as such after this time without a relapse; a relapse before it
@@ -40,10 +40,8 @@ incidents = sa.Table(
     sa.Column("closed_at", UtcDateTime),
     sa.Column("acknowledged_by", sa.Text),
     sa.Column("told", sa.Text, nullable=False, server_default="nothing"),
-    sa.CheckConstraint("severity in ('critical', 'warning')", name="severity_is_known"),
-    sa.CheckConstraint(
-        "told in ('nothing', 'opened', 'escalated', 'closed')", name="told_is_known"
-    ),
+    one_of("severity", ("critical", "warning")),
+    one_of("told", ("nothing", "opened", "escalated", "closed")),
     # Two sensors that find the same thing at once: one of them opens it.
     sa.Index(
         "incidents_open",

@@ -10,62 +10,55 @@ days as (
         cast(as_of - interval 4 day as date) as last_converted_date
     from core.clock
 ),
+cuts as (
+    select 'all' as slice_kind
+    union all
+    select 'source' as slice_kind
+    union all
+    select 'country' as slice_kind
+    union all
+    select 'platform' as slice_kind
+    union all
+    select 'campaign' as slice_kind
+),
 sold as (
     select
-        'source' as slice_kind, o.source as slice, o.order_date as series_date,
-        count(*) as order_count, sum(o.gross_reporting_amount) as revenue_amount
-    from core.orders as o
-    cross join days as k
-    where o.order_date between k.first_date and k.last_date
-    group by 1, 2, 3
-    union all
-    select
-        'country' as slice_kind, coalesce(o.country, 'unknown') as slice,
+        c.slice_kind,
+        case c.slice_kind
+            when 'source' then o.source
+            when 'country' then coalesce(o.country, 'unknown')
+            else 'all'
+        end as slice,
         o.order_date as series_date,
-        count(*) as order_count, sum(o.gross_reporting_amount) as revenue_amount
+        count(*) as order_count,
+        sum(o.gross_reporting_amount) as revenue_amount
     from core.orders as o
     cross join days as k
-    where o.order_date between k.first_date and k.last_date
-    group by 1, 2, 3
-    union all
-    select
-        'all' as slice_kind, 'all' as slice, o.order_date as series_date,
-        count(*) as order_count, sum(o.gross_reporting_amount) as revenue_amount
-    from core.orders as o
-    cross join days as k
-    where o.order_date between k.first_date and k.last_date
+    cross join cuts as c
+    where
+        o.order_date between k.first_date and k.last_date
+        and c.slice_kind in ('all', 'source', 'country')
     group by 1, 2, 3
 ),
 advertised as (
     select
-        'platform' as slice_kind, a.platform as slice, a.performance_date as series_date,
-        sum(a.cost_reporting_amount) as cost_amount, sum(a.click_count) as click_count,
-        sum(a.impression_count) as impression_count,
-        sum(a.conversion_value_reporting_amount) as value_amount
-    from core.ad_performance as a
-    cross join days as k
-    where a.performance_date between k.first_date and k.last_date
-    group by 1, 2, 3
-    union all
-    select
-        'campaign' as slice_kind, coalesce(a.campaign_name, a.campaign_id) as slice,
+        c.slice_kind,
+        case c.slice_kind
+            when 'platform' then a.platform
+            when 'campaign' then coalesce(a.campaign_name, a.campaign_id)
+            else 'all'
+        end as slice,
         a.performance_date as series_date,
-        sum(a.cost_reporting_amount) as cost_amount, sum(a.click_count) as click_count,
+        sum(a.cost_reporting_amount) as cost_amount,
+        sum(a.click_count) as click_count,
         sum(a.impression_count) as impression_count,
         sum(a.conversion_value_reporting_amount) as value_amount
     from core.ad_performance as a
     cross join days as k
-    where a.performance_date between k.first_date and k.last_date
-    group by 1, 2, 3
-    union all
-    select
-        'all' as slice_kind, 'all' as slice, a.performance_date as series_date,
-        sum(a.cost_reporting_amount) as cost_amount, sum(a.click_count) as click_count,
-        sum(a.impression_count) as impression_count,
-        sum(a.conversion_value_reporting_amount) as value_amount
-    from core.ad_performance as a
-    cross join days as k
-    where a.performance_date between k.first_date and k.last_date
+    cross join cuts as c
+    where
+        a.performance_date between k.first_date and k.last_date
+        and c.slice_kind in ('all', 'platform', 'campaign')
     group by 1, 2, 3
 ),
 mailed as (

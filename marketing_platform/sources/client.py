@@ -19,7 +19,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pyrate_limiter
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -29,11 +28,13 @@ from tenacity import (
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.json_text import is_json_text, read_json
+from marketing_platform.sources.pace import limiter
 from marketing_platform.sources.secrets import mask, secrets_of
+from marketing_platform.sources.words import words_of
 
 if TYPE_CHECKING:
     from marketing_platform.sources.active import ActiveSource
-    from marketing_platform.sources.system import Api, Rate, SystemSettings
+    from marketing_platform.sources.system import Api, SystemSettings
 
 # It writes every URL into the log, and some vendors want their token in the URL.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -41,7 +42,6 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 _PASSING = frozenset({408, 425, 429})
 _LONGEST_MESSAGE = 300
 _MOST_REDIRECTS = 5
-_MESSAGES = ("message", "error_description", "detail", "title", "error", "errors")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _HttpClient(Client):
         self._http = httpx.Client(auth=api.auth, headers=dict(api.headers), timeout=timeout)
         # Downloads lie on other hosts, which must not see what authorises us.
         self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
-        self._limiters = [_limiter(rate) for rate in api.rates]
+        self._limiters = [limiter(rate.count, rate.seconds) for rate in api.rates]
         self._counting = threading.Lock()
         self._stopped = threading.Event()
 
@@ -154,8 +154,8 @@ class _HttpClient(Client):
     def __exit__(self, *_: object) -> None:
         self._http.close()
         self._plain.close()
-        for limiter in self._limiters:
-            limiter.close()
+        for one in self._limiters:
+            one.close()
 
     def stop(self) -> None:
         """End a wait for a better answer at once: nobody will take it."""
@@ -214,8 +214,8 @@ class _HttpClient(Client):
             raise self._error("stopped, as another request failed")
 
     def _once(self, request: Request) -> Answer:
-        for limiter in self._limiters:
-            limiter.try_acquire(self._name)
+        for one in self._limiters:
+            one.try_acquire(self._name)
         try:
             response = self._response(request)
         except httpx.TransportError as error:
@@ -287,7 +287,7 @@ class _HttpClient(Client):
 
     def _said(self, answer: Answer, response: httpx.Response) -> str:
         """The vendor's status and the beginning of its message, without secrets."""
-        message = _message(answer.body) or answer.content[:4000].decode(errors="replace")
+        message = words_of(answer.body) or answer.content[:4000].decode(errors="replace")
         line = " ".join(self._masked(message, response.request).split())[:_LONGEST_MESSAGE]
         return f"the vendor answers {answer.status}" + (f": {line}" if line else "")
 
@@ -318,13 +318,6 @@ class _HttpClient(Client):
             self.traffic = replace(self.traffic, **counted)
 
 
-def _limiter(rate: Rate) -> pyrate_limiter.Limiter:
-    whole = pyrate_limiter.Rate(rate.count, max(1, round(rate.seconds * 1000)))
-    return pyrate_limiter.Limiter(
-        pyrate_limiter.StateBucket([whole], algorithm=pyrate_limiter.TokenBucket())
-    )
-
-
 def _built(http: httpx.Client, request: Request, url: httpx.URL) -> httpx.Request:
     return http.build_request(
         request.method,
@@ -342,17 +335,6 @@ def _claims_json(kind: str, status: int) -> bool:
         and ("json" in kind or "javascript" in kind)
         and not any(lines in kind for lines in ("ndjson", "jsonl", "json-seq"))
     )
-
-
-def _message(body: Any) -> str:
-    """The words of an error body, which each vendor has elsewhere."""
-    if isinstance(body, str):
-        return body
-    if isinstance(body, list):
-        return _message(body[0]) if body else ""
-    if isinstance(body, Mapping):
-        return next((text for name in _MESSAGES if (text := _message(body.get(name)))), "")
-    return ""
 
 
 def _retry_after(value: str) -> float | None:

@@ -26,7 +26,7 @@ from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.errors import ConfigError, InputError
-from marketing_platform.settings import ActivationRule, Fatigue, Settings
+from marketing_platform.settings import ActivationRule, Fatigue, Limits, Settings
 from marketing_platform.state import messages, plans, reading, suppressions, utc_now, writing
 
 MAY, JUNE, JULY = "2025-05-01 00:00:00", "2025-06-01 00:00:00", "2025-07-01 00:00:00"
@@ -81,6 +81,30 @@ def test_who_comes_back_after_a_while_is_told_again(
     assert told(receiver) == ["ada", "ada"]
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada", "ada"]
+
+
+def test_a_warehouse_that_was_built_anew_tells_nobody_again(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=0)
+    platform = settings.platform.model_copy(update={"limits": Limits(minimum_audience=5)})
+    settings = settings.model_copy(update={"platform": platform})
+    people = [f"c{number}" for number in range(8)]
+    for name in people:
+        shop.enter(name, MAY)
+    activate(shop.warehouse, engine, settings)
+    ended_a_day_ago(engine)
+    # Everybody seems to have entered just now.
+    for name in people:
+        shop.enter(name, JUNE)
+    [plan], _ = activate(shop.warehouse, engine, settings)
+    assert plan.held_reasons == ("would tell 8 of 8 customers again (100%; limit 50%)",)
+    assert len(told(receiver)) == 8
+    for name in people[3:]:
+        shop.enter(name, MAY)
+    [plan], _ = activate(shop.warehouse, engine, settings)
+    assert not plan.is_held, "some do come back"
+    assert len(told(receiver)) == 11
 
 
 def test_an_event_and_an_audience_of_one_segment_do_not_mix(

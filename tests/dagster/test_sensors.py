@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import dagster as dg
@@ -24,6 +21,7 @@ from dagster._core.scheduler.instigation import (
     InstigatorStatus,
     SensorInstigatorData,
 )
+from inbox import Inbox
 from tiny_orders import key
 
 from marketing_platform.activation import plan_all
@@ -226,36 +224,10 @@ def test_a_failed_check_that_does_not_block_holds_nothing(
     assert len(tick(activation_sensor(tiny_shop), instance, None).run_requests) == 1
 
 
-class Inbox:
-    """A webhook on the loopback that keeps what it is sent."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.alerts: list[dict[str, Any]] = []
-        self.tokens: list[str | None] = []
-        inbox = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                inbox.alerts.append(json.loads(body))
-                inbox.tokens.append(self.headers.get("Authorization"))
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Stay silent."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    opened = Inbox()
-    yield opened
-    opened.server.shutdown()
-    opened.server.server_close()
+    with Inbox() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -305,7 +277,7 @@ def test_a_failed_run_and_a_failed_check_are_one_alert_and_their_end_another(
     record_check(state, failed)
     sensor = incidents_sensor(alerting)
     first = tick(sensor, instance, None)
-    [alert] = inbox.alerts
+    [alert] = inbox.got
     assert alert["title"].startswith("2 opened: ")
     assert any(
         line == "opened: core.orders: contract failed: [e-mail] has no key (holds all activations)"
@@ -321,10 +293,10 @@ def test_a_failed_run_and_a_failed_check_are_one_alert_and_their_end_another(
 
     after_run(alerting, instance, dg.materialize([fine], instance=instance))
     tick(sensor, instance, first.cursor)
-    assert len(inbox.alerts) == 1, "it could come back at once"
+    assert len(inbox.got) == 1, "it could come back at once"
     assert [one.closed_at is None for one in recent_incidents(state)] == [False, False]
     announce(state, alerting, now=utc_now() + dt.timedelta(minutes=11))
-    assert inbox.alerts[-1]["title"].startswith("2 over: ")
+    assert inbox.got[-1]["title"].startswith("2 over: ")
 
 
 def test_the_health_page_is_written_when_something_changes(
@@ -401,11 +373,9 @@ def test_a_table_that_becomes_stale_is_an_incident_until_it_is_fresh_again(
 def test_an_alert_that_cannot_be_delivered_stops_nothing_and_shows_no_secret(
     make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused = Inbox(status=500)
-    settings = make_settings(alerts={"webhook_url": refused.url, "webhook_token": "s3cret"})
-    assert not send_alert(settings, Alert("k", "checks failed", ("core/orders",)))
-    refused.server.shutdown()
-    refused.server.server_close()
+    with Inbox(status=500) as refused:
+        settings = make_settings(alerts={"webhook_url": refused.url, "webhook_token": "s3cret"})
+        assert not send_alert(settings, Alert("k", "checks failed", ("core/orders",)))
     assert not send_alert(settings, Alert("k", "checks failed", ("core/orders",)))
     assert "checks failed: core/orders" in caplog.text
     assert "s3cret" not in caplog.text

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from inbox import Inbox
 from pydantic import SecretStr
 from small_smtp import SmallSmtp
 
@@ -38,36 +37,10 @@ BAD = Finding("check:x", "x failed", "2 rows", "critical", holds="all activation
 ODD = Finding("anomaly:y", "y is odd", "it fell")
 
 
-class Inbox:
-    """Takes JSON on the loopback; `status` is what it answers."""
-
-    def __init__(self) -> None:
-        self.got: list[Any] = []
-        self.status = 200
-        inbox = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if inbox.status == 200:
-                    inbox.got.append(json.loads(body))
-                self.send_response(inbox.status)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/in"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    opened = Inbox()
-    yield opened
-    opened.server.shutdown()
-    opened.server.server_close()
+    with Inbox() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,43 +8,30 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field
 
 from marketing_platform.destinations.answers import read_json, vendor_words
 from marketing_platform.destinations.base import Batch, Place, RowAnswer
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.google import GoogleSettings
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination
 from marketing_platform.destinations.people import NotTold, known, render, text
-from marketing_platform.destinations.vendors.google_ads import google_auth
 from marketing_platform.settings import ActivationRule, Channel
 from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 
 
-class FcmDestination(HttpSettings):
+class FcmDestination(GoogleSettings):
     """`project` of Firebase, and a service account's key that may send there."""
 
     own_channel: ClassVar[Channel | None] = "push"
 
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{4,29}$")
-    service_account_key: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
     validate_only: bool = False
-    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
     base_url: str = Field(default="https://fcm.googleapis.com", repr=False)
     batch_size: Literal[1] = 1
     concurrency: int = Field(default=8, ge=1, le=64)
     consent: Channel | None = "push"
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> FcmDestination:
-        if self.service_account_key is None and not (self.client_id and self.refresh_token):
-            raise ValueError(
-                "write service_account_key, or client_id, client_secret and refresh_token"
-            )
-        return self
 
 
 class Fcm(HttpDestination):
@@ -56,7 +43,7 @@ class Fcm(HttpDestination):
     def __init__(self, name: str, settings: FcmDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = google_auth(settings, _SCOPE)
+        self._auth = settings.auth(_SCOPE)
 
     def token_auth(self) -> TokenAuth:
         """Google's tokens."""

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field
 
 from marketing_platform.destinations.answers import read_json
 from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.google import GoogleSettings
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination, require_audience
 from marketing_platform.destinations.people import hashed, lower, text, without_blanks
-from marketing_platform.destinations.vendors.meta_ads import require_audience
 from marketing_platform.settings import ActivationRule
-from marketing_platform.sources.oauth import OAuth2, ServiceAccount, TokenAuth
+from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/datamanager"
 
 
-class GoogleAdsDestination(HttpSettings):
+class GoogleAdsDestination(GoogleSettings):
     """`account_id` is the Google Ads account, without dashes.
 
     A service account's `key`, or `client_id`, `client_secret` and `refresh_token`. `consent_given`
@@ -31,25 +31,12 @@ class GoogleAdsDestination(HttpSettings):
 
     account_id: str = Field(pattern=r"^\d+$")
     login_account_id: str | None = Field(default=None, pattern=r"^\d+$")
-    service_account_key: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
     consent_given: bool = False
     validate_only: bool = False
-    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
     base_url: str = Field(default="https://datamanager.googleapis.com", repr=False)
     batch_size: int = Field(default=5000, ge=1, le=10_000)
     concurrency: int = Field(default=2, ge=1, le=8)
     timeout_seconds: float = Field(default=60.0, gt=0)
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> GoogleAdsDestination:
-        if self.service_account_key is None and not (self.client_id and self.refresh_token):
-            raise ValueError(
-                "write service_account_key, or client_id, client_secret and refresh_token"
-            )
-        return self
 
 
 class GoogleAds(HttpDestination):
@@ -62,7 +49,7 @@ class GoogleAds(HttpDestination):
         super().__init__(name, settings, place)
         require_audience(place, "the number of a user list")
         self._settings = settings
-        self._auth = google_auth(settings, _SCOPE)
+        self._auth = settings.auth(_SCOPE)
 
     def token_auth(self) -> TokenAuth:
         """Google's tokens."""
@@ -105,18 +92,6 @@ class GoogleAds(HttpDestination):
         login = self._settings.login_account_id
         through = {"loginAccount": {"accountType": kind, "accountId": login}} if login else {}
         return {"operatingAccount": account, **through, "productDestinationId": rule.audience}
-
-
-def google_auth(settings: Any, scope: str) -> TokenAuth:
-    """Tokens by a service account's key, or by a person's refresh token."""
-    if settings.service_account_key is not None:
-        return ServiceAccount(settings.service_account_key, scope)
-    return OAuth2(
-        settings.token_url,
-        settings.client_id or "",
-        settings.client_secret,
-        settings.refresh_token,
-    )
 
 
 def identifiers(row: Row) -> list[dict[str, Any]]:

@@ -22,9 +22,9 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     errors,
     plain,
+    require_audience,
 )
 from marketing_platform.destinations.people import digits, hashed, letters, lower, text
-from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule
 
 _SCHEMA = (
@@ -136,17 +136,6 @@ def _regained(response: httpx.Response) -> float | None:
     except (ValueError, AttributeError, TypeError):
         return None
     return max(minutes, default=0.0) * 60 or None
-
-
-def require_audience(place: Place, what: str) -> None:
-    """Refuse a rule that does not say which audience of the vendor it means."""
-    for rule in place.rules.values():
-        if not rule.audience:
-            raise ConfigError(
-                f"{rule.segment}: {rule.destination} needs {what}",
-                where="activations in config/platform.yaml",
-                mend="Write it as audience: ...",
-            )
 
 
 SETTINGS = MetaAdsDestination

@@ -20,9 +20,9 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     complete,
     plain,
+    require_audience,
 )
 from marketing_platform.destinations.people import hashed, lower, text
-from marketing_platform.destinations.vendors.meta_ads import require_audience
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.oauth import OAuth2, TokenAuth
 
