@@ -199,6 +199,7 @@ class Nowhere:
     """Accepts everything at once."""
 
     modes = ("audience",)
+    audience = None
     batch_size, concurrency = 500, 4
     is_idempotent, is_full_feed = True, False
     calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3

@@ -358,16 +358,13 @@ def activation_suppress(
     take_back: Annotated[bool, typer.Option("--take-back", help="Allow it again.")] = False,
 ) -> None:
     """Never write to these people again: checked at the moment of sending."""
-    from marketing_platform.activation.suppression import forget_suppression, suppress
-    from marketing_platform.state import open_state, utc_now, writing
+    from marketing_platform import commands
 
-    state = open_state(load_settings().state_url.get_secret_value())
+    settings = load_settings()
     if take_back:
-        count = sum(forget_suppression(state, customer, channel) for customer in customers)
-        print(f"{count} suppression(s) taken back")
+        print(f"{commands.allow_again(settings, customers, channel)} suppression(s) taken back")
         return
-    with writing(state) as connection:
-        suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
+    commands.suppress_customers(settings, customers, channel, reason)
     print(f"{len(customers)} customer(s) suppressed")
 
 

@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
 from marketing_platform import report
 from marketing_platform.activation import Plan, activate, failures, held_plans, plan_all
+from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
 from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
 from marketing_platform.pipeline import build_all, build_table
@@ -37,14 +38,14 @@ from marketing_platform.quality.results import record_build
 from marketing_platform.segments.explain import explain, known_segment, preview
 from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.warnings import MOST_ACTIVE
-from marketing_platform.settings import FileStream, Settings, Shop, Sources, load_settings
+from marketing_platform.settings import Channel, FileStream, Settings, Shop, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
 from marketing_platform.sources.staging import staging_tables
-from marketing_platform.state import OPERATIONS, open_state, utc_now
+from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
 from marketing_platform.warehouse import Warehouse
 
 _DEMO_DAYS = 540
@@ -522,6 +523,31 @@ def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
                 batch = Batch("preview", plan.destination, plan.audience, rows)
                 print(f"\n{plan.audience} -> {plan.destination}, {operation}:")
                 print(destination.preview(batch))
+
+
+def suppress_customers(
+    settings: Settings, customers: Sequence[str], channel: Channel | Literal["all"], reason: Reason
+) -> None:
+    """Remember that people must not be written to; a mistyped id is told, and none is taken."""
+    # Who was erased is not in the warehouse any more.
+    if reason != "erased":
+        known = built_warehouse(settings).query(
+            "select customer_id from identity.customers where list_contains($ids, customer_id)",
+            {"ids": list(customers)},
+        )["customer_id"]
+        for customer in sorted(set(customers) - set(known)):
+            raise InputError(
+                "no such customer", where=customer, mend="Take an id of profiles.customers"
+            )
+    state = open_state(settings.state_url.get_secret_value())
+    with writing(state) as connection:
+        suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
+
+
+def allow_again(settings: Settings, customers: Sequence[str], channel: str) -> int:
+    """Take suppressions back; gives how many there were."""
+    state = open_state(settings.state_url.get_secret_value())
+    return sum(forget_suppression(state, customer, channel) for customer in customers)
 
 
 def show_incidents(

@@ -231,7 +231,8 @@ def _of_its_type(value: Any) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        told = f"{place}: {first['msg']}" if place else first["msg"]
+        words = first["msg"].removeprefix("Value error, ")
+        told = f"{place}: {words}" if place else words
         raise PydanticCustomError("destination", "{told}", {"told": told}) from None
 
 
@@ -484,8 +485,9 @@ def parse_platform(
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
+        words = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{place or 'the file'}: {first['msg']}", where=str(where), mend="Correct this key"
+            f"{place or 'the file'}: {words}", where=str(where), mend="Correct this key"
         ) from None
 
 

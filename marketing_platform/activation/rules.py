@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
-from marketing_platform.destinations.registry import modes_of
+from marketing_platform.destinations.registry import audience_of, modes_of
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.warehouse import Warehouse
@@ -49,6 +49,7 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
     kind = settings.platform.destinations[rule.destination].type
     modes = modes_of(kind)
     if rule.mode in modes:
+        _check_audience(rule, kind)
         return
     told = " or ".join(modes)
     if rule.mode == "audience" and rule.audience is None:
@@ -60,6 +61,21 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
         where=_WHERE,
         mend=mend,
     )
+
+
+def _check_audience(rule: ActivationRule, kind: str) -> None:
+    """Refuse a rule that does not say which audience it means, or says what cannot be one."""
+    known = audience_of(kind)
+    if known is None or rule.mode != "audience":
+        return
+    is_missing = rule.audience is None and known.is_needed
+    is_wrong = rule.audience is not None and known.is_number and not rule.audience.isdigit()
+    if is_missing or is_wrong:
+        raise ConfigError(
+            f"{rule.segment} to {rule.destination}: {kind} needs {known.what}",
+            where=_WHERE,
+            mend="Write it as audience: '123'",
+        )
 
 
 def _check_templates(rule: ActivationRule) -> None:

@@ -82,11 +82,21 @@ class Place:
     folder: Path = Path()
 
 
+@dataclass(frozen=True)
+class Audience:
+    """What the `audience` of a rule is at a destination, in words, and what it must be."""
+
+    what: str
+    is_number: bool = True
+    is_needed: bool = False
+
+
 class Destination(Protocol):
     """A place that messages are sent to. Its limits are plain attributes."""
 
     # What a rule may ask of it.
     modes: ClassVar[tuple[Mode, ...]]
+    audience: ClassVar[Audience | None]
     name: str
     batch_size: int
     concurrency: int

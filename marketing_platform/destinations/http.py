@@ -24,8 +24,8 @@ import pyrate_limiter
 from pydantic import Field, SecretStr, field_validator
 
 from marketing_platform.destinations.answers import is_page, refusal, stop
-from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
-from marketing_platform.errors import ConfigError, SourceError
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.errors import SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
 from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.sources.pace import limiter
@@ -114,6 +114,8 @@ class HttpDestination(ABC):
     """A vendor over HTTP. No secret appears in any text that it gives out."""
 
     modes: ClassVar[tuple[Mode, ...]] = ("audience",)
+    # What the audience of a rule is; any text where nothing is said.
+    audience: ClassVar[Audience | None] = None
     # What the vendor lets be repeated without harm: it knows a row again, or sets what is set.
     repeatable: ClassVar[tuple[Mode, ...]] = ("audience", "event", "message", "task")
     # The vendor's published limits: so many calls in so many seconds.
@@ -296,17 +298,6 @@ class HttpDestination(ABC):
             for key, row in answer.rows.items()
         }
         return replace(answer, reason=mask(answer.reason, self._secrets), rows=rows)
-
-
-def require_audience(place: Place, what: str) -> None:
-    """Refuse a rule that does not say which audience of the vendor it means."""
-    for rule in place.rules.values():
-        if not rule.audience:
-            raise ConfigError(
-                f"{rule.segment}: {rule.destination} needs {what}",
-                where="activations in config/platform.yaml",
-                mend="Write it as audience: ...",
-            )
 
 
 def plain(secret: SecretStr | None) -> str:

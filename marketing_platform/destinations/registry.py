@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from marketing_platform.destinations.base import Destination, Place
+from marketing_platform.destinations.base import Audience, Destination, Place
 from marketing_platform.settings import Mode, Settings
 
 
@@ -22,6 +22,12 @@ def modes_of(kind: str) -> tuple[Mode, ...]:
     """What a rule may ask of a type of destination."""
     modes: tuple[Mode, ...] = _module(kind).DESTINATION.modes
     return modes
+
+
+def audience_of(kind: str) -> Audience | None:
+    """What the audience of a rule is at a type of destination, where that is limited."""
+    audience: Audience | None = _module(kind).DESTINATION.audience
+    return audience
 
 
 def _module(kind: str) -> Any:

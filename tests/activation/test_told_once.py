@@ -24,6 +24,7 @@ from marketing_platform.activation.suppression import forget_suppression, suppre
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.meta_ads import MetaAdsDestination
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.errors import ConfigError, InputError
 from marketing_platform.settings import ActivationRule, Fatigue, Limits, Settings
@@ -292,6 +293,7 @@ class Vendor:
     """Answers for every row as it is told to."""
 
     modes = ("message",)
+    audience = None
     name, batch_size, concurrency = "sms", 1, 1
     is_idempotent, is_full_feed = False, False
     calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
@@ -466,6 +468,20 @@ def test_what_a_destination_cannot_do_is_told_before_anything_is_planned(
 ) -> None:
     chosen = ActivationRule.model_validate({"segment": SEGMENT, "destination": "crm", **rule})
     settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[chosen])
+    with pytest.raises(ConfigError, match=told):
+        plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
+
+
+@pytest.mark.parametrize(
+    ("audience", "told"),
+    [(None, "meta_ads needs the number of a custom audience"), ("vip", "needs the number")],
+)
+def test_a_rule_without_the_vendors_audience_is_told_before_anything_is_planned(
+    shop: SmallShop, tmp_path: Path, audience: str | None, told: str
+) -> None:
+    meta = MetaAdsDestination(type="meta_ads", access_token="hush")  # type: ignore[arg-type]
+    rule = ActivationRule(segment=SEGMENT, destination="ads", audience=audience)
+    settings = small_settings(tmp_path, {"ads": meta}, rules=[rule])
     with pytest.raises(ConfigError, match=told):
         plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
 

@@ -25,7 +25,6 @@ from marketing_platform.destinations.vendors.files import Files, FilesDestinatio
 from marketing_platform.destinations.vendors.meta_ads import hashes
 from marketing_platform.destinations.vendors.smtp import Smtp, SmtpDestination
 from marketing_platform.destinations.vendors.webhook import signature
-from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule, Platform, destination_types
 
 BOTH = (row(ADA), row(BOB))
@@ -245,11 +244,6 @@ def test_activecampaign_removes_the_tag_by_its_association() -> None:
     )
     vendor.send(row(ADA, "remove"))
     assert vendor.paths[-1] == "DELETE /api/3/contactTags/70"
-
-
-def test_activecampaign_without_the_number_of_a_tag_is_refused() -> None:
-    with pytest.raises(ConfigError, match="needs the number of a tag"):
-        Vendor(ACTIVECAMPAIGN, answers(), audience="vip")
 
 
 def test_braze_knows_a_segment_by_an_attribute() -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json, vendor_words
-from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -21,7 +21,6 @@ from marketing_platform.destinations.http import (
     plain,
 )
 from marketing_platform.destinations.people import known, split, text
-from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -49,17 +48,11 @@ class ActiveCampaign(HttpDestination):
     """An audience is a tag, by its number: a list would subscribe people, and unsubscribe them."""
 
     modes = ("audience",)
+    audience = Audience("the number of a tag", is_needed=True)
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
 
     def __init__(self, name: str, settings: ActiveCampaignDestination, place: Place) -> None:
         super().__init__(name, settings, place)
-        for rule in place.rules.values():
-            if not (rule.audience and rule.audience.isdigit()):
-                raise ConfigError(
-                    f"{rule.segment}: ActiveCampaign needs the number of a tag",
-                    where="activations in config/platform.yaml",
-                    mend="Write audience: '12'",
-                )
         self._settings = settings
 
     def headers(self) -> Mapping[str, str]:

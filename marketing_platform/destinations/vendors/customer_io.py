@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -47,6 +47,7 @@ class CustomerIo(HttpDestination):
     """An audience is a manual segment (its number), or the attribute `segment_<name>`."""
 
     modes = ("audience", "event")
+    audience = Audience("the number of a manual segment")
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 1.0),)
 
     def __init__(self, name: str, settings: CustomerIoDestination, place: Place) -> None:

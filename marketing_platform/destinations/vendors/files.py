@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, TextIO
 
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.base import IDENTIFYING, Answer, Batch, Place, Row
+from marketing_platform.destinations.base import IDENTIFYING, Answer, Audience, Batch, Place, Row
 from marketing_platform.destinations.store import StoreError, open_store
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import DestinationSettings, Mode
@@ -44,6 +44,7 @@ class Files:
     """A folder of feeds, one file an audience; `columns` gives the columns of each audience."""
 
     modes: ClassVar[tuple[Mode, ...]] = ("audience",)
+    audience: ClassVar[Audience | None] = None
     batch_size = 10_000_000
     concurrency = 1
     is_idempotent = True

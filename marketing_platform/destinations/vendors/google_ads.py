@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.google import GoogleSettings
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination, require_audience
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination
 from marketing_platform.destinations.people import hashed, lower, text, without_blanks
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.oauth import TokenAuth
@@ -43,11 +43,11 @@ class GoogleAds(HttpDestination):
     """An audience is a user list, by its number."""
 
     modes = ("audience",)
+    audience = Audience("the number of a user list", is_needed=True)
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((300, 60.0),)
 
     def __init__(self, name: str, settings: GoogleAdsDestination, place: Place) -> None:
         super().__init__(name, settings, place)
-        require_audience(place, "the number of a user list")
         self._settings = settings
         self._auth = settings.auth(_SCOPE)
 

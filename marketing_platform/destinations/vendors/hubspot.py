@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -59,6 +59,7 @@ class HubSpot(HttpDestination):
     """An audience is a static list (its number), or the property `segment_<name>`."""
 
     modes = ("audience", "event", "task")
+    audience = Audience("the number of a static list")
     repeatable = ("audience", "event")
     # 100 calls in 10 seconds, the least that an account has.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 10.0),)

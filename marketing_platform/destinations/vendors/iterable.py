@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -43,6 +43,7 @@ class IterableVendor(HttpDestination):
     """An audience is a static list (its number), or the field `segment_<name>`."""
 
     modes = ("audience", "event")
+    audience = Audience("the number of a static list")
     # Of the bulk paths: 5 users/bulkUpdate calls a second, 10 of events a second.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
 

@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Answer, Batch, Place, Row
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -22,7 +22,6 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     errors,
     plain,
-    require_audience,
 )
 from marketing_platform.destinations.people import digits, hashed, letters, lower, text
 from marketing_platform.settings import ActivationRule
@@ -61,10 +60,10 @@ class MetaAds(HttpDestination):
     """An audience is a custom audience, by its number."""
 
     modes = ("audience",)
+    audience = Audience("the number of a custom audience", is_needed=True)
 
     def __init__(self, name: str, settings: MetaAdsDestination, place: Place) -> None:
         super().__init__(name, settings, place)
-        require_audience(place, "the number of a custom audience")
         self._settings = settings
 
     def headers(self) -> Mapping[str, str]:

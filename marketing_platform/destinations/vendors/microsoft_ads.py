@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Batch, Place, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, Place, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -20,7 +20,6 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     complete,
     plain,
-    require_audience,
 )
 from marketing_platform.destinations.people import hashed, lower, text
 from marketing_platform.settings import ActivationRule
@@ -49,10 +48,10 @@ class MicrosoftAds(HttpDestination):
     """An audience is a customer list, by its number."""
 
     modes = ("audience",)
+    audience = Audience("the number of a customer list", is_needed=True)
 
     def __init__(self, name: str, settings: MicrosoftAdsDestination, place: Place) -> None:
         super().__init__(name, settings, place)
-        require_audience(place, "the number of a customer list")
         self._settings = settings
         self._auth = OAuth2(
             settings.token_url,

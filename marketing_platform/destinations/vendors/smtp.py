@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, stop
-from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import plain
 from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
@@ -52,6 +52,7 @@ class Smtp:
     """A message has a subject, and text or html or both."""
 
     modes: ClassVar[tuple[Mode, ...]] = ("message",)
+    audience: ClassVar[Audience | None] = None
     is_idempotent = False
     is_full_feed = False
     calls_per_run = 3
