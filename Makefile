@@ -20,6 +20,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Installing into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib marketing_platform assets sensors resources > /dev/null 2>&1 || true
 	@touch $@
 
 demo: $(INSTALLED) ## Make a small shop, run everything on it, send its segments to a local receiver

@@ -144,12 +144,14 @@ def build_all(
         for stream in source.streams:
             pull(settings, source, stream, window)
     done = []
-    for name in needed(settings, until or list(all_tables(settings))):
-        if isinstance(all_tables(settings)[name], DayTable):
-            continue
-        built = build_table(warehouse, settings, name)
-        on_built(built)
-        done.append(built)
+    # Opening the file costs more than building a small table: it stays open.
+    with warehouse.connect():
+        for name in needed(settings, until or list(all_tables(settings))):
+            if isinstance(all_tables(settings)[name], DayTable):
+                continue
+            built = build_table(warehouse, settings, name)
+            on_built(built)
+            done.append(built)
     return done
 
 

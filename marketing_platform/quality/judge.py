@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import median_abs_deviation
 
 from marketing_platform.contracts.quality import KINDS
 
@@ -164,6 +163,9 @@ def _scale(residual: Floats, clean: Floats, day: int, count: Floats) -> Floats:
 
 def _deviation(past: Floats) -> Floats:
     """The median absolute deviation, as that of a normal distribution."""
+    # Loading it takes half a second, and whoever loads the tables loads this module.
+    from scipy.stats import median_abs_deviation
+
     if np.isnan(past).any():
         found = median_abs_deviation(past, axis=1, scale="normal", nan_policy="omit")
     else:
