@@ -32,6 +32,7 @@ with members as (
         case $consent
             when 'email' then coalesce(c.has_email_consent, false)
             when 'sms' then coalesce(c.has_sms_consent, false)
+            when 'push' then nullif(c.push_token, '') is not null
             else true
         end as has_consent,
         coalesce(

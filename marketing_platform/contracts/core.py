@@ -54,7 +54,7 @@ CORE: tuple[Contract, ...] = (
             "last_name": text("Family name.", nullable=True),
             "country": text("Country, ISO 3166-1 alpha-2.", nullable=True),
             "language": text("Language, BCP 47.", nullable=True),
-            **_of("contacts", "birth_date street city postcode region loyalty_number"),
+            **_of("contacts", "birth_date street city postcode region loyalty_number push_token"),
             "has_email_consent": flag(
                 "Agreed to marketing by e-mail; null: unknown.", nullable=True
             ),

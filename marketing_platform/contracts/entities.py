@@ -72,6 +72,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "postcode": text("Postal code as it came.", nullable=True),
         "region": text("State or province as it came.", nullable=True),
         "loyalty_number": text("Number of the loyalty card.", nullable=True),
+        "push_token": text("Token of the app on their device.", nullable=True),
         "has_email_consent": flag("Agreed to marketing by e-mail.", nullable=True),
         "has_sms_consent": flag("Agreed to marketing by text message.", nullable=True),
         "created_at": _CREATED,

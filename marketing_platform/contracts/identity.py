@@ -93,6 +93,7 @@ IDENTITY: tuple[Contract, ...] = (
             "source_count": integer("Sources that know the person.", ge=1),
             "source_contact_id": text("The source's key of the latest contact.", nullable=True),
             **dict(_golden()),
+            "push_token": text("Token of the app, the latest.", nullable=True),
             "has_email_consent": flag("Agreed to e-mail, everywhere.", nullable=True),
             "has_sms_consent": flag("Agreed to text messages, everywhere.", nullable=True),
             "created_at": timestamp("First known moment.", nullable=True),

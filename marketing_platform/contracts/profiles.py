@@ -161,6 +161,7 @@ _OWN: Mapping[str, Column] = {
     "birthday_in_days": _some(integer, ge=0, le=366),
     "anniversary_in_days": _some(integer, ge=0, le=366),
     "loyalty_number": _some(text),
+    "push_token": _some(text),
     "source_count": integer("", ge=1),
     "has_email_consent": _some(flag),
     "has_fake_email": flag(""),

@@ -4,40 +4,44 @@ with
 mentions as (
     select
         source, contact_id, email, phone, first_name, last_name, country, language, birth_date,
-        street, city, postcode, region, loyalty_number, has_email_consent, has_sms_consent,
-        created_at, updated_at, is_deleted, 1 as is_listed
+        street, city, postcode, region, loyalty_number, push_token, has_email_consent,
+        has_sms_consent, created_at, updated_at, is_deleted, 1 as is_listed
     from staging.contacts
     union all
     select
-        source, contact_id, email, phone, null, null, country, null, null, null, null, null, null,
-        null, null, null, ordered_at, ordered_at, null, 0
+        source, contact_id, email, phone, null, null, country, null, null,
+        null, null, null, null, null, null, null,
+        null, ordered_at, ordered_at, null, 0
     from staging.orders
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
-        null, null, refunded_at,
-        refunded_at, null, 0
+        source, contact_id, email, null, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, refunded_at, refunded_at, null, 0
     from staging.refunds
     union all
     select
-        source, contact_id, email, phone, null, null, null, null, null, null, null, null, null,
-        null, null, null, created_at, updated_at, null, 0
+        source, contact_id, email, phone, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, created_at, updated_at, null, 0
     from staging.carts
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
-        null, null, occurred_at,
-        occurred_at, null, 0
+        source, contact_id, email, null, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, occurred_at, occurred_at, null, 0
     from staging.events
     union all
     select
-        source, contact_id, email, null, null, null, null, null, null, null, null, null, null, null,
-        null, null, paid_at, paid_at, null, 0
+        source, contact_id, email, null, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, paid_at, paid_at, null, 0
     from staging.payments
     union all
     select
-        source, contact_id, email, phone, null, null, null, null, null, null, null, null, null,
-        null, null, null, occurred_at, occurred_at, null, 0
+        source, contact_id, email, phone, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, occurred_at, occurred_at, null, 0
     from staging.engagements
 ),
 -- The last word of a person on a channel: who left it stays away until they come back.
@@ -102,6 +106,7 @@ keyed as (
         nullif(upper(trim(m.postcode)), '') as postcode,
         nullif(trim(m.region), '') as region,
         nullif(upper(trim(m.loyalty_number)), '') as loyalty_number,
+        nullif(trim(m.push_token), '') as push_token,
         m.has_email_consent,
         m.has_sms_consent,
         m.created_at,
@@ -145,6 +150,8 @@ merged as (
         arg_max(region, concat(standing, region)) filter (where region is not null) as region,
         arg_max(loyalty_number, concat(standing, loyalty_number))
             filter (where loyalty_number is not null) as loyalty_number,
+        arg_max(push_token, concat(standing, push_token)) filter (where push_token is not null)
+            as push_token,
         bool_and(has_email_consent) as has_email_consent,
         bool_and(has_sms_consent) as has_sms_consent,
         min(created_at) as created_at,
@@ -169,6 +176,7 @@ select
     m.postcode,
     m.region,
     m.loyalty_number,
+    m.push_token,
     case when e.has_left then false else m.has_email_consent end as has_email_consent,
     case when s.has_left then false else m.has_sms_consent end as has_sms_consent,
     m.created_at,

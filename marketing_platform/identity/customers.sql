@@ -109,6 +109,7 @@ people as (
         count(distinct source) as source_count,
         arg_max(source_contact_id, standing) filter (where source_contact_id not like 'email:%')
             as source_contact_id,
+        arg_max(push_token, standing) filter (where push_token is not null) as push_token,
         bool_and(has_email_consent) as has_email_consent,
         bool_and(has_sms_consent) as has_sms_consent,
         min(created_at) as created_at,
@@ -183,6 +184,7 @@ select
         when p.contact_count > 1 then s.loyalty_number_source
         when p.loyalty_number is not null then p.source
     end as loyalty_number_source,
+    p.push_token,
     p.has_email_consent,
     p.has_sms_consent,
     p.created_at

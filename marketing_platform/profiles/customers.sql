@@ -93,6 +93,8 @@ select
     u.anniversary_in_days,
     -- Number of the loyalty card.
     c.loyalty_number,
+    -- Token of the shop's app on their latest device; who has one lets it push.
+    c.push_token,
     -- Sources that know the person.
     c.source_count,
     -- Agreed to e-mail everywhere it was asked; null where never.

@@ -179,6 +179,19 @@ def test_who_cannot_be_told_is_suppressed_once_with_the_reason(
     assert ledger_sums(engine)["suppressed"] == len(unreachable)
 
 
+def test_push_goes_to_who_has_the_app_and_to_nobody_else(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url, consent="push")})
+    shop.know("ada", push_token="tok")
+    shop.know("bob")
+    shop.members(["ada", "bob"])
+    plan(shop, engine, settings)
+    dispatch(engine, settings)
+    assert rows_of(engine, "ada") == [("add", "sent", None)]
+    assert rows_of(engine, "bob") == [("add", "suppressed", "no_consent")]
+
+
 def test_a_member_without_a_profile_is_suppressed_not_dropped(
     engine: sa.Engine, shop: SmallShop, settings: Settings
 ) -> None:

@@ -13,8 +13,11 @@ import duckdb
 import pytest
 
 from marketing_platform.errors import SourceError
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings
 from marketing_platform.sources.segment_events.source import SYSTEM
 from marketing_platform.sources.stream import Query, Window
+from marketing_platform.warehouse import Warehouse
 
 JANUARY = Window(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
 
@@ -105,3 +108,24 @@ def test_every_call_of_the_specs_own_examples_is_read(
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
         pulled(tmp_path / "none", "events")
+
+
+def test_the_latest_push_token_of_a_person_reaches_their_profile(
+    tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    def app(token: str) -> dict[str, Any]:
+        return {"context": {"device": {"token": token}}, "traits": {"email": "ada@example.com"}}
+
+    lines = [
+        call("m1", "2026-01-05T10:00:00Z", "identify", **app("old")),
+        call("m2", "2026-01-06T10:00:00Z", "identify", **app("new")),
+        call("m3", "2026-01-07T10:00:00Z", "identify", traits={"firstName": "Ada"}),
+    ]
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "calls.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    events = {"folder": str(tmp_path / "calls"), "history_start": "2026-01-01"}
+    settings = make_settings(sources={"segment_events": events}, clock="2026-01-31")
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    [person] = warehouse.read("profiles.customers").to_dicts()
+    assert (person["first_name"], person["push_token"]) == ("Ada", "new")

@@ -24,6 +24,7 @@ select
     postcode,
     region,
     loyalty_number,
+    push_token,
     has_email_consent,
     has_sms_consent,
     created_at,

@@ -42,6 +42,7 @@ select
     postcode,
     region,
     loyalty_number,
+    push_token,
     email_consent as has_email_consent,
     sms_consent as has_sms_consent,
     created_at,

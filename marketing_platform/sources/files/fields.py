@@ -145,6 +145,7 @@ CONTACTS = StreamFields(
         _field("postcode", "text", "zip zipcode postalcode defaultaddresszip"),
         _field("region", "text", "state province provincecode defaultaddressprovincecode"),
         _field("loyalty_number", "text", "loyaltyid loyaltycard membershipnumber"),
+        _field("push_token", "text", "devicetoken fcmtoken"),
         _field("sms_consent", "flag", "smsoptin acceptssmsmarketing smsmarketingconsent"),
         _field("created_at", "timestamp", "createdate created signupdate registrationdate"),
         _field("updated_at", "timestamp", "lastmodifieddate modified updated lastchanged"),

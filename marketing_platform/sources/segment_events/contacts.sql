@@ -19,6 +19,7 @@ select
     last_name,
     country,
     language,
+    push_token,
     cast(null as boolean) as has_email_consent,
     cast(null as boolean) as has_sms_consent,
     coalesce(created_at, updated_at) as created_at,

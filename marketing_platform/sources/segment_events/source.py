@@ -97,6 +97,7 @@ _IDENTIFIES = Stream(
         text("last_name", "$.traits.lastName", "$.traits.last_name"),
         text("country", "$.traits.address.country", "$.context.location.country"),
         text("language", "$.traits.language", "$.context.locale"),
+        text("push_token", "$.context.device.token"),
     ),
 )
 
