@@ -13,7 +13,7 @@ import logging
 import socket
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +24,15 @@ import pyrate_limiter
 from pydantic import Field, SecretStr, field_validator
 
 from marketing_platform.destinations.answers import is_page, refusal, stop
-from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import (
+    Answer,
+    Audience,
+    Batch,
+    Place,
+    Row,
+    RowAnswer,
+    RowStatus,
+)
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
 from marketing_platform.sources.oauth import TokenAuth
@@ -71,6 +79,10 @@ class Unusual(Exception):  # noqa: N818 - not an error
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.reason)
         self.answer = answer
+
+
+class Failed(Unusual):
+    """A call that came to nothing, thrown into the exchange: it ends the batch if nobody minds."""
 
 
 class HttpSettings(DestinationSettings):
@@ -170,22 +182,12 @@ class HttpDestination(ABC):
 
     async def send(self, batch: Batch) -> Answer:
         """Make the calls of a batch once; whatever happens becomes an answer."""
-        limit = self._common.timeout_seconds
+        if not all(_fits_a_header(value) for value in self.headers().values()):
+            return stop("its token has characters that a header cannot carry")
         try:
-            if not all(_fits_a_header(value) for value in self.headers().values()):
-                return stop("its token has characters that a header cannot carry")
             answer = await self._run(batch)
         except Unusual as unusual:
             answer = unusual.answer
-        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
-            reason = f"no answer within {limit:g} seconds"
-            answer = Answer("retry", reason, may_have_arrived=True)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            answer = stop("its URL cannot be used; correct it")
-        except httpx.RequestError as error:
-            answer = self._trouble(error)
-        except SourceError as error:
-            answer = stop(str(error))
         return self._without_secrets(answer)
 
     def preview(self, batch: Batch) -> str:
@@ -232,19 +234,37 @@ class HttpDestination(ABC):
                     await asyncio.sleep(step.seconds)
                     step = next(exchange)
                     continue
-                response = await self._perform(step)
-                if special := self.judge(response, batch):
-                    return special
-                if not (response.is_success or response.status_code in step.reads):
-                    return refusal(response, utc_now())
-                if is_page(response):
-                    # A login or proxy page answers 200 too, and has taken nothing.
-                    return Answer("retry", "answers with a web page instead of a receiver's answer")
-                step = exchange.send(response)
+                got = await self._response(step, batch)
+                if isinstance(got, Answer):
+                    step = exchange.throw(Failed(got))
+                else:
+                    step = exchange.send(got)
         except StopIteration as done:
             return Answer("accepted", rows=done.value or {})
         finally:
             exchange.close()
+
+    async def _response(self, call: Call, batch: Batch) -> httpx.Response | Answer:
+        """The response that the vendor's module reads, or what the trouble means."""
+        try:
+            response = await self._perform(call)
+        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
+            reason = f"no answer within {self._common.timeout_seconds:g} seconds"
+            return Answer("retry", reason, may_have_arrived=True)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return stop("its URL cannot be used; correct it")
+        except httpx.RequestError as error:
+            return self._trouble(error)
+        except SourceError as error:
+            return stop(str(error))
+        if special := self.judge(response, batch):
+            return special
+        if not (response.is_success or response.status_code in call.reads):
+            return refusal(response, utc_now())
+        if is_page(response):
+            # A login or proxy page answers 200 too, and has taken nothing.
+            return Answer("retry", "answers with a web page instead of a receiver's answer")
+        return response
 
     async def _perform(self, call: Call) -> httpx.Response:
         client = self._open()
@@ -321,6 +341,37 @@ def complete(rows: Sequence[Row], told: Rows) -> Rows:
     return {row.key: told.get(row.key, RowAnswer("ok")) for row in rows} if told else {}
 
 
+def part_by_part(
+    parts: Sequence[Sequence[Row]],
+    call_for: Callable[[Sequence[Row]], Call],
+    read: Callable[[Sequence[Row], httpx.Response], Rows] = lambda *_: {},
+) -> Exchange:
+    """A call for each part, where a vendor does not know again what it was told.
+
+    A call that fails costs its own rows alone: those before it were taken and are not told twice,
+    those after it wait for another run. `read` says what became of the rows of a part; all were
+    taken where it says nothing.
+    """
+    told: dict[str, RowAnswer] = {}
+    for number, part in enumerate(parts):
+        try:
+            response = yield call_for(part)
+        except Failed as failed:
+            answer = failed.answer
+            if answer.kind == "refused":
+                told |= errors(part, answer.reason)
+                continue
+            if not told and not answer.may_have_arrived:
+                # Nothing was done yet, so the batch as a whole may be tried again.
+                raise
+            status: RowStatus = "unknown" if answer.may_have_arrived else "later"
+            told |= {row.key: RowAnswer(status, answer.reason) for row in part}
+            left = [row for later in parts[number + 1 :] for row in later]
+            return told | {row.key: RowAnswer("later", answer.reason) for row in left}
+        told |= complete(part, read(part, response)) or {row.key: _TAKEN for row in part}
+    return told
+
+
 def in_parts(things: Sequence[_Thing], size: int) -> list[Sequence[_Thing]]:
     """Things in their order, in parts of at most `size`."""
     return [things[start : start + size] for start in range(0, len(things), size)]
@@ -329,6 +380,9 @@ def in_parts(things: Sequence[_Thing], size: int) -> list[Sequence[_Thing]]:
 def dump(content: Any) -> bytes:
     """JSON without blanks; the same content gives the same bytes."""
     return orjson.dumps(content)
+
+
+_TAKEN = RowAnswer("ok")
 
 
 def _arguments(call: Call) -> dict[str, Any]:

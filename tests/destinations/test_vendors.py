@@ -151,6 +151,33 @@ def test_salesforce_answers_for_each_record_in_its_order(tokens: TokenServer) ->
     assert (record["Is_Vip__c"], record["Customer_Id__c"]) == (True, "c1")
 
 
+def test_salesforce_events_are_published_25_a_call_and_each_is_answered_for(
+    tokens: TokenServer,
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("token"):
+            return httpx.Response(200, json={"access_token": "t"})
+        asked = json.loads(request.content)["compositeRequest"]
+        taken = {"body": {"id": "e01", "success": True, "errors": []}, "httpStatusCode": 201}
+        bad = {"body": [{"errorCode": "INVALID_FIELD", "message": "no"}], "httpStatusCode": 400}
+        wrong = [one["body"]["Customer_Id__c"] == "c3" for one in asked]
+        return httpx.Response(200, json={"compositeResponse": [bad if w else taken for w in wrong]})
+
+    declared = {
+        "type": "salesforce", "base_url": tokens.url, "client_id": "id", "client_secret": "hush",
+    }  # fmt: skip
+    vendor = Vendor(declared, answer, event="Became_Vip__e")
+    people = [row({**ADA, "customer_id": f"c{n}"}) for n in range(30)]
+    answered = vendor.send(*people)
+    assert [len(json.loads(r.content)["compositeRequest"]) for r in vendor.asked] == [25, 5]
+    first = json.loads(vendor.asked[0].content)["compositeRequest"][0]
+    assert first["url"] == "/services/data/v66.0/sobjects/Became_Vip__e/"
+    assert first["body"]["email__c"] == "ada@example.com"
+    assert {c for c, s in statuses(answered, people).items() if s != "ok"} == {"c3"}
+    assert answered.rows["key-c3"].message == "INVALID_FIELD no"
+    assert not vendor.destination.is_idempotent
+
+
 # Mailchimp
 
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
@@ -229,6 +256,58 @@ def test_activecampaign_tags_a_contact_and_never_touches_a_subscription() -> Non
     assert answered.rows["key-c2"].message == "not an address"
     assert [path.rpartition("/")[2] for path in vendor.paths] == ["sync", "contactTags", "sync"]
     assert json.loads(vendor.asked[1].content) == {"contactTag": {"contact": "9", "tag": "12"}}
+
+
+def test_activecampaign_events_go_to_its_tracker_without_the_token_of_the_api() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_bob = "bob" in parse_qs(request.content.decode())["visit"][0]
+        said = {"success": 0, "message": "no such contact"} if is_bob else {"success": 1}
+        return httpx.Response(200, json=said)
+
+    declared = {**ACTIVECAMPAIGN, "account_id": "77", "event_key": "evkey"}
+    vendor = Vendor(declared, answer, event="Became a VIP")
+    nobody = row({**ADA, "customer_id": "c3", "email": None})
+    answered = vendor.send(*BOTH, nobody)
+    assert statuses(answered, (*BOTH, nobody)) == {"c1": "ok", "c2": "error", "c3": "error"}
+    first = vendor.asked[0]
+    assert str(first.url) == "https://trackcmp.net/event"
+    assert first.headers["Api-Token"] == ""
+    form = {name: values[0] for name, values in parse_qs(first.content.decode()).items()}
+    assert form["actid"] == "77"
+    assert form["event"] == "Became a VIP"
+    assert json.loads(form["visit"]) == {"email": "ada@example.com"}
+    assert json.loads(form["eventdata"])["order_count"] == 3
+
+
+def test_activecampaign_without_its_event_key_is_told_before_anything_is_sent() -> None:
+    vendor = Vendor(ACTIVECAMPAIGN, answers(), event="Became a VIP")
+    answered = vendor.send(row(ADA))
+    assert answered.kind == "stop"
+    assert "account_id and event_key" in answered.reason
+
+
+@pytest.mark.parametrize(
+    ("declared", "path"),
+    [(MAILCHIMP, "/events"), ({"type": "omnisend", "api_key": "hush"}, "/api/events")],
+)
+@pytest.mark.parametrize(
+    ("status", "became"), [(429, "later"), (500, "unknown"), (400, "error"), (401, "later")]
+)
+def test_events_that_a_vendor_does_not_know_again_are_not_repeated_for_a_later_one(
+    declared: dict[str, Any], path: str, status: int, became: str
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path.endswith(path)
+        asked.append(request.content.decode())
+        return httpx.Response(status if len(asked) == 3 else 202, json={})
+
+    vendor = Vendor(declared, answer, event="Hello")
+    people = [row({**ADA, "customer_id": f"c{n}", "email": f"{n}@example.com"}) for n in range(5)]
+    answered = vendor.send(*people)
+    after = "ok" if became == "error" else "later"
+    assert list(statuses(answered, people).values()) == ["ok", "ok", became, after, after]
 
 
 def test_activecampaign_removes_the_tag_by_its_association() -> None:

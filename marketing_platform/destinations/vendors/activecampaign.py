@@ -1,23 +1,30 @@
-"""ActiveCampaign: contacts with tags.
+"""ActiveCampaign: contacts with tags, and events.
 
 https://developers.activecampaign.com/reference. A contact a call, 5 calls a second for the account.
+An event is not known again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.answers import read_json, vendor_words
-from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.answers import one_line, read_json, stop, vendor_words
+from marketing_platform.destinations.base import IDENTIFYING, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
     HttpDestination,
     HttpSettings,
+    Unusual,
     complete,
+    dump,
+    errors,
+    in_parts,
+    part_by_part,
     plain,
 )
 from marketing_platform.destinations.people import known, split, text
@@ -34,12 +41,16 @@ _STANDARD = {
 class ActiveCampaignDestination(HttpSettings):
     """`base_url` is the account's own, `https://ACCOUNT.api-us1.com`, as Settings > Developer says.
 
-    `fields` gives for an attribute the number of the custom field that takes it.
+    `fields` gives for an attribute the number of the custom field that takes it. Events need
+    `account_id` (actid) and `event_key`, as Website > Site Tracking > Event Tracking says.
     """
 
     api_token: SecretStr
     base_url: str = Field(repr=False, min_length=1)
     fields: dict[str, str] = Field(default_factory=dict)
+    account_id: str | None = None
+    event_key: SecretStr | None = None
+    tracking_url: str = "https://trackcmp.net"
     batch_size: int = Field(default=20, ge=1, le=100)
     concurrency: int = Field(default=2, ge=1, le=5)
 
@@ -47,7 +58,8 @@ class ActiveCampaignDestination(HttpSettings):
 class ActiveCampaign(HttpDestination):
     """An audience is a tag, by its number: a list would subscribe people, and unsubscribe them."""
 
-    modes = ("audience",)
+    modes = ("audience", "event")
+    repeatable = ("audience",)
     audience = Audience("the number of a tag", is_needed=True)
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
 
@@ -60,7 +72,9 @@ class ActiveCampaign(HttpDestination):
         return {"Api-Token": plain(self._settings.api_token)}
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
-        """For each row the contact, then its tag."""
+        """For each row the contact, then its tag; or the event."""
+        if rule.event is not None:
+            return (yield from self._events(batch, rule.event))
         told: dict[str, RowAnswer] = {}
         for row in batch.rows:
             content = {"contact": self._contact(row)}
@@ -82,6 +96,29 @@ class ActiveCampaign(HttpDestination):
                     yield Call(path, method="DELETE", reads=frozenset({404}))
         return complete(batch.rows, told)
 
+    def _events(self, batch: Batch, event: str) -> Exchange:
+        if not self._settings.account_id or not self._settings.event_key:
+            raise Unusual(stop("events need account_id and event_key; set both"))
+        nameless = [row for row in batch.rows if not text(row, "email")]
+        named = [row for row in batch.rows if text(row, "email")]
+        told = yield from part_by_part(
+            in_parts(named, 1), lambda one: self._event(one[0], event), _spawned
+        )
+        return {**told, **errors(nameless, "an event needs an e-mail")}
+
+    def _event(self, row: Row, event: str) -> Call:
+        values = {n: v for n, v in row.payload.items() if n not in IDENTIFYING and n != "email"}
+        form = {
+            "actid": self._settings.account_id or "",
+            "key": plain(self._settings.event_key),
+            "event": event,
+            "eventdata": dump(values).decode() if values else "",
+            "visit": dump({"email": text(row, "email")}).decode(),
+        }
+        # The token of the API is nothing to the host that tracks.
+        url = f"{self._settings.tracking_url.rstrip('/')}/event"
+        return Call(url, form=form, headers={"Api-Token": ""})
+
     def _contact(self, row: Row) -> dict[str, Any]:
         standard, rest = split(row, _STANDARD)
         values = [
@@ -90,6 +127,13 @@ class ActiveCampaign(HttpDestination):
             if name in self._settings.fields
         ]
         return {**known(standard), "email": text(row, "email"), "fieldValues": values}
+
+
+def _spawned(rows: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:
+    answer = read_json(response) or {}
+    if answer.get("success"):
+        return {}
+    return errors(rows, one_line(str(answer.get("message") or "refused")))
 
 
 SETTINGS = ActiveCampaignDestination

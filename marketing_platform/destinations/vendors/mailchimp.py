@@ -22,6 +22,8 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     basic,
     complete,
+    in_parts,
+    part_by_part,
     plain,
 )
 from marketing_platform.destinations.people import known, split, text
@@ -84,11 +86,7 @@ class Mailchimp(HttpDestination):
         """Members first, then tags or the static segment; or events."""
         base = f"/3.0/lists/{self._settings.list_id}"
         if rule.event is not None:
-            for row in batch.rows:
-                values = {n: str(v) for n, v in row.payload.items() if v is not None}
-                told_event = {"name": rule.event, "properties": values}
-                yield Call(f"{base}/members/{_hash(row)}/events", told_event)
-            return {}
+            return (yield from self._events(base, batch.rows, rule.event))
         is_static = bool(rule.audience) and str(rule.audience).isdigit()
         tag = rule.audience or rule.segment
         stays = [row for row in batch.rows if row.operation != "remove"]
@@ -110,6 +108,15 @@ class Mailchimp(HttpDestination):
             inactive = {"tags": [{"name": tag, "status": "inactive"}]}
             yield Call(f"{base}/members/{_hash(row)}/tags", inactive, reads=frozenset({404}))
         return complete(batch.rows, told)
+
+    def _events(self, base: str, rows: Sequence[Row], event: str) -> Exchange:
+        def call(one: Sequence[Row]) -> Call:
+            [row] = one
+            values = {n: str(v) for n, v in row.payload.items() if v is not None}
+            content = {"name": event, "properties": values}
+            return Call(f"{base}/members/{_hash(row)}/events", content)
+
+        return (yield from part_by_part(in_parts(rows, 1), call))
 
     def _member(self, row: Row, tag: str | None) -> dict[str, Any]:
         fields, rest = split(row, _STANDARD)

@@ -7,7 +7,7 @@ away from 250 at a time, 60 calls a minute. No welcome message is ever started f
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import httpx
@@ -20,6 +20,8 @@ from marketing_platform.destinations.http import (
     Exchange,
     HttpDestination,
     HttpSettings,
+    in_parts,
+    part_by_part,
     plain,
 )
 from marketing_platform.destinations.people import known, split, text
@@ -77,10 +79,10 @@ class Omnisend(HttpDestination):
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """A call for each contact or event; tags are taken away together."""
         tag = rule.audience or rule.segment
+        if rule.event is not None:
+            return (yield from self._events(batch, rule.event))
         for row in batch.rows:
-            if rule.event is not None:
-                yield Call("/api/events", _event(row, rule.event, batch.audience))
-            elif row.operation != "remove":
+            if row.operation != "remove":
                 yield Call("/api/contacts", _contact(row, tag))
         leaves = [row for row in batch.rows if row.operation == "remove"]
         for name, field in (("email", "emails"), ("phone", "phones")):
@@ -92,6 +94,12 @@ class Omnisend(HttpDestination):
                 content = {"tags": [tag], field: [text(row, name) for row in chosen]}
                 yield Call("/api/contacts/tags", content, "DELETE")
         return {}
+
+    def _events(self, batch: Batch, event: str) -> Exchange:
+        def call(one: Sequence[Row]) -> Call:
+            return Call("/api/events", _event(one[0], event, batch.audience))
+
+        return (yield from part_by_part(in_parts(batch.rows, 1), call))
 
 
 def _identifiers(row: Row) -> list[dict[str, Any]]:

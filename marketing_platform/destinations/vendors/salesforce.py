@@ -1,8 +1,8 @@
-"""Salesforce: contacts by an external id, a checkbox for each segment, tasks for a person.
+"""Salesforce: contacts by an external id, a checkbox for each segment, platform events, tasks.
 
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest, sObject Collections: at
-most 200 records a call, each answered for. A task cannot be known again: an unknown outcome is not
-repeated.
+most 200 records a call, each answered for; Composite: at most 25 requests a call. A task and an
+event cannot be known again: an unknown outcome is not repeated.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import IDENTIFYING, Answer, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
     HttpDestination,
     HttpSettings,
     complete,
+    in_parts,
+    part_by_part,
 )
 from marketing_platform.destinations.people import NotTold, known, render, split
 from marketing_platform.settings import ActivationRule
@@ -38,6 +40,7 @@ _STANDARD = {
     "country": "MailingCountry",
     "birth_date": "Birthdate",
 }
+_SUBREQUESTS = 25
 _TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
 
 
@@ -60,7 +63,7 @@ class SalesforceDestination(HttpSettings):
 class Salesforce(HttpDestination):
     """An audience is a checkbox of contacts: the field `audience`, or `Segment_<name>__c`."""
 
-    modes = ("audience", "task")
+    modes = ("audience", "event", "task")
     repeatable = ("audience",)
 
     def __init__(self, name: str, settings: SalesforceDestination, place: Place) -> None:
@@ -88,6 +91,8 @@ class Salesforce(HttpDestination):
         base = f"/services/data/{self._settings.api_version}/composite/sobjects"
         if rule.task is not None:
             return (yield from self._tasks(f"{base}", batch.rows, rule))
+        if rule.event is not None:
+            return (yield from self._events(batch.rows, rule.event))
         field = rule.audience or f"Segment_{rule.segment}__c"
         records = [self._contact(row, field) for row in batch.rows]
         path = f"{base}/Contact/{self._settings.external_id}"
@@ -107,6 +112,33 @@ class Salesforce(HttpDestination):
             response = yield Call(path, {"allOrNone": False, "records": records})
             told.update(_results(asked, read_json(response)))
         return complete(rows, told)
+
+    def _events(self, rows: Sequence[Row], event: str) -> Exchange:
+        """Platform events start flows; their fields are the attributes as custom fields."""
+        version = f"/services/data/{self._settings.api_version}"
+
+        def call(part: Sequence[Row]) -> Call:
+            requests = [
+                {
+                    "method": "POST",
+                    "url": f"{version}/sobjects/{event}/",
+                    "referenceId": f"row{number}",
+                    "body": self._event(row),
+                }
+                for number, row in enumerate(part)
+            ]
+            content = {"allOrNone": False, "compositeRequest": requests}
+            return Call(f"{version}/composite", content)
+
+        def read(part: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:
+            answers = read_json(response)["compositeResponse"]
+            return _results(part, [_flat(one) for one in answers])
+
+        return (yield from part_by_part(in_parts(rows, _SUBREQUESTS), call, read))
+
+    def _event(self, row: Row) -> dict[str, Any]:
+        values = {f"{n}__c": v for n, v in row.payload.items() if n not in IDENTIFYING}
+        return {self._settings.external_id: row.customer_id, **known(values)}
 
     def _contact(self, row: Row, field: str) -> dict[str, Any]:
         standard, rest = split(row, _STANDARD)
@@ -132,6 +164,18 @@ class Salesforce(HttpDestination):
             "ActivityDate": utc_now().date().isoformat(),
             "Who": who,
         }
+
+
+def _flat(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request within a request, as that of a collection has them."""
+    body = answer.get("body")
+    if answer.get("httpStatusCode", 500) < 300:
+        return body if isinstance(body, dict) else {"success": True}
+    errors = body if isinstance(body, list) else [{}]
+    return {
+        "success": False,
+        "errors": [{"statusCode": e.get("errorCode"), "message": e.get("message")} for e in errors],
+    }
 
 
 def _results(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
