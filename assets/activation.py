@@ -17,6 +17,7 @@ from marketing_platform.activation import (
     dispatch,
     ledger_sums,
     plan_all,
+    write_feeds,
 )
 from marketing_platform.quality.holds import MESSAGES as MESSAGES_TABLE
 from marketing_platform.quality.holds import SUMS_ADD_UP, find_holds
@@ -27,6 +28,7 @@ from resources.warehouse import WarehouseResource
 
 PLANS = asset_key("activation.plans")
 MESSAGES = asset_key("activation.messages")
+FEEDS = asset_key("activation.product_feeds")
 _BACKFILL_TAG = "dagster/backfill"
 
 
@@ -45,8 +47,8 @@ def health_spec() -> dg.AssetSpec:
 
 
 def activation_assets() -> list[dg.AssetsDefinition]:
-    """Plans, and the messages that come of them."""
-    return [plans, messages]
+    """Plans, the messages that come of them, and product feeds."""
+    return [plans, messages, feeds]
 
 
 @dg.asset(
@@ -148,6 +150,52 @@ def messages(
     yield dg.MaterializeResult(
         asset_key=MESSAGES,
         metadata={**sums, "report": dg.MetadataValue.md("\n".join(f"- {ln}" for ln in lines))},
+    )
+
+
+@dg.asset(
+    key=FEEDS,
+    deps=[asset_key("activation.offers")],
+    group_name="activation",
+    description="Files of what the shop sells, for ad platforms: one row is an offer that is"
+    " written or left out for a reason.",
+    kinds={"file"},
+    owners=[OWNER],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "feeds_written",
+            asset=FEEDS,
+            description="No feed is held for what it would lose, or could not be written.",
+        ),
+    ],
+    pool=WAREHOUSE_POOL,
+)
+def feeds(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    platform: dg.ResourceParam[Settings],
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """Write the product feeds that changed."""
+    refuse_backfill(context.run.tags)
+    state = open_state(platform.state_url.get_secret_value())
+    outcomes = write_feeds(warehouse.engine, state, platform, holds=find_holds(state, platform))
+    found = "; ".join(outcome.line() for outcome in outcomes) or "no feed is configured"
+    passed = all(outcome.status in ("written", "unchanged") for outcome in outcomes)
+    name = ".".join(FEEDS.path)
+    record_check(state, CheckResult(name, "feeds_written", passed, found, is_blocking=False))
+    yield dg.AssetCheckResult(
+        passed=passed,
+        asset_key=FEEDS,
+        check_name="feeds_written",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"found": found},
+    )
+    yield dg.MaterializeResult(
+        asset_key=FEEDS,
+        metadata={
+            "offers": sum(outcome.offer_count for outcome in outcomes),
+            "report": dg.MetadataValue.md("\n".join(f"- {one.line()}" for one in outcomes)),
+        },
     )
 
 

@@ -350,6 +350,14 @@ def activation_release(
     print(f"{audience} -> {destination} goes with the next activation, if it is still the same")
 
 
+@activation_app.command("feed")
+def activation_feed(name: str) -> None:
+    """Write a held product feed although it loses many offers."""
+    from marketing_platform.commands import accept_feed
+
+    print(accept_feed(load_settings(), name))
+
+
 @activation_app.command("suppress")
 def activation_suppress(
     customers: Annotated[list[str], typer.Argument(help="Customer ids.")],

@@ -24,7 +24,14 @@ from typing import Any, Literal
 from rich.console import Console
 
 from marketing_platform import report
-from marketing_platform.activation import Plan, activate, failures, held_plans, plan_all
+from marketing_platform.activation import (
+    Plan,
+    activate,
+    failures,
+    held_plans,
+    plan_all,
+    write_feeds,
+)
 from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
 from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError, SourceError
@@ -241,14 +248,30 @@ def activate_now(
             warehouse, state, settings, force=force, stop=stop, on_progress=shown.update
         )
     _print_plans(console, plans, as_json)
-    for line in dispatched.lines():
+    feeds = write_feeds(warehouse, state, settings)
+    for line in (*dispatched.lines(), *(feed.line() for feed in feeds)):
         console.print(line, highlight=False)
-    if dispatched.has_failures:
+    if dispatched.has_failures or any(feed.status == "failed" for feed in feeds):
         raise PlatformError(
             "not everything could be sent",
             where="activation",
             mend="See: marketing-platform activation failures",
         )
+
+
+def accept_feed(settings: Settings, name: str) -> str:
+    """Write a product feed although it loses many offers; a line of what became of it."""
+    known = settings.platform.feeds
+    if name not in known:
+        mend = f"There are: {', '.join(known)}" if known else "Name one under feeds"
+        raise InputError(f"no feed {name!r}", where="platform.yaml", mend=mend)
+    state = open_state(settings.state_url.get_secret_value())
+    holds = find_holds(state, settings)
+    outcomes = write_feeds(built_warehouse(settings), state, settings, holds=holds, accept=name)
+    [outcome] = [one for one in outcomes if one.feed == name]
+    if outcome.status in ("held", "failed"):
+        raise HeldError(outcome.line(), where="feeds", mend="It goes on once this recovers")
+    return outcome.line()
 
 
 @contextmanager
@@ -439,6 +462,10 @@ def _run_everything(console: Console, settings: Settings) -> None:
         sent = run_job(settings, "activation")
     content = read_status(settings)
     report.print_ledger(console, content["plans"][-12:], content["ledger"])
+    if settings.platform.feeds:
+        for check in content["checks"]:
+            if check["check"] == "feeds_written":
+                console.print(check["detail"], highlight=False)
     for name, found in sent.failed_checks.items():
         if name.endswith("not_held"):
             console.print(f"[yellow]held[/] {found}", highlight=False)

@@ -372,6 +372,22 @@ class Anomalies(_Model):
     holidays: tuple[dt.date, ...] = ()
 
 
+class Feed(_Model):
+    """A file of what the shop sells, written anew by each activation where something changed.
+
+    `folder` is a folder or a bucket's URL, `store` the options of obstore for it. `link` is the
+    page of an offer where the source tells none, with `{product_id}` (the source's) or `{sku}` in
+    it. A feed that would lose a larger share of its offers than `max_removal_share` is held.
+    """
+
+    format: Literal["google_merchant", "csv", "jsonl"] = "google_merchant"
+    folder: str | None = None
+    store: dict[str, SecretStr] = Field(default_factory=dict)
+    link: str | None = Field(default=None, pattern=r"^https?://\S+\{(product_id|sku)\}\S*$")
+    sources: tuple[str, ...] = ()
+    max_removal_share: float = Field(default=0.5, ge=0, le=1)
+
+
 class WarehouseSettings(_Model):
     """Limits of the warehouse's engine."""
 
@@ -391,6 +407,9 @@ class Platform(_Model):
     predictions: Predictions = Field(default_factory=Predictions)
     destinations: dict[str, Destination] = Field(default_factory=dict)
     activations: tuple[ActivationRule, ...] = ()
+    feeds: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Feed] = Field(
+        default_factory=dict
+    )
     limits: Limits = Field(default_factory=Limits)
     fatigue: Fatigue = Field(default_factory=Fatigue)
     alerts: Alerts = Field(default_factory=Alerts)

@@ -200,6 +200,16 @@ suppressions = sa.Table(
     one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
 )
 
+# One row is a product feed as it was last written.
+product_feeds = sa.Table(
+    "product_feeds",
+    METADATA,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("written_at", UtcDateTime, nullable=False),
+    sa.Column("offer_count", sa.Integer, nullable=False),
+    sa.Column("content_version", sa.Text, nullable=False),
+)
+
 
 _LEGAL = " or ".join(
     f"(old.state = '{old}' and new.state = '{new}')"

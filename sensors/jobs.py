@@ -5,7 +5,9 @@ import dagster as dg
 # Built for days that a person asks for in a backfill.
 _HISTORY = dg.AssetSelection.assets("profiles/history", "predictions/score_history")
 # Everything from the exports to the segments; nothing that sends.
-SENDING = dg.AssetSelection.assets("activation/plans", "activation/messages")
+SENDING = dg.AssetSelection.assets(
+    "activation/plans", "activation/messages", "activation/product_feeds"
+)
 BUILD_SELECTION = dg.AssetSelection.all() - SENDING - _HISTORY
 
 build_job = dg.define_asset_job(

@@ -14,6 +14,7 @@ from marketing_platform.activation.balance import (
 )
 from marketing_platform.activation.dispatch import dispatch
 from marketing_platform.activation.plan import Plan, make_plan, plan_all
+from marketing_platform.activation.product_feeds import FeedOutcome, write_feeds
 from marketing_platform.activation.release import release
 from marketing_platform.activation.report import DestinationReport, DispatchReport
 from marketing_platform.activation.run import activate
@@ -23,6 +24,7 @@ __all__ = [
     "DestinationReport",
     "DispatchReport",
     "Failure",
+    "FeedOutcome",
     "HeldPlan",
     "Plan",
     "ReasonCount",
@@ -37,4 +39,5 @@ __all__ = [
     "reason_counts",
     "release",
     "retry",
+    "write_feeds",
 ]

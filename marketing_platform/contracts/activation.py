@@ -9,6 +9,7 @@ from marketing_platform.contracts.contract import (
     flag,
     integer,
     key,
+    money,
     text,
     timestamp,
 )
@@ -24,6 +25,28 @@ _MESSAGE = {
 }
 
 ACTIVATION: tuple[Contract, ...] = (
+    contract(
+        "activation.offers",
+        {
+            "offer_id": key("Key: that of the variant, or of a product without variants."),
+            "product_id": key("Its product."),
+            "source": key("Where it is sold."),
+            "source_product_id": key("The source's key of the product."),
+            "sku": text("Stock keeping unit.", nullable=True),
+            "title": text("What it is called, with what tells it from others.", nullable=True),
+            "description": text("As text or HTML; the title where nothing is said.", nullable=True),
+            "url": text("Its page in the shop.", nullable=True),
+            "image_url": text("Its picture.", nullable=True),
+            "price_amount": money("Price.", nullable=True),
+            "currency": text("Of the price.", nullable=True),
+            "is_in_stock": flag("Pieces are in stock, or nobody counts them."),
+            "brand": text("Brand.", nullable=True),
+            "category": text("Category.", nullable=True),
+            "gtin": text("Its barcode, where it is one.", nullable=True),
+            "left_out": text("Why no feed can have it; null: it can.", nullable=True),
+        },
+        key=["offer_id"],
+    ),
     contract(
         "activation.deliveries",
         {**_MESSAGE, "vendor_id": text("The destination's own id of it.", nullable=True)},

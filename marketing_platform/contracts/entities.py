@@ -136,6 +136,10 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "price_amount": _money("List price; the lowest of its variants."),
         "currency": _CURRENCY,
         "inventory_quantity": integer("Pieces in stock, all variants.", nullable=True),
+        "description": text("What is said of it, as text or HTML.", nullable=True),
+        "url": text("Its page in the shop.", nullable=True),
+        "image_url": text("Its first picture.", nullable=True),
+        "barcode": text("GTIN, where a product has one.", nullable=True),
         "is_active": flag("It can be bought.", nullable=True),
         "updated_at": _UPDATED,
         "is_deleted": _DELETED,
@@ -148,6 +152,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "price_amount": _money("Price."),
         "currency": _CURRENCY,
         "inventory_quantity": integer("Pieces in stock.", nullable=True),
+        "barcode": text("GTIN.", nullable=True),
         "updated_at": _UPDATED,
     },
     "carts": {

@@ -33,7 +33,11 @@ select
     cast(coalesce(l.price_amount, s.price) as decimal(18, 2)) as price_amount,
     coalesce(l.currency, s.currency) as currency,
     l.inventory_quantity,
-    l.is_active
+    l.is_active,
+    l.description,
+    l.url,
+    l.image_url,
+    l.barcode
 from listed as l
 full outer join sold as s
     on l.source = s.source and l.source_product_id = s.source_product_id

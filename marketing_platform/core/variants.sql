@@ -7,5 +7,6 @@ select
     title,
     price_amount,
     currency,
-    inventory_quantity
+    inventory_quantity,
+    barcode
 from staging.variants

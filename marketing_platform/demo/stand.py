@@ -122,11 +122,12 @@ class Stand:
         }
         return {
             # A demo never talks to the systems that somebody may have configured.
-            "replaces": ["sources", "destinations", "activations"],
+            "replaces": ["sources", "destinations", "activations", "feeds"],
             "shop": {"name": "Demo shop", "currency": "EUR"},
             "clock": self._plan.end,
             "sources": self._sources,
             "destinations": {"receiver": receiver, "feeds": {"type": "files", "format": "csv"}},
+            "feeds": {"google": {"sources": ["shopify"]}},
             "activations": [
                 {"segment": segment, "destination": destination}
                 for segment in segments

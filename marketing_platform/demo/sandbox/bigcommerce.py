@@ -153,6 +153,7 @@ def _products(facts: Facts) -> pl.DataFrame:
         name="title",
         price=pl.col("price").cast(pl.Float64),
         inventory_level="inventory_quantity",
+        description=pl.format("<p>{} by {}.</p>", "title", "brand"),
         is_visible="is_active",
         date_created=pl.col("created_at").dt.to_string(_ISO),
         date_modified=pl.col("updated_at").dt.to_string(_ISO),

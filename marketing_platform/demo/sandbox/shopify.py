@@ -255,9 +255,16 @@ def _products(facts: Facts) -> pl.DataFrame:
         createdAt=_time("created_at"),
         updatedAt=_time("updated_at"),
         publishedAt=_time("created_at"),
+        onlineStoreUrl=pl.format("https://shop.example/products/{}", pl.col("product_id")),
+        description=pl.format("{} by {}.", "title", "brand"),
+        featuredMedia=pl.struct(preview=pl.struct(image=pl.struct(url=_picture()))),
         category=pl.struct(name=pl.col("category"), fullName=pl.col("category")),
         priceRangeV2=pl.struct(minVariantPrice=price, maxVariantPrice=price),
     )
+
+
+def _picture() -> pl.Expr:
+    return pl.format("https://shop.example/pictures/{}.jpg", pl.col("product_id"))
 
 
 def _variants(facts: Facts) -> pl.DataFrame:
@@ -274,6 +281,7 @@ def _variants(facts: Facts) -> pl.DataFrame:
         title=pl.col("title"),
         price=pl.col("price").cast(pl.String),
         compareAtPrice=pl.lit(None, pl.String),
+        barcode=pl.lit(None, pl.String),
         inventoryQuantity=pl.col("inventory_quantity"),
         availableForSale=pl.lit(True),
         createdAt=_time("created_at"),

@@ -152,6 +152,11 @@ def _products(facts: Facts) -> pl.DataFrame:
         purchasable=pl.col("is_active"),
         price=_money("price"),
         stock_quantity="inventory_quantity",
+        permalink=pl.format("https://shop.example/product/{}/", "product_id"),
+        short_description=pl.format("<p>{} by {}.</p>", "title", "brand"),
+        images=pl.concat_list(
+            pl.struct(src=pl.format("https://shop.example/pictures/{}.jpg", "product_id"))
+        ),
         categories=pl.concat_list(pl.struct(name="category")),
         brands=pl.concat_list(pl.struct(name="brand")),
     )

@@ -10,7 +10,7 @@ select
   product_id as source_product_id,
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity,
+  inventory_quantity, description, image_url, barcode,
   is_visible as is_active,
   updated_at
 from raw.bigcommerce_products

@@ -227,7 +227,12 @@ _REFUNDS = Stream(
 
 _PRODUCTS = Stream(
     "products",
-    _listed("v3/catalog/products", "date_modified:min", "date_modified:max", include="variants"),
+    _listed(
+        "v3/catalog/products",
+        "date_modified:min",
+        "date_modified:max",
+        include="variants,primary_image",
+    ),
     _UPDATED,
     (
         ident("product_id", "$.id"),
@@ -236,6 +241,9 @@ _PRODUCTS = Stream(
         number("price", "$.price"),
         integer("inventory_quantity", "$.inventory_level"),
         flag("is_visible", "$.is_visible"),
+        text("description", "$.description"),
+        text("barcode", "$.gtin", "$.upc"),
+        text("image_url", "$.primary_image.url_standard"),
         _UPDATED,
     ),
     items=(
@@ -249,6 +257,7 @@ _PRODUCTS = Stream(
                 text("title", "$.option_values[0].label"),
                 number("price", "$.price", "$.calculated_price"),
                 integer("inventory_quantity", "$.inventory_level"),
+                text("barcode", "$.gtin", "$.upc"),
                 timestamp("updated_at", "$.date_modified", "$.date_created", level=0),
             ),
             "$.id",

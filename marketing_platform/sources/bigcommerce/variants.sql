@@ -11,6 +11,6 @@ select
   product_id as source_product_id,
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity,
+  inventory_quantity, barcode,
   updated_at
 from raw.bigcommerce_variants

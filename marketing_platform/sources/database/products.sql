@@ -24,6 +24,10 @@ select
     upper(currency) as currency,
     inventory_quantity,
     is_active,
+    description,
+    url,
+    image_url,
+    barcode,
     updated_at,
     is_deleted
 from raw.database_products

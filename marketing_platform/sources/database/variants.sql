@@ -22,5 +22,6 @@ select
     ) as price_amount,
     upper(currency) as currency,
     inventory_quantity,
+    barcode,
     updated_at
 from raw.database_variants

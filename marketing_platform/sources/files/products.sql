@@ -35,5 +35,8 @@ select
     category,
     cast(price as decimal(18, 2)) as price_amount,
     currency,
+    url,
+    image_url,
+    barcode,
     updated_at
 from ranked

@@ -18,6 +18,7 @@ select
     -- Whoever has the link can buy what is unlisted.
     else lower(status) in ('active', 'unlisted')
   end as is_active,
+  description, url, image_url,
   updated_at,
   deleted_at is not null as is_deleted
 from raw.shopify_products

@@ -96,7 +96,8 @@ query Products($first: Int!, $after: String, $query: String!) {{
   products(first: $first, after: $after, query: $query, sortKey: ID) {{
     nodes {{
       id title handle vendor productType status tags totalInventory tracksInventory
-      createdAt updatedAt publishedAt
+      createdAt updatedAt publishedAt onlineStoreUrl description
+      featuredMedia {{ preview {{ image {{ url }} }} }}
       category {{ name fullName }}
       priceRangeV2 {{ minVariantPrice {{ amount currencyCode }} }}
     }}
@@ -122,7 +123,8 @@ VARIANTS = f"""
 query Variants($first: Int!, $after: String, $query: String!) {{
   productVariants(first: $first, after: $after, query: $query, sortKey: ID) {{
     nodes {{
-      id sku title price compareAtPrice inventoryQuantity availableForSale createdAt updatedAt
+      id sku title price compareAtPrice barcode inventoryQuantity availableForSale
+      createdAt updatedAt
       inventoryItem {{ id tracked }}
       product {{ id priceRangeV2 {{ minVariantPrice {{ currencyCode }} }} }}
     }}

@@ -248,6 +248,9 @@ _PRODUCTS = Stream(
         text("status", "$.status"),
         timestamp("published_at", "$.publishedAt", "$.published_at"),
         timestamp("deleted_at", "$.deletedAt"),
+        text("description", "$.description", "$.body_html"),
+        text("url", "$.onlineStoreUrl"),
+        text("image_url", "$.featuredMedia.preview.image.url", "$.image.src"),
         _UPDATED,
     ),
 )
@@ -264,6 +267,7 @@ _VARIANTS = Stream(
         number("price", "$.price"),
         text("currency", "$.product.priceRangeV2.minVariantPrice.currencyCode"),
         integer("inventory_quantity", "$.inventoryQuantity", "$.inventory_quantity"),
+        text("barcode", "$.barcode"),
         _UPDATED,
     ),
 )

@@ -12,6 +12,6 @@ select
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
   upper(currency) as currency,
-  inventory_quantity,
+  inventory_quantity, barcode,
   updated_at
 from raw.shopify_variants

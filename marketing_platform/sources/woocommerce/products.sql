@@ -10,7 +10,7 @@ select
   product_id as source_product_id,
   sku, title, category, brand,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity,
+  inventory_quantity, description, url, image_url, barcode,
   status = 'publish' and is_purchasable as is_active,
   updated_at,
   status = 'trash' as is_deleted

@@ -1,0 +1,232 @@
+"""Product feeds: what the shop sells, as files for whoever shows it.
+
+Nobody is written to by a feed, so it has no place in the ledger; but its sums add up as well: each
+offer is written or left out for a reason. The format of Google is its product data specification,
+https://support.google.com/merchants/answer/7052112, as RSS 2.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TextIO
+from xml.sax.saxutils import escape
+
+import polars as pl
+import sqlalchemy as sa
+
+from marketing_platform.destinations.store import Store, StoreError, open_store
+from marketing_platform.settings import Feed, Settings
+from marketing_platform.state import product_feeds, reading, utc_now, writing
+from marketing_platform.warehouse import Warehouse
+
+_GOOGLE = {
+    "id": "substr(offer_id, 1, 50)",
+    "title": "substr(title, 1, 150)",
+    "description": "description",
+    "link": "link",
+    "image_link": "image_url",
+    "price": "concat(price_amount, ' ', currency)",
+    "availability": "case when is_in_stock then 'in_stock' else 'out_of_stock' end",
+    "condition": "'new'",
+    "brand": "substr(brand, 1, 70)",
+    "gtin": "gtin",
+    "mpn": "case when brand is not null then substr(sku, 1, 70) end",
+    # Without a GTIN, and a brand with a number of its own, there is nothing to know it by.
+    "identifier_exists": "case when gtin is null and (brand is null or sku is null) then 'no' end",
+    "item_group_id": "case when offer_id <> product_id then substr(product_id, 1, 50) end",
+    "product_type": "substr(category, 1, 750)",
+}
+_SUFFIX = {"google_merchant": "xml", "csv": "csv", "jsonl": "jsonl"}
+_OFFERS = """
+    with offered as (
+        select
+            *,
+            coalesce(
+                url,
+                replace(
+                    replace($link, '{product_id}', url_encode(source_product_id)),
+                    '{sku}', url_encode(coalesce(sku, ''))
+                )
+            ) as link
+        from activation.offers
+        where len($sources::varchar[]) = 0 or list_contains($sources::varchar[], source)
+    )
+    select
+        * exclude (left_out),
+        coalesce(left_out, case when link is null then 'no page' end) as left_out
+    from offered
+"""
+# Those that editors of shops write; the ampersand last, for what it makes is text.
+_ENTITIES = {"&nbsp;": " ", "&quot;": '"', "&#39;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}
+# What XML 1.0 cannot say at all.
+_UNSPEAKABLE = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F]"
+
+
+@dataclass(frozen=True)
+class FeedOutcome:
+    """What became of a feed in an activation: offers in it, and those left out, by reason."""
+
+    feed: str
+    status: Literal["written", "unchanged", "held", "failed"]
+    offer_count: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    detail: str = ""
+
+    def line(self) -> str:
+        """The outcome in a line."""
+        left = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+        parts = [f"feed {self.feed}: {self.status}, {self.offer_count} offers"]
+        parts += [f"left out: {left}"] if left else []
+        return "; ".join([*parts, self.detail] if self.detail else parts)
+
+
+def write_feeds(
+    warehouse: Warehouse,
+    engine: sa.Engine,
+    settings: Settings,
+    *,
+    holds: Sequence[str] = (),
+    accept: str | None = None,
+) -> list[FeedOutcome]:
+    """Write each feed of the settings that changed; `accept` names one whose losses are meant."""
+    feeds = settings.platform.feeds
+    if feeds and not warehouse.exists("activation.offers"):
+        return [FeedOutcome(name, "held", 0, detail="nothing was built yet") for name in feeds]
+    return [
+        _write(warehouse, engine, settings, name, feed, holds, is_accepted=name == accept)
+        for name, feed in feeds.items()
+    ]
+
+
+def _write(
+    warehouse: Warehouse,
+    engine: sa.Engine,
+    settings: Settings,
+    name: str,
+    feed: Feed,
+    holds: Sequence[str],
+    *,
+    is_accepted: bool,
+) -> FeedOutcome:
+    left_out = _left_out(warehouse, feed)
+    lines = _lines(warehouse, feed)
+    before = _written(engine, name)
+    version = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    kept_at_least = (1 - feed.max_removal_share) * before[0]
+    if holds:
+        return FeedOutcome(name, "held", before[0], left_out, "; ".join(holds))
+    if not is_accepted and len(lines) < kept_at_least:
+        detail = (
+            f"{len(lines)} offers instead of {before[0]}; if that is meant:"
+            f" marketing-platform activation feed {name}"
+        )
+        return FeedOutcome(name, "held", before[0], left_out, detail)
+    store = _store(settings, name, feed)
+    file = f"products.{_SUFFIX[feed.format]}"
+    if version == before[1] and store.has(file):
+        return FeedOutcome(name, "unchanged", len(lines), left_out)
+    try:
+        store.replace(file, lambda out: _write_file(out, name, feed, lines))
+    except StoreError as error:
+        told = f"cannot write {store.shown(file)}: {error}"
+        return FeedOutcome(name, "failed", before[0], left_out, told)
+    _remember(engine, name, len(lines), version)
+    return FeedOutcome(name, "written", len(lines), left_out, store.shown(file))
+
+
+def _store(settings: Settings, name: str, feed: Feed) -> Store:
+    options = {option: value.get_secret_value() for option, value in feed.store.items()}
+    return open_store(feed.folder or str(settings.feeds_dir / name), options)
+
+
+def _parameters(feed: Feed) -> dict[str, object]:
+    return {"link": feed.link, "sources": list(feed.sources)}
+
+
+def _left_out(warehouse: Warehouse, feed: Feed) -> dict[str, int]:
+    found = warehouse.query(
+        f"select left_out, count(*) as n from ({_OFFERS}) where left_out is not null"  # noqa: S608
+        " group by 1 order by n desc, 1",
+        _parameters(feed),
+    )
+    return dict(found.iter_rows())
+
+
+def _lines(warehouse: Warehouse, feed: Feed) -> list[str]:
+    """An offer a line, in the order of their ids, as the format has it."""
+    columns = ", ".join(f"cast({sql} as varchar) as {name}" for name, sql in _GOOGLE.items())
+    frame = warehouse.query(
+        f"select {columns} from ({_OFFERS}) where left_out is null order by offer_id",  # noqa: S608
+        _parameters(feed),
+    ).with_columns(_plain(pl.col("description")).str.slice(0, 5000))
+    if feed.format == "jsonl":
+        return frame.write_ndjson().splitlines()
+    if feed.format == "csv":
+        clean = frame.with_columns(pl.all().str.replace_all(r"\s+", " "))
+        return clean.write_csv(include_header=False).splitlines()
+    return frame.select(_item(frame.columns)).to_series().to_list()
+
+
+def _plain(html: pl.Expr) -> pl.Expr:
+    """What is left of HTML without its tags."""
+    text = html.str.replace_all(r"<[^>]*>", " ")
+    for entity, character in _ENTITIES.items():
+        text = text.str.replace_all(entity, character, literal=True)
+    return text.str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def _item(names: Sequence[str]) -> pl.Expr:
+    """An offer as an item of RSS; what is not known is not said."""
+    parts = [
+        pl.when(pl.col(name).is_null())
+        .then(pl.lit(""))
+        .otherwise(
+            pl.concat_str(pl.lit(f"<g:{name}>"), _escaped(pl.col(name)), pl.lit(f"</g:{name}>"))
+        )
+        for name in names
+    ]
+    return pl.concat_str(pl.lit("<item>"), *parts, pl.lit("</item>"))
+
+
+def _escaped(text: pl.Expr) -> pl.Expr:
+    return (
+        text.str.replace_all(_UNSPEAKABLE, "")
+        .str.replace_all("&", "&amp;", literal=True)
+        .str.replace_all("<", "&lt;", literal=True)
+        .str.replace_all(">", "&gt;", literal=True)
+    )
+
+
+def _write_file(out: TextIO, name: str, feed: Feed, lines: Sequence[str]) -> None:
+    if feed.format == "google_merchant":
+        out.write(
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0">\n'
+            f"<channel><title>{escape(name)}</title><link></link><description></description>\n"
+        )
+    if feed.format == "csv":
+        out.write(",".join(_GOOGLE) + "\n")
+    for line in lines:
+        out.write(line + "\n")
+    if feed.format == "google_merchant":
+        out.write("</channel></rss>\n")
+
+
+def _written(engine: sa.Engine, name: str) -> tuple[int, str]:
+    """The offers of the feed as it was last written, and its version."""
+    columns = product_feeds.c.offer_count, product_feeds.c.content_version
+    with reading(engine) as connection:
+        row = connection.execute(sa.select(*columns).where(product_feeds.c.feed == name)).first()
+    return (int(row[0]), str(row[1])) if row else (0, "")
+
+
+def _remember(engine: sa.Engine, name: str, count: int, version: str) -> None:
+    with writing(engine) as connection:
+        connection.execute(sa.delete(product_feeds).where(product_feeds.c.feed == name))
+        connection.execute(
+            sa.insert(product_feeds).values(
+                feed=name, written_at=utc_now(), offer_count=count, content_version=version
+            )
+        )

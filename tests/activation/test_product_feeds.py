@@ -1,0 +1,218 @@
+"""Product feeds: each offer is written or left out for a reason, and a bad day empties none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import sqlalchemy as sa
+from small_shop import small_settings
+
+from marketing_platform.activation import FeedOutcome, write_feeds
+from marketing_platform.pipeline import all_tables
+from marketing_platform.settings import Feed, Settings
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Warehouse
+
+SHIRT = {
+    "product_id": "shop:1", "source": "shop", "source_product_id": "1", "sku": "S-1",
+    "title": "Shirt", "price_amount": "19.90", "currency": "EUR", "is_active": True,
+    "description": "<p>Soft &amp; warm</p>", "url": "https://shop.example/shirt",
+    "image_url": "https://shop.example/shirt.jpg", "brand": "Acme", "category": "Shirts",
+    "inventory_quantity": 3, "barcode": "4006381333931",
+}  # fmt: skip
+G = "{http://base.google.com/ns/1.0}"
+
+
+class Shop:
+    """A shop of products that a test names, and its one feed."""
+
+    def __init__(self, folder: Path, **feed: Any) -> None:
+        self.folder = folder / "out"
+        self.warehouse = Warehouse(":memory:")
+        self.state = open_state(f"sqlite:///{folder / 'state.db'}")
+        self.settings = self._settings(folder, feed)
+        for table in ("core.products", "core.variants"):
+            self.warehouse.ensure(table)
+
+    def _settings(self, folder: Path, feed: dict[str, Any]) -> Settings:
+        base = small_settings(folder, {})
+        feeds = {"google": Feed(folder=str(self.folder), **feed)}
+        return base.model_copy(
+            update={"platform": base.platform.model_copy(update={"feeds": feeds})}
+        )
+
+    def sell(self, *products: dict[str, Any], variants: tuple[dict[str, Any], ...] = ()) -> None:
+        for table, rows in (("core.products", products), ("core.variants", variants)):
+            with self.warehouse.connect() as connection:
+                connection.execute(f"delete from {table}")
+                for row in rows:
+                    names = ", ".join(row)
+                    marks = ", ".join(f"${name}" for name in row)
+                    connection.execute(f"insert into {table} ({names}) values ({marks})", row)
+        offers = all_tables(self.settings)["activation.offers"]
+        self.warehouse.build("activation.offers", offers.sql)  # type: ignore[union-attr]
+
+    def write(self, **more: Any) -> FeedOutcome:
+        [outcome] = write_feeds(self.warehouse, self.state, self.settings, **more)
+        return outcome
+
+    @property
+    def items(self) -> list[dict[str, str]]:
+        """The offers of the file, as whoever fetches it reads them."""
+        root = ElementTree.parse(self.folder / "products.xml").getroot()  # noqa: S314 - ours
+        return [
+            {str(part.tag).removeprefix(G): part.text or "" for part in item}
+            for item in root.iter("item")
+        ]
+
+
+def product(number: int, **other: Any) -> dict[str, Any]:
+    return {
+        **SHIRT, "product_id": f"shop:{number}", "source_product_id": str(number),
+        "sku": f"S-{number}", **other,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_a_feed_tells_of_an_offer_as_google_wants_it(shop: Shop) -> None:
+    shop.sell(SHIRT)
+    assert shop.write().status == "written"
+    assert shop.items == [
+        {
+            "id": "shop:1", "title": "Shirt", "description": "Soft & warm",
+            "link": "https://shop.example/shirt", "image_link": "https://shop.example/shirt.jpg",
+            "price": "19.90 EUR", "availability": "in_stock", "condition": "new", "brand": "Acme",
+            "gtin": "4006381333931", "mpn": "S-1", "product_type": "Shirts",
+        }
+    ]  # fmt: skip
+
+
+def test_variants_are_offers_of_one_group_with_their_own_price(shop: Shop) -> None:
+    common = {"source": "shop", "product_id": "shop:1", "currency": "EUR"}
+    small = {"variant_id": "shop:11", "title": "S", "price_amount": "18.00", **common}
+    large = {
+        "variant_id": "shop:12", "title": "L", "price_amount": "21.00", "inventory_quantity": 0,
+        **common,
+    }  # fmt: skip
+    shop.sell(SHIRT, variants=(small, large))
+    shop.write()
+    told = [(i["id"], i["title"], i["price"], i["item_group_id"]) for i in shop.items]
+    assert told == [
+        ("shop:11", "Shirt - S", "18.00 EUR", "shop:1"),
+        ("shop:12", "Shirt - L", "21.00 EUR", "shop:1"),
+    ]
+    assert [item["availability"] for item in shop.items] == ["in_stock", "out_of_stock"]
+
+
+def test_what_cannot_be_offered_is_left_out_with_the_reason_and_the_sums_add_up(
+    shop: Shop,
+) -> None:
+    bad = {
+        "not for sale": {"is_active": False},
+        "no title": {"title": " "},
+        "no price": {"price_amount": "0"},
+        "no currency": {"currency": None},
+        "no picture": {"image_url": None},
+        "no page": {"url": None},
+    }
+    shop.sell(SHIRT, *(product(n + 2, **other) for n, other in enumerate(bad.values())))
+    outcome = shop.write()
+    assert outcome.left_out == dict.fromkeys(bad, 1)
+    assert outcome.offer_count + sum(outcome.left_out.values()) == 1 + len(bad)
+    assert "left out: 1 no currency" in outcome.line()
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["<b>&\"'", "a\x00b\x0bc", "]]>", "\u202eevil", "x" * 10_000, "<![CDATA[", "'; drop table"],
+)
+def test_a_hostile_title_is_carried_as_text(shop: Shop, title: str) -> None:
+    shop.sell(product(1, title=title))
+    shop.write()
+    [item] = shop.items
+    assert item["title"] == title[:150].replace("\x00", "").replace("\x0b", "")
+
+
+def test_the_page_of_an_offer_may_be_made_of_its_number(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, link="https://shop.example/p/{sku}?from=feed")
+    shop.sell(product(1, url=None, sku="a b/c"))
+    shop.write()
+    assert shop.items[0]["link"] == "https://shop.example/p/a%20b%2Fc?from=feed"
+
+
+def test_a_barcode_that_is_none_is_not_told_as_one(shop: Shop) -> None:
+    shop.sell(product(1, barcode="see box", brand=None))
+    shop.write()
+    assert "gtin" not in shop.items[0]
+    assert shop.items[0]["identifier_exists"] == "no"
+
+
+def test_a_feed_that_has_not_changed_is_not_written_again(shop: Shop) -> None:
+    shop.sell(SHIRT)
+    shop.write()
+    assert shop.write().status == "unchanged"
+    (shop.folder / "products.xml").unlink()
+    assert shop.write().status == "written"
+
+
+def test_a_feed_that_would_lose_most_offers_is_held_until_a_person_accepts_it(shop: Shop) -> None:
+    shop.sell(*(product(n) for n in range(1, 11)))
+    shop.write()
+    shop.sell(*(product(n) for n in range(1, 4)))
+    held = shop.write()
+    assert held.status == "held"
+    assert "3 offers instead of 10" in held.detail
+    assert "marketing-platform activation feed google" in held.detail
+    assert len(shop.items) == 10
+    assert shop.write(accept="google").status == "written"
+    assert len(shop.items) == 3
+
+
+def test_a_reason_to_hold_keeps_the_feed_of_before(shop: Shop) -> None:
+    shop.sell(SHIRT)
+    shop.write()
+    shop.sell(product(1, price_amount="1.00"))
+    assert shop.write(holds=["core.orders: stale"]).status == "held"
+    assert shop.items[0]["price"] == "19.90 EUR"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_other_formats_have_the_same_columns(tmp_path: Path, kind: str) -> None:
+    shop = Shop(tmp_path, format=kind)
+    shop.sell(product(1, title='two\nlines, "quoted"'))
+    shop.write()
+    lines = (shop.folder / f"products.{kind}").read_text().splitlines()
+    if kind == "jsonl":
+        assert json.loads(lines[0])["title"] == 'two\nlines, "quoted"'
+    else:
+        assert lines[0].startswith("id,title,description,link,image_link,price")
+        assert '"two lines, ""quoted"""' in lines[1]
+
+
+def test_a_folder_that_cannot_be_written_fails_and_says_so(shop: Shop) -> None:
+    shop.sell(SHIRT)
+    shop.folder.parent.joinpath("out").write_text("a file")
+    outcome = shop.write()
+    assert outcome.status == "failed"
+    assert "cannot write" in outcome.detail
+
+
+def test_only_the_named_sources_are_in_a_feed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, sources=("shop",))
+    shop.sell(SHIRT, product(2, product_id="other:2", source="other"))
+    assert shop.write().offer_count == 1
+
+
+def test_without_a_build_there_is_nothing_to_write(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    assert shop.write().detail == "nothing was built yet"
+    with shop.state.connect() as connection:
+        assert connection.execute(sa.text("select count(*) from product_feeds")).scalar() == 0
