@@ -8,14 +8,19 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
 from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.identity_cli import dedupe, identity_app
-from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, load_settings
+from marketing_platform.settings import (
+    CONFIG_DIR_VARIABLE,
+    DATA_DIR_VARIABLE,
+    Settings,
+    load_settings,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -141,19 +146,39 @@ def up(
                 "something answers on it already", where=f"port {port}", mend="Take another: --port"
             )
     from marketing_platform import commands
-    from marketing_platform.definitions import ROOT, prepare_instance
     from marketing_platform.demo.stand import is_planned
 
     settings = load_settings()
     if is_planned(settings.data_dir):
         commands.start_stand(settings.data_dir)
         settings = load_settings()
+    _hand_over(settings, "dagster", "dev", "-h", "127.0.0.1", "-p", str(port))
+
+
+@app.command()
+def daemon() -> None:
+    """Run schedules and sensors, under a supervisor of your own. See docs/operations.md."""
+    _hand_over(load_settings(), "dagster-daemon", "run")
+
+
+@app.command()
+def web(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="The UI asks nobody who they are.")] = "127.0.0.1",
+) -> None:
+    """Serve the Dagster UI, under a supervisor of your own. See docs/operations.md."""
+    _hand_over(load_settings(), "dagster-webserver", "-h", host, "-p", str(port))
+
+
+def _hand_over(settings: Settings, program: str, *arguments: str) -> NoReturn:
+    """Become a program of Dagster's, on this shop."""
+    from marketing_platform.definitions import ROOT, prepare_instance
+
     os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
     os.environ[CONFIG_DIR_VARIABLE] = str(settings.config_dir)
-    dagster = str(Path(sys.executable).with_name("dagster"))
-    arguments = ["dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
-    os.execv(dagster, [dagster, *arguments])  # noqa: S606 - hands over to the UI
+    path = str(Path(sys.executable).with_name(program))
+    os.execv(path, [path, *arguments, "-w", str(ROOT / "workspace.yaml")])  # noqa: S606 - on purpose
 
 
 @app.command(hidden=True)

@@ -1,0 +1,94 @@
+"""The two services of a shop: what a supervisor starts, and ends."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import pytest
+
+from marketing_platform.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def started(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
+    variables = {
+        "MARKETING_PLATFORM_DATA_DIR": str(settings.data_dir),
+        "MARKETING_PLATFORM_CONFIG_DIR": str(settings.config_dir),
+    }
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    log = (settings.data_dir / "service.log").open("wb")
+    return subprocess.Popen(
+        [sys.executable, "-m", "marketing_platform.cli", *arguments],
+        env={**os.environ, **variables}, stdout=log, stderr=log, cwd=settings.data_dir,
+    )  # fmt: skip
+
+
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while not is_so():
+        assert process.poll() is None, "it ended"
+        assert time.monotonic() < end, "it does not come up"
+        time.sleep(0.3)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
+
+
+def test_the_daemon_runs_on_the_shop_and_ends_when_it_is_told(tiny_shop: Settings) -> None:
+    process = started(tiny_shop, "daemon")
+    try:
+        home = tiny_shop.dagster_home
+        wait_until((home / "dagster.yaml").exists, process)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            wait_until(lambda: "SENSOR" in instance.get_daemon_heartbeats(), process)
+    finally:
+        end(process)
+
+
+def test_the_ui_is_served_for_a_proxy_to_stand_before(tiny_shop: Settings) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/server_info").is_success
+        except httpx.HTTPError:
+            return False
+
+    process = started(tiny_shop, "web", "--port", str(port))
+    try:
+        wait_until(answers, process)
+    finally:
+        end(process)
+
+
+@pytest.mark.parametrize("service", ["daemon", "web"])
+def test_a_unit_starts_a_command_that_there_is(service: str) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "deploy" / f"marketing-platform-{service}.service")
+    program, command, *arguments = unit["Service"]["ExecStart"].split()
+    assert Path(program).name == "marketing-platform"
+    assert command == service
+    done = subprocess.run(
+        [sys.executable, "-m", "marketing_platform.cli", command, *arguments, "--help"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
