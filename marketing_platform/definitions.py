@@ -7,6 +7,7 @@ runs jobs through `run_job`, so that what it did shows in the UI.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from assets.activation import activation_assets, health_spec
 from assets.checks import table_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
+from marketing_platform.errors import ConfigError
 from marketing_platform.lake import Lake, write_atomically
 from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.names import LAYERS
-from marketing_platform.settings import Settings, load_settings
+from marketing_platform.settings import DAGSTER_URL_VARIABLE, Settings, load_settings
 from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
@@ -193,7 +195,17 @@ def prepare_instance(settings: Settings) -> Path:
         "class": PooledSqliteEventLogStorage.__name__,
         "config": {"base_dir": str(home / "history" / "runs")},
     }
-    # Whoever names a storage of their own, PostgreSQL say, keeps it.
+    # Whoever names a storage of their own keeps it. The URL has a password, so it is not written.
+    if address := os.environ.get(DAGSTER_URL_VARIABLE):
+        # Dagster's own storage speaks through this driver alone.
+        if not address.startswith("postgresql+psycopg2://"):
+            raise ConfigError(
+                "not a URL for Dagster's storage",
+                where=DAGSTER_URL_VARIABLE,
+                mend="Write postgresql+psycopg2://...",
+            )
+        url = {"env": DAGSTER_URL_VARIABLE}
+        instance.setdefault("storage", {"postgres": {"postgres_url": url}})
     if "storage" not in instance:
         instance.setdefault("event_log_storage", storage)
     write_atomically(home / "dagster.yaml", yaml.safe_dump(instance, sort_keys=False))

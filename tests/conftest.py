@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from pydantic import SecretStr
 from shared_folder import find_shared_data
+from small_postgres import postgres_server
 
 from marketing_platform.settings import Platform, Settings
 
@@ -48,6 +49,13 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
