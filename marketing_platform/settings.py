@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import (
     BaseModel,
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -373,6 +374,12 @@ class Anomalies(_Model):
     holidays: tuple[dt.date, ...] = ()
 
 
+def _plain_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError("a name is small letters, digits and _")
+    return name
+
+
 class Feed(_Model):
     """A file of what the shop sells, written anew by each activation where something changed.
 
@@ -384,9 +391,16 @@ class Feed(_Model):
     format: Literal["google_merchant", "csv", "jsonl"] = "google_merchant"
     folder: str | None = None
     store: dict[str, SecretStr] = Field(default_factory=dict)
-    link: str | None = Field(default=None, pattern=r"^https?://\S+\{(product_id|sku)\}\S*$")
+    link: str | None = None
     sources: tuple[str, ...] = ()
     max_removal_share: float = Field(default=0.5, ge=0, le=1)
+
+    @field_validator("link")
+    @classmethod
+    def _page(cls, link: str | None) -> str | None:
+        if link and not re.fullmatch(r"https?://\S*\{(product_id|sku)\}\S*", link):
+            raise ValueError("write https://... with {product_id} or {sku} in it")
+        return link
 
 
 class WarehouseSettings(_Model):
@@ -408,9 +422,7 @@ class Platform(_Model):
     predictions: Predictions = Field(default_factory=Predictions)
     destinations: dict[str, Destination] = Field(default_factory=dict)
     activations: tuple[ActivationRule, ...] = ()
-    feeds: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Feed] = Field(
-        default_factory=dict
-    )
+    feeds: dict[Annotated[str, AfterValidator(_plain_name)], Feed] = Field(default_factory=dict)
     limits: Limits = Field(default_factory=Limits)
     fatigue: Fatigue = Field(default_factory=Fatigue)
     alerts: Alerts = Field(default_factory=Alerts)

@@ -61,7 +61,7 @@ _OFFERS = """
 # Those that editors of shops write; the ampersand last, for what it makes is text.
 _ENTITIES = {"&nbsp;": " ", "&quot;": '"', "&#39;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}
 # What XML 1.0 cannot say at all.
-_UNSPEAKABLE = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F]"
+_UNSPEAKABLE = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x{FFFE}\\x{FFFF}]"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from small_shop import small_settings
 
 from marketing_platform.activation import FeedOutcome, write_feeds
 from marketing_platform.pipeline import all_tables
-from marketing_platform.settings import Feed, Settings
+from marketing_platform.settings import Feed, Platform, Settings
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
 
@@ -132,13 +133,22 @@ def test_what_cannot_be_offered_is_left_out_with_the_reason_and_the_sums_add_up(
 
 @pytest.mark.parametrize(
     "title",
-    ["<b>&\"'", "a\x00b\x0bc", "]]>", "\u202eevil", "x" * 10_000, "<![CDATA[", "'; drop table"],
+    [
+        "<b>&\"'",
+        "a\x00b\x0bc\uffff",
+        "]]>",
+        "\u202eevil",
+        "x" * 10_000,
+        "<![CDATA[",
+        "'; drop table",
+    ],
 )
 def test_a_hostile_title_is_carried_as_text(shop: Shop, title: str) -> None:
     shop.sell(product(1, title=title))
     shop.write()
     [item] = shop.items
-    assert item["title"] == title[:150].replace("\x00", "").replace("\x0b", "")
+    unspeakable = dict.fromkeys(map(ord, "\x00\x0b\uffff"))
+    assert item["title"] == title[:150].translate(unspeakable)
 
 
 def test_the_page_of_an_offer_may_be_made_of_its_number(tmp_path: Path) -> None:
@@ -216,3 +226,18 @@ def test_without_a_build_there_is_nothing_to_write(tmp_path: Path) -> None:
     assert shop.write().detail == "nothing was built yet"
     with shop.state.connect() as connection:
         assert connection.execute(sa.text("select count(*) from product_feeds")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("feeds", "mend"),
+    [
+        ({"google": {"link": "https://shop.example/{slug}"}}, "with {product_id} or {sku} in it"),
+        ({"../google": {}}, "a name is small letters, digits and _"),
+        ({"google": {"format": "xml"}}, "google_merchant"),
+    ],
+)
+def test_a_mistake_in_the_settings_of_a_feed_says_what_to_write(
+    feeds: dict[str, Any], mend: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(mend)):
+        Platform.model_validate({"feeds": feeds})

@@ -304,7 +304,7 @@ def test_brokers_that_are_not_there_have_certainly_not_written() -> None:
     [
         ({"type": "redis_streams", "url": "http://host"}, "not a URL of redis:// or rediss://"),
         ({"type": "amqp", "url": "rabbit"}, "not a URL of amqp:// or amqps://"),
-        ({"type": "kafka", "brokers": "host"}, "brokers"),
+        ({"type": "kafka", "brokers": "host"}, "write host:port"),
     ],
 )
 def test_an_address_that_is_none_is_told_with_the_settings(

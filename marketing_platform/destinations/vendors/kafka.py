@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from pydantic import Field, SecretStr
+from pydantic import SecretStr, field_validator
 
 from marketing_platform.destinations.answers import stop
 from marketing_platform.destinations.base import Answer, Place, RowAnswer
@@ -43,13 +44,20 @@ _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD
 class KafkaDestination(QueueSettings):
     """`brokers` are `host:port`, with commas between them."""
 
-    brokers: str = Field(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")
+    brokers: str
     # The topic of rules that name no `audience`.
     topic: str = "marketing"
     security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     user: str | None = None
     password: SecretStr | None = None
+
+    @field_validator("brokers")
+    @classmethod
+    def _addresses(cls, brokers: str) -> str:
+        if not re.fullmatch(r"[^\s,]+:\d+(,[^\s,]+:\d+)*", brokers):
+            raise ValueError("write host:port, with commas between several")
+        return brokers
 
 
 class Kafka(QueueDestination):
