@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
+from filelock import FileLock
 
 from assets.activation import activation_assets, health_spec
 from assets.checks import table_checks
@@ -187,7 +188,11 @@ def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None
 
 
 def prepare_instance(settings: Settings) -> Path:
-    """Write the shop's Dagster home from `dagster.yaml`, the one place to edit, and name it."""
+    """Write the shop's Dagster home from `dagster.yaml`, the one place to edit, and name it.
+
+    Its storage stands when this returns: Dagster's processes, started at once on a home without
+    one, make the same tables and trip over each other.
+    """
     home = settings.dagster_home
     instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     storage = {
@@ -208,7 +213,17 @@ def prepare_instance(settings: Settings) -> Path:
         instance.setdefault("storage", {"postgres": {"postgres_url": url}})
     if "storage" not in instance:
         instance.setdefault("event_log_storage", storage)
-    write_atomically(home / "dagster.yaml", yaml.safe_dump(instance, sort_keys=False))
+    wanted = yaml.safe_dump(instance, sort_keys=False)
+    written = home / "dagster.yaml"
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "prepare.lock"):
+        if not written.exists() or written.read_text(encoding="utf-8") != wanted:
+            trial = home / "dagster.trial.yaml"
+            write_atomically(trial, wanted)
+            with dg.DagsterInstance.from_config(str(home), trial.name) as opened:
+                opened.get_daemon_heartbeats()
+                opened.get_runs(limit=1)
+            trial.replace(written)
     return home
 
 

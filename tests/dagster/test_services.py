@@ -34,10 +34,12 @@ def started(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_until(
+    is_so: Callable[[], bool], process: subprocess.Popen[bytes], settings: Settings
+) -> None:
     end = time.monotonic() + 120
     while not is_so():
-        assert process.poll() is None, "it ended"
+        assert process.poll() is None, (settings.data_dir / "service.log").read_text()[-2000:]
         assert time.monotonic() < end, "it does not come up"
         time.sleep(0.3)
 
@@ -54,11 +56,38 @@ def test_the_daemon_runs_on_the_shop_and_ends_when_it_is_told(tiny_shop: Setting
     process = started(tiny_shop, "daemon")
     try:
         home = tiny_shop.dagster_home
-        wait_until((home / "dagster.yaml").exists, process)
+        wait_until((home / "dagster.yaml").exists, process, tiny_shop)
         with dg.DagsterInstance.from_config(str(home)) as instance:
-            wait_until(lambda: "SENSOR" in instance.get_daemon_heartbeats(), process)
+            wait_until(lambda: "SENSOR" in instance.get_daemon_heartbeats(), process, tiny_shop)
     finally:
         end(process)
+
+
+def test_services_that_start_at_once_on_a_new_home_do_not_trip_over_each_other(
+    tmp_path: Path,
+) -> None:
+    opens = """
+import sys
+import dagster as dg
+from marketing_platform.definitions import prepare_instance
+from marketing_platform.settings import load_settings
+sys.stdin.readline()
+with dg.DagsterInstance.from_config(str(prepare_instance(load_settings()))) as instance:
+    instance.get_daemon_heartbeats(), instance.get_runs(limit=1), instance.all_instigator_state()
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", opens], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "MARKETING_PLATFORM_DATA_DIR": str(tmp_path)},
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
 
 
 def test_the_ui_is_served_for_a_proxy_to_stand_before(tiny_shop: Settings) -> None:
@@ -74,7 +103,7 @@ def test_the_ui_is_served_for_a_proxy_to_stand_before(tiny_shop: Settings) -> No
 
     process = started(tiny_shop, "web", "--port", str(port))
     try:
-        wait_until(answers, process)
+        wait_until(answers, process, tiny_shop)
     finally:
         end(process)
 
