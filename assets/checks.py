@@ -1,6 +1,6 @@
 """Checks that run after a table is built: sums, rates, features, and models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import dagster as dg
@@ -17,6 +17,14 @@ from marketing_platform.quality.checks import (
     reports_agree,
     segments_make_sense,
 )
+from marketing_platform.quality.drift import (
+    FEW_ARE_QUARANTINED,
+    HAS_NOT_DRIFTED,
+    IS_PLAUSIBLE,
+    WATCHED,
+    drift_checks,
+    few_are_quarantined,
+)
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
@@ -26,13 +34,8 @@ from resources.warehouse import WarehouseResource
 
 def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """All checks that run after a build."""
-    adds_up = [
-        _check(
-            name,
-            "records_add_up",
-            "Accepted, duplicate and quarantined records add up to those that arrived.",
-            partial(records_add_up, table_name=name, raw_view=raw_view),
-        )
+    judged = [
+        _judged_check(settings, name, raw_view)
         for name, raw_view in judged_tables(settings).items()
     ]
     models = [
@@ -59,7 +62,8 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         )
     ]
     return [
-        *adds_up,
+        *judged,
+        _drift_check(settings),
         _check(
             "core.orders",
             "rates_are_known",
@@ -106,6 +110,98 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     ]
 
 
+def _judged_check(settings: Settings, name: str, raw_view: str) -> dg.AssetChecksDefinition:
+    """The checks of a staging table whose records were judged, in one step."""
+    told = {
+        "records_add_up": "Accepted, duplicate and quarantined records add up to those that"
+        " arrived.",
+        FEW_ARE_QUARANTINED: "The newest day has not far more quarantined records than those"
+        " before it.",
+    }
+
+    def look(warehouse: Warehouse, tables: Iterable[str]) -> Iterator[CheckResult]:
+        yield records_add_up(warehouse, name, raw_view)
+        yield few_are_quarantined(warehouse, settings, name)
+
+    specs = [_spec(name, check, description) for check, description in told.items()]
+    return _checks(f"checks_of_{name.replace('.', '__')}", specs, look)
+
+
+def _drift_check(settings: Settings) -> dg.AssetChecksDefinition:
+    """Whether the newest records are like those before them, of all tables in one step."""
+
+    def look(warehouse: Warehouse, tables: Iterable[str]) -> Iterator[CheckResult]:
+        state = open_state(settings.state_url.get_secret_value())
+        for table in tables:
+            yield from drift_checks(warehouse, state, settings, table)
+
+    specs = [
+        spec
+        for table in WATCHED
+        for spec in (
+            _spec(
+                table,
+                IS_PLAUSIBLE,
+                "No column that people are chosen by is suddenly empty or of another size, and no"
+                " half of the records is missing. If so, nothing is built on it.",
+                reads=("core.clock",),
+            ),
+            _spec(
+                table,
+                HAS_NOT_DRIFTED,
+                "Nulls, sizes, mixes and numbers of the newest records are within what was seen"
+                " before.",
+                reads=("core.clock",),
+                is_blocking=False,
+            ),
+        )
+    ]
+    return _checks("drift", specs, look)
+
+
+def _spec(
+    table: str,
+    name: str,
+    description: str,
+    *,
+    reads: Sequence[str] = (),
+    is_blocking: bool = True,
+) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name,
+        asset=asset_key(table),
+        additional_deps=[asset_key(read) for read in reads],
+        description=description,
+        blocking=is_blocking,
+    )
+
+
+def _checks(
+    name: str,
+    specs: Sequence[dg.AssetCheckSpec],
+    look: Callable[[Warehouse, Iterable[str]], Iterator[CheckResult]],
+) -> dg.AssetChecksDefinition:
+    """Several checks in one step, which looks at those tables whose checks were asked for."""
+
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True, pool=WAREHOUSE_POOL)
+    def _look(
+        context: dg.AssetCheckExecutionContext,
+        warehouse: WarehouseResource,
+        platform: dg.ResourceParam[Settings],
+    ) -> Iterator[dg.AssetCheckResult]:
+        asked = context.selected_asset_check_keys
+        tables = sorted({".".join(key.asset_key.path) for key in asked})
+        with warehouse.get_connection():
+            results = list(look(warehouse.engine, tables))
+        for result in results:
+            key = dg.AssetCheckKey(asset_key(result.table_name), result.check_name)
+            found = _recorded(platform, result)
+            if key in asked:
+                yield found
+
+    return _look
+
+
 def _check(
     table: str,
     name: str,
@@ -137,5 +233,9 @@ def _recorded(settings: Settings, result: CheckResult) -> dg.AssetCheckResult:
     record_check(open_state(settings.state_url.get_secret_value()), result)
     severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
-        passed=result.passed, severity=severity, metadata={"found": result.detail}
+        passed=result.passed,
+        asset_key=asset_key(result.table_name),
+        check_name=result.check_name,
+        severity=severity,
+        metadata={"found": result.detail},
     )

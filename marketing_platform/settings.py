@@ -374,6 +374,19 @@ class Anomalies(_Model):
     holidays: tuple[dt.date, ...] = ()
 
 
+class Drift(_Model):
+    """When the newest records of a source are not like those before them.
+
+    Fewer than `minimum_rows` are not judged; fewer than `least_volume` of the least that came on
+    such a weekday before, or of all that were there, are too few. `ignored` names tables and
+    columns (`core.orders.country`) that have changed for good, or are of no concern.
+    """
+
+    minimum_rows: int = Field(default=30, ge=1)
+    least_volume: float = Field(default=0.6, ge=0, le=1)
+    ignored: tuple[str, ...] = ()
+
+
 def _plain_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError("a name is small letters, digits and _")
@@ -428,6 +441,7 @@ class Platform(_Model):
     alerts: Alerts = Field(default_factory=Alerts)
     freshness: Freshness = Field(default_factory=Freshness)
     anomalies: Anomalies = Field(default_factory=Anomalies)
+    drift: Drift = Field(default_factory=Drift)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
 
 
