@@ -28,7 +28,7 @@ from marketing_platform.settings import DAGSTER_URL_VARIABLE, Settings, load_set
 from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
-from resources.dead_runs import end_dead_runs, process_tags
+from resources.dead_runs import end_dead_runs, platform_of
 from resources.event_storage import PooledSqliteEventLogStorage
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
@@ -70,7 +70,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=JOBS,
         schedules=[daily_ingest(settings, loaded_days), *([hourly] if hourly else [])],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],
-        resources={"warehouse": WarehouseResource.of(settings), "platform": settings},
+        resources={"warehouse": WarehouseResource.of(settings), "platform": platform_of(settings)},
         # Steps share one process: DuckDB lets only one write, and uses all cores by itself.
         executor=dg.in_process_executor,
     )
@@ -147,7 +147,7 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     if not settings.platform.sources.files:
         start, last = days_to_load(last, *loaded_days(settings), look_back_days(settings))
     job = build_definitions(settings).resolve_job_def(name)
-    tags = process_tags() | (load_tags(start, last) if job.partitions_def else {})
+    tags = load_tags(start, last) if job.partitions_def else {}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
         result = job.execute_in_process(

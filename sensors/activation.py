@@ -48,10 +48,10 @@ def activation_sensor(settings: Settings) -> dg.SensorDefinition:
         " off are due, and every blocking check before them passed; otherwise holds, and says why.",
     )
     def _sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        end_dead_runs(context.instance)
         built = newest_build(context.instance)
         if built is None:
             return dg.SkipReason("the segments were never built")
-        end_dead_runs(context.instance)
         if is_under_way(context.instance):
             return dg.SkipReason("an activation is under way")
         state = open_state(settings.state_url.get_secret_value())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from conftest import ROOT
 from tiny_orders import key
 
 from marketing_platform.activation import plan_all
@@ -26,7 +27,7 @@ from marketing_platform.quality.results import CheckResult, record_build, record
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.state import open_state, plans, writing
 from marketing_platform.warehouse import Built, Warehouse
-from resources.dead_runs import end_dead_runs, process_tags
+from resources.dead_runs import end_dead_runs, note_process
 from sensors.schedules import range_tags
 
 FROM_RFM_ON = ("profiles.rfm", "profiles.customers", "segments.memberships", "segments.sizes")
@@ -224,9 +225,31 @@ def test_a_run_whose_process_lives_is_left_alone(
     @dg.job
     def build() -> None: ...
 
-    instance.create_run_for_job(build, tags=process_tags(), status=dg.DagsterRunStatus.STARTED)
+    lives = instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
+    note_process(instance, lives.run_id)
     instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
     assert end_dead_runs(instance) == []
+
+
+def test_a_run_that_takes_up_a_dead_one_is_not_taken_for_it(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    @dg.job
+    def build() -> None: ...
+
+    dead = instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
+    program = (
+        "import sys, dagster as dg; from resources.dead_runs import note_process\n"
+        "with dg.DagsterInstance.from_config(sys.argv[1]) as instance:\n"
+        "    note_process(instance, sys.argv[2])"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, str(built.dagster_home), dead.run_id], check=True, cwd=ROOT
+    )
+    tags = instance.get_run_by_id(dead.run_id).tags  # type: ignore[union-attr]
+    again = instance.create_run_for_job(build, tags=tags, status=dg.DagsterRunStatus.STARTING)
+    assert end_dead_runs(instance) == [dead.run_id]
+    assert not instance.get_run_by_id(again.run_id).is_finished  # type: ignore[union-attr]
 
 
 def test_an_export_that_is_gone_holds_and_says_so(built: Settings, tmp_path: Path) -> None:
