@@ -158,27 +158,31 @@ def newest_moved(
 def few_are_quarantined(warehouse: Warehouse, settings: Settings, table: str) -> CheckResult:
     """Whether the newest day of a staging table has not far more quarantined records than any."""
     known = settings.platform.drift
-    rows = warehouse.query(
+    days = warehouse.query(
         f"""
         select
             received_date,
             count(*) as record_count,
-            avg(case when outcome = 'quarantined' then 1.0 else 0.0 end) as share
+            count(*) filter (where outcome = 'quarantined') as quarantined_count
         from {table}
         group by received_date
-        having count(*) >= $minimum
         order by received_date desc
         limit {_BEFORE_DAYS + 1}
-        """,
-        {"minimum": known.minimum_rows},
+        """
     ).rows()
-    if not rows:
+    # A day that has begun has few records; with the one before it there are enough to tell.
+    newest, count, quarantined = 0, 0, 0
+    while newest < len(days) and count < known.minimum_rows:
+        count, quarantined = count + days[newest][1], quarantined + days[newest][2]
+        newest += 1
+    if count < known.minimum_rows:
         return CheckResult(table, FEW_ARE_QUARANTINED, True, "too few records to tell")
-    (day, count, share), *earlier = rows
-    most = max((one[2] for one in earlier), default=0.0)
-    detail = (
-        f"{share:.0%} of the {count} records of {day} are quarantined, {most:.0%} at most before"
+    share = quarantined / count
+    most = max(
+        (day[2] / day[1] for day in days[newest:] if day[1] >= known.minimum_rows), default=0
     )
+    since = f"since {days[newest - 1][0]}"
+    detail = f"{share:.0%} of {count} records {since} are quarantined, {most:.0%} of a day before"
     is_off = share - most >= _GROSS_SHARE and table not in known.ignored
     if is_off:
         detail += ". See: marketing-platform quarantine list"

@@ -220,7 +220,27 @@ def test_a_day_of_which_most_is_quarantined_is_a_broken_source(
     shop.warehouse.replace(table, frame)
     result = few_are_quarantined(shop.warehouse, shop.settings, table)
     assert result.passed is passes
-    assert f"{broken * 2}% of the 50 records of 2026-06-10" in result.detail
+    assert f"{broken * 2}% of 50 records since 2026-06-10" in result.detail
+
+
+def test_a_day_that_has_just_begun_is_judged_with_the_one_before_it(shop: Shop) -> None:
+    table = "staging.files_order_lines"
+    broken = {9: 45, 10: 3}
+    rows = [
+        {
+            "record_id": f"{day}-{line}",
+            "received_date": dt.date(2026, 6, 1) + dt.timedelta(days=day),
+            "outcome": "quarantined" if line < broken.get(day, 0) else "accepted",
+        }
+        for day in range(11)
+        for line in range(3 if day == 10 else 50)
+    ]
+    empty = contract_of(table).empty()
+    frame = pl.concat([empty, pl.DataFrame(rows)], how="diagonal").select(empty.columns)
+    shop.warehouse.replace(table, frame)
+    result = few_are_quarantined(shop.warehouse, shop.settings, table)
+    assert not result.passed
+    assert "91% of 53 records since 2026-06-10 are quarantined, 0% of a day before" in result.detail
 
 
 def test_what_is_looked_at_is_in_the_contracts() -> None:
