@@ -5,6 +5,7 @@ from functools import partial
 
 import dagster as dg
 
+from assets.automation import after_its_tables
 from assets.names import WAREHOUSE_POOL, asset_key
 from marketing_platform.quality.checks import (
     features_know_no_future,
@@ -173,6 +174,7 @@ def _spec(
         additional_deps=[asset_key(read) for read in reads],
         description=description,
         blocking=is_blocking,
+        automation_condition=after_its_tables(),
     )
 
 
@@ -219,6 +221,7 @@ def _check(
         name=name,
         blocking=is_blocking,
         description=description,
+        automation_condition=after_its_tables(),
         pool=WAREHOUSE_POOL,
     )
     def _look(

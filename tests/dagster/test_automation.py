@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.automation import after_inputs
+from assets.automation import after_inputs, after_its_tables
 
 DAYS = dg.DailyPartitionsDefinition("2024-03-01", end_date="2024-03-05")
 
@@ -36,7 +36,12 @@ def sound() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=Checked.passes)
 
 
-DEFS = dg.Definitions(assets=[orders, clock, profiles, segments], asset_checks=[sound])
+@dg.asset_check(asset=profiles, blocking=True, automation_condition=after_its_tables())
+def whole() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+DEFS = dg.Definitions(assets=[orders, clock, profiles, segments], asset_checks=[sound, whole])
 
 
 def asked_for(result: dg.EvaluateAutomationConditionsResult, asset: dg.AssetsDefinition) -> bool:
@@ -72,3 +77,19 @@ def test_a_failed_blocking_check_of_an_input_holds_until_it_passes() -> None:
     materialize(instance, clock, sound)
     free = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=held.cursor)
     assert asked_for(free, profiles)
+
+
+def test_day_after_day_a_table_and_its_check_and_all_after_it_are_asked_for() -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    Checked.passes = True
+    cursor = dg.evaluate_automation_conditions(defs=DEFS, instance=instance).cursor
+    for day in range(4):
+        materialize(instance, clock, sound)
+        tick = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=cursor)
+        asked = {result.key for result in tick.results if result.true_subset.size}
+        wanted = {profiles.key, segments.key, *whole.check_keys}
+        assert asked == wanted, f"on day {day}"
+        materialize(instance, profiles, whole, segments)
+        after = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=tick.cursor)
+        assert after.total_requested == 0
+        cursor = after.cursor

@@ -1,36 +1,51 @@
-"""The real UI, the real daemon, SQLite storage: the sensor starts activation by itself."""
+"""The real UI and the real daemon on SQLite storage, through a bad week.
+
+Nobody touches anything but the source. Its loads are launched here, as the schedule would at six.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import pytest
-from tiny_orders import order_lines
+from conftest import ROOT
+from inbox import Inbox
+from tiny_orders import half, living_lines
 
-from marketing_platform.definitions import run_job
+from assets.names import WAREHOUSE_POOL
+from marketing_platform.activation.balance import conservation
+from marketing_platform.definitions import prepare_instance, run_job
 from marketing_platform.demo.receiver import Receiver
-from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, load_settings
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.incidents import open_incidents
+from marketing_platform.settings import (
+    CONFIG_DIR_VARIABLE,
+    DATA_DIR_VARIABLE,
+    Settings,
+    load_settings,
+)
 from marketing_platform.shop import remember_input
 from marketing_platform.sources.files.ingest import ingest
+from marketing_platform.state import open_state
+from resources.dead_runs import PROCESS_TAG
+from sensors.schedules import load_tags
 
-ROOT = Path(__file__).parent.parent.parent
-PATIENCE_SECONDS = 150
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+PATIENCE_SECONDS = 240
+NEWEST = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) - dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+DAYS = 31
+BUYERS, NEW_BUYERS = 60, 5
 
 
 def wait_for(what: str, done: Callable[[], Any]) -> Any:
@@ -39,83 +54,167 @@ def wait_for(what: str, done: Callable[[], Any]) -> Any:
         found = done()
         if found:
             return found
-        time.sleep(0.5)
+        time.sleep(0.3)
     raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
 
 
-@contextmanager
-def user_interface(data: Path, port: int) -> Iterator[str]:
-    """`marketing-platform up` on a data folder, stopped as Ctrl-C stops it."""
-    environment = {
-        **os.environ,
-        DATA_DIR_VARIABLE: str(data),
-        CONFIG_DIR_VARIABLE: str(ROOT / "config"),
-    }
-    command = [sys.executable, "-m", "marketing_platform.cli", "up", "--port", str(port)]
-    log = (data / "up.log").open("w")
-    process = subprocess.Popen(
-        command, env=environment, stdout=log, stderr=log, start_new_session=True, cwd=data
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGINT)
+class Services:
+    """`marketing-platform up` on a data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environment = {
+            **os.environ,
+            DATA_DIR_VARIABLE: str(self.data),
+            CONFIG_DIR_VARIABLE: str(ROOT / "config"),
+        }
+        command = [sys.executable, "-m", "marketing_platform.cli", "up", "--port", str(self.port)]
+        with (self.data / "up.log").open("a") as log:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True,
+                cwd=self.data,
+            )  # fmt: skip
+
+    def lose_power(self) -> None:
+        """Nothing of it, runs neither, has a moment to say a word."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        """As Ctrl-C ends it."""
+        self.process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        log.close()
+            self.lose_power()
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        content = {"query": query, "variables": variables}
+        try:
+            answer = httpx.post(f"{self.url}/graphql", json=content, timeout=10)
+        except httpx.HTTPError:
+            return {}
+        return dict(answer.json().get("data") or {}) if answer.status_code == 200 else {}
+
+    def load(self) -> str:
+        """Launch what the schedule launches; the id of the run."""
+        today = dt.datetime.now(dt.UTC).date()
+        tags = load_tags(today - dt.timedelta(days=7), today)
+        parameters = {
+            "selector": {
+                "repositoryLocationName": "marketing_platform",
+                "repositoryName": "__repository__",
+                "jobName": "ingest",
+            },
+            "executionMetadata": {
+                "tags": [{"key": name, "value": value} for name, value in tags.items()]
+            },
+        }
+        launched = self.ask(
+            "mutation ($parameters: ExecutionParams!) {launchRun(executionParams: $parameters)"
+            " {__typename ... on LaunchRunSuccess {run {runId}} ... on PythonError {message}}}",
+            parameters=parameters,
+        )
+        assert launched["launchRun"]["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["launchRun"]["run"]["runId"])
+
+    def groups(self) -> set[str]:
+        found = self.ask("{assetNodes {groupName}}").get("assetNodes", [])
+        return {node["groupName"] for node in found}
 
 
-def ask(url: str, query: str) -> dict[str, Any]:
-    try:
-        answer = httpx.post(f"{url}/graphql", json={"query": query}, timeout=10)
-    except httpx.HTTPError:
-        return {}
-    return dict(answer.json().get("data") or {}) if answer.status_code == 200 else {}
-
-
-@pytest.mark.timeout(480)
-def test_the_daemon_starts_the_activation_by_itself_and_the_rows_arrive(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    orders = tmp_path / "orders.csv"
-    orders.write_text(order_lines(), encoding="utf-8")
-    with Receiver() as receiver:
+@pytest.mark.timeout(900)
+def test_a_source_breaks_the_machine_dies_a_run_is_killed_and_all_is_well_again_by_itself(
+    tmp_path: Path,
+) -> None:
+    data, orders = tmp_path / "data", tmp_path / "orders.csv"
+    orders.write_text(living_lines(NEWEST - DAY, DAYS - 1), encoding="utf-8")
+    services = Services(data)
+    with Receiver() as receiver, Inbox() as alerts:
         remember_input(
             data,
             {
-                "clock": "newest_record",
                 "sources": {"files": {"orders": {"path": str(orders)}}},
                 "destinations": {"receiver": {"type": "webhook", "url": receiver.url}},
-                "activations": [{"segment": "new_customers", "destination": "receiver"}],
+                "activations": [{"segment": "recent_purchasers", "destination": "receiver"}],
+                "alerts": {"webhook_url": alerts.url},
             },
         )
         settings = load_settings(config_dir=ROOT / "config", data_dir=data)
+        state = open_state(settings.state_url.get_secret_value())
         ingest(settings, "orders")
         assert run_job(settings, "build").success
         assert not receiver.received.rows, "building sends nothing"
-        with user_interface(data, free_port()) as url:
-            groups = wait_for(
-                "the UI", lambda: ask(url, "{assetNodes {groupName assetKey {path}}}")
-            )
-            assert {node["groupName"] for node in groups["assetNodes"]} >= {
+        services.start()
+        try:
+            wait_for("the UI", services.groups)
+            assert services.groups() >= {
                 "raw", "staging", "core", "identity", "profiles", "predictions", "segments",
                 "activation", "quality",
             }  # fmt: skip
-            wait_for("the rows", lambda: len(receiver.received.rows) == 12)
-            runs = wait_for("the end of the run", lambda: succeeded(url))
-        assert runs == ["activation"], "the sensor starts activation once, and nothing else"
-        assert all(times == 1 for times in receiver.received.seen.values())
+            wait_for("the rows", lambda: len(receiver.received.rows) == BUYERS)
+
+            # Half of a day does not come.
+            orders.write_text(living_lines(NEWEST, DAYS, NEW_BUYERS, half), encoding="utf-8")
+            services.load()
+            key = "check:core.orders:is_plausible"
+            wait_for("the incident", lambda: key in {one.key for one in open_incidents(state)})
+            wait_for("the alert", lambda: "is_plausible" in str(alerts.got))
+            (incident,) = [one for one in open_incidents(state) if one.key == key]
+            assert incident.holds == "all activations"
+            assert any("is_plausible" in hold for hold in find_holds(state, settings))
+
+            # The machine is lost in the middle of the next load, and comes up again.
+            orders.write_text(living_lines(NEWEST, DAYS, NEW_BUYERS), encoding="utf-8")
+            lost = services.load()
+            wait_for("the run at work", lambda: holds_the_warehouse(settings, lost))
+            services.lose_power()
+            assert any("is_plausible" in hold for hold in find_holds(state, settings))
+            services.start()
+            ended = wait_for("the end of the lost run", lambda: ended_run(settings, lost))
+            assert ended.status is dg.DagsterRunStatus.FAILURE
+
+            # The process of a run is killed while it holds the warehouse.
+            killed = services.load()
+            wait_for("the run at work", lambda: holds_the_warehouse(settings, killed))
+            os.kill(process_of(settings, killed), signal.SIGKILL)
+            wait_for("the end of the killed run", lambda: ended_run(settings, killed))
+
+            # What became of it is tried again by itself, and the rest follows.
+            everybody = BUYERS + NEW_BUYERS
+            wait_for("the new rows", lambda: len(receiver.received.rows) == everybody)
+            assert find_holds(state, settings) == []
+            assert key not in {one.key for one in open_incidents(state)}
+        finally:
+            services.end()
+        assert set(receiver.received.seen.values()) == {1}, "nobody is told twice"
+        assert conservation(state, only_broken=True) == []
 
 
-def succeeded(url: str) -> list[str]:
-    """Jobs of successful runs that a sensor started."""
-    found = ask(url, "{runsOrError {... on Runs {results {jobName status tags {key value}}}}}")
-    results = found.get("runsOrError", {}).get("results", [])
-    return [
-        run["jobName"]
-        for run in results
-        if run["status"] == "SUCCESS"
-        and any(tag["key"] == "dagster/sensor_name" for tag in run["tags"])
-    ]
+def run_of(settings: Settings, run_id: str) -> dg.DagsterRun:
+    with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
+        run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run
+
+
+def ended_run(settings: Settings, run_id: str) -> dg.DagsterRun | None:
+    run = run_of(settings, run_id)
+    return run if run.is_finished else None
+
+
+def holds_the_warehouse(settings: Settings, run_id: str) -> bool:
+    with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
+        found = instance.event_log_storage.get_concurrency_info(WAREHOUSE_POOL)
+    return run_id in found.active_run_ids and PROCESS_TAG in run_of(settings, run_id).tags
+
+
+def process_of(settings: Settings, run_id: str) -> int:
+    """The number of the process of a run, from where it noted it."""
+    return int(run_of(settings, run_id).tags[PROCESS_TAG].split("|")[1])
