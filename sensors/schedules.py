@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from assets.names import LOAD_TAG
+from assets.names import LOAD_TAG, asset_key
+from marketing_platform.pipeline import all_tables, raw_inputs
+from marketing_platform.quality.results import latest_builds
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
+from marketing_platform.state import open_state
 from sensors.jobs import ingest_job
 
 # Exports are restated for some days; a load covers them again.
@@ -49,15 +52,25 @@ def look_back_days(settings: Settings) -> int:
 def hourly_pull(
     settings: Settings, loaded: Callable[[Settings], tuple[dt.date, dt.date | None]]
 ) -> dg.ScheduleDefinition | None:
-    """Pulls today and yesterday, every hour, of the systems with `every: hour`."""
-    hourly = [
-        dg.AssetKey(["raw", f"{source.name}_{stream.name}"])
+    """Pulls today and yesterday, every hour, of the systems with `every: hour`.
+
+    What is built of them in staging and core is built in the same run; the rest follows by itself.
+    """
+    raw = [
+        source.raw_name(one.name)
         for source in active_sources(settings)
         if source.settings.every == "hour"
         for stream in source.streams
+        for one in (stream, *stream.items)
     ]
-    if not hourly:
+    if not raw:
         return None
+    tables = [
+        name
+        for name, table in all_tables(settings).items()
+        if table.name.schema in ("staging", "core") and raw_inputs(settings, name) & set(raw)
+    ]
+    hourly = [asset_key(name) for name in (*raw, *tables)]
 
     @dg.schedule(
         name="hourly_pull",
@@ -66,7 +79,10 @@ def hourly_pull(
         execution_timezone=settings.platform.shop.timezone,
         default_status=_status(settings),
     )
-    def _hourly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def _hourly_pull(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        built = latest_builds(open_state(settings.state_url.get_secret_value()))
+        if "core.clock" not in {build.table_name for build in built}:
+            return dg.SkipReason("nothing is built yet: the first load is the daily one")
         moment = context.scheduled_execution_time.astimezone(dt.UTC)
         first, last = days_to_load(moment.date(), *loaded(settings), 1)
         return dg.RunRequest(

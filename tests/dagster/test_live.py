@@ -180,6 +180,8 @@ def test_a_source_breaks_the_machine_dies_a_run_is_killed_and_all_is_well_again_
             ended = wait_for("the end of the lost run", lambda: ended_run(settings, lost))
             assert ended.status is dg.DagsterRunStatus.FAILURE
 
+            wait_for("the UI", services.groups)
+
             # The process of a run is killed while it holds the warehouse.
             killed = services.load()
             wait_for("the run at work", lambda: holds_the_warehouse(settings, killed))

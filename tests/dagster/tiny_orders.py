@@ -27,7 +27,7 @@ A_DAY = 40
 
 def living_lines(
     newest: dt.datetime,
-    days: int,
+    days: float,
     new_customers: int = 0,
     change: Callable[[list[str]], list[str] | None] = lambda fields: fields,
 ) -> str:
@@ -37,7 +37,7 @@ def living_lines(
     gets the fields, and gives others, or None to leave the line out.
     """
     lines = []
-    for ago in range(days * A_DAY):
+    for ago in range(int(days * A_DAY)):
         at = newest - dt.timedelta(days=1) / A_DAY * ago
         buyer = f"new{ago}" if ago < new_customers else f"k{ago % 60}"
         number = int(at.timestamp())

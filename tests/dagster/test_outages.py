@@ -1,0 +1,150 @@
+"""Nothing ran for hours or days: what the next ticks ask for, and that nothing is lost or doubled.
+
+The clock is the test's own: a tick is told when it was due.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from conftest import ROOT
+from pydantic import SecretStr
+from tiny_orders import living_lines
+
+from marketing_platform.definitions import build_definitions, prepare_instance, run_job
+from marketing_platform.settings import Platform, Settings
+from marketing_platform.sources.files.ingest import ingest
+from marketing_platform.state import messages, open_state, reading
+from marketing_platform.warehouse import Warehouse
+
+DAY = dt.timedelta(days=1)
+LONG_AGO = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) - 4 * DAY
+BUYERS = 60
+
+
+def tick(settings: Settings, schedule: str, due_at: dt.datetime) -> None:
+    """Run what a schedule asks for at a moment."""
+    definitions = build_definitions(settings)
+    asked, job = definitions.resolve_schedule_def(schedule), definitions.resolve_job_def("ingest")
+    repository = definitions.get_repository_def()
+    with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
+        with dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=due_at, repository_def=repository
+        ) as context:
+            (request,) = asked.evaluate_tick(context).run_requests or ()
+        job.execute_in_process(
+            instance=instance,
+            tags=request.tags,
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+        )
+
+
+def told(settings: Settings) -> list[str]:
+    with reading(open_state(settings.state_url.get_secret_value())) as connection:
+        rows = connection.execute(messages.select().where(messages.c.state == "sent"))
+        return sorted(f"{row.operation} {row.customer_id}" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def long_ago(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A shop that was loaded, built and told of four days ago."""
+    folder = tmp_path_factory.mktemp("outage")
+    platform = {
+        "sources": {"files": {"orders": {"path": folder / "orders.csv"}}},
+        "destinations": {"feeds": {"type": "files"}},
+        "activations": [{"segment": "recent_purchasers", "destination": "feeds"}],
+        # The present is four days later than this test says.
+        "freshness": {"stale_hours": 1000},
+    }
+    settings = Settings(
+        config_dir=ROOT / "config",
+        data_dir=folder / "data",
+        state_url=SecretStr(f"sqlite:///{folder / 'state.db'}"),
+        platform=Platform.model_validate(platform),
+    )
+    export_of(settings).write_text(living_lines(LONG_AGO, 5), encoding="utf-8")
+    ingest(settings, "orders")
+    assert run_job(settings, "build").success
+    assert run_job(settings, "activation").success
+    return settings
+
+
+def export_of(settings: Settings) -> Path:
+    path = settings.platform.sources.files["orders"].path
+    assert isinstance(path, Path)
+    return path
+
+
+def test_after_hours_and_after_days_one_load_brings_all_and_nobody_is_told_twice(
+    long_ago: Settings,
+) -> None:
+    before = told(long_ago)
+    assert len(before) == BUYERS
+    up_at, days, new = LONG_AGO, 5.0, 0
+    for outage in (dt.timedelta(hours=6), dt.timedelta(days=3)):
+        # Everything since is in the export; the tick that was missed comes late.
+        up_at, days, new = up_at + outage, days + outage / DAY, new + 3
+        lines = living_lines(up_at, days, new)
+        export_of(long_ago).write_text(lines, encoding="utf-8")
+        tick(long_ago, "daily_ingest", up_at)
+        count = Warehouse(long_ago.warehouse_path).query("select count(*) from core.orders").item()
+        assert count == len(lines.splitlines()) - 1, "what nobody loaded at its time is no hole"
+    assert run_job(long_ago, "build").success
+    for _ in range(2):
+        assert run_job(long_ago, "activation").success
+    after = told(long_ago)
+    assert len(after) == BUYERS + new
+    assert len(set(after)) == len(after), "nobody is told twice"
+    assert set(before) < set(after)
+
+
+def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: Path) -> None:
+    now = dt.datetime(2026, 3, 20, 14, 30, tzinfo=dt.UTC)
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    settings = Settings(
+        config_dir=ROOT / "config",
+        data_dir=tmp_path / "data",
+        state_url=SecretStr(f"sqlite:///{tmp_path / 'state.db'}"),
+        platform=Platform.model_validate(
+            {
+                "clock": "2026-03-20",
+                "sources": {
+                    "site": {
+                        "type": "segment_events", "folder": str(calls), "every": "hour",
+                        "history_start": "2026-03-18",
+                    }
+                },
+            }
+        ),
+    )  # fmt: skip
+
+    def drop(name: str, first: dt.datetime, hours: int) -> None:
+        lines = [
+            json.dumps(
+                {
+                    "type": "track", "messageId": f"{name}{hour}", "userId": "u",
+                    "event": "Product Viewed",
+                    "timestamp": (first + dt.timedelta(hours=hour)).isoformat(),
+                }
+            )
+            for hour in range(hours)
+        ]  # fmt: skip
+        (calls / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+    def count() -> int:
+        warehouse = Warehouse(settings.warehouse_path)
+        return int(warehouse.query("select count(distinct event_id) from core.events").item())
+
+    drop("before", now - dt.timedelta(hours=10), 4)
+    assert run_job(settings, "ingest").success
+    assert count() == 4
+    drop("while_down", now - dt.timedelta(hours=6), 6)
+    tick(settings, "hourly_pull", now)
+    assert count() == 10
+    tick(settings, "hourly_pull", now + dt.timedelta(hours=1))
+    assert count() == 10
