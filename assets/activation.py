@@ -4,16 +4,19 @@ They have no partitions and refuse to run in a backfill: the past can be compute
 is written to again because of it.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 import sqlalchemy as sa
 
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.plots import plot_of_ledger
 from marketing_platform.activation import (
     DispatchReport,
     Plan,
     conservation,
+    daily_sums,
     dispatch,
     ledger_sums,
     plan_all,
@@ -23,12 +26,13 @@ from marketing_platform.quality.holds import MESSAGES as MESSAGES_TABLE
 from marketing_platform.quality.holds import SUMS_ADD_UP, find_holds
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
-from marketing_platform.state import open_state
+from marketing_platform.state import open_state, utc_now
 from resources.warehouse import WarehouseResource
 
 PLANS = asset_key("activation.plans")
 MESSAGES = asset_key("activation.messages")
 FEEDS = asset_key("activation.product_feeds")
+_PLOTTED = dt.timedelta(days=60)
 _BACKFILL_TAG = "dagster/backfill"
 
 
@@ -149,7 +153,11 @@ def messages(
     )
     yield dg.MaterializeResult(
         asset_key=MESSAGES,
-        metadata={**sums, "report": dg.MetadataValue.md("\n".join(f"- {ln}" for ln in lines))},
+        metadata={
+            **sums,
+            "report": dg.MetadataValue.md("\n".join(f"- {ln}" for ln in lines)),
+            **plot_of_ledger(daily_sums(state, since=utc_now() - _PLOTTED)),
+        },
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SCORED = ("churn", "purchase")
-_INK, _ACCENT, _MUTED = "#24292f", "#2f6fde", "#b6bec9"
+_INK, _ACCENT, _MUTED, _BAD = "#24292f", "#2f6fde", "#b6bec9", "#c4382e"
 
 
 def plots_of(warehouse: Warehouse, table_name: str) -> dict[str, Any]:
@@ -53,6 +54,52 @@ def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
     axes.margins(x=0.12)
     axes.set_xlabel("customers (grey: held)")
     return figure
+
+
+def segment_history(daily: pl.DataFrame) -> Figure | None:
+    """Members of the largest segments, day by day."""
+    if daily["day"].n_unique() < 2:
+        return None
+    last = daily.filter(pl.col("day") == daily["day"].max())
+    largest = last.sort("member_count", "segment", descending=[True, False]).head(_LINES)
+    figure, axes = _canvas("Segment sizes, by day")
+    for place, segment in enumerate(largest["segment"].to_list()):
+        own = daily.filter(pl.col("segment") == segment).sort("day")
+        share = place / max(1, largest.height - 1)
+        axes.step(
+            own["day"].to_list(), own["member_count"].to_list(), where="post", linewidth=1.2,
+            color=_ACCENT, alpha=1 - 0.75 * share, label=segment,
+        )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("customers")
+    _date(axes)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=7)
+    return figure
+
+
+def ledger_history(sums: Mapping[str, Mapping[dt.date, int]]) -> Figure | None:
+    """Rows of the ledger that were settled on each day, by what became of them."""
+    days = sorted({day for counts in sums.values() for day in counts})
+    if not days:
+        return None
+    figure, axes = _canvas("Settled rows of the ledger, by day")
+    below = [0] * len(days)
+    for state, colour in (("sent", _ACCENT), ("suppressed", _MUTED), ("failed", _BAD)):
+        counts = [sums.get(state, {}).get(day, 0) for day in days]
+        axes.bar(days, counts, bottom=below, color=colour, label=state)
+        below = [one + more for one, more in zip(below, counts, strict=True)]
+    axes.set_ylabel("rows")
+    if len(days) == 1:
+        axes.margins(x=2)
+    _date(axes)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    return figure
+
+
+def plot_of_ledger(sums: Mapping[str, Mapping[dt.date, int]]) -> dict[str, Any]:
+    """`ledger_history` as metadata."""
+    figure = ledger_history(sums)
+    return {"plot": dg.MetadataValue.md(_as_markdown(figure))} if figure else {}
 
 
 def model_curves(models: pl.DataFrame) -> Figure | None:
@@ -117,7 +164,7 @@ def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
         top = own["value"].drop_nans().max()
         if isinstance(top, float) and top > 0:
             axes.set_ylim(0, 1.6 * top)
-        axes.tick_params(axis="x", labelrotation=20)
+        _date(axes)
     return figure
 
 
@@ -126,6 +173,31 @@ def _draw_scores(table_name: str, title: str) -> Callable[[Warehouse], Figure | 
 
 
 _PANELS = 6
+_LINES = 8
+# Whoever comes or goes changes the size of that day: sums over days cost less than counts of each.
+DAILY_SIZES = """
+    with moves as (
+        select segment, cast(entered_at as date) as day, 1 as moved from segments.stays
+        union all
+        select segment, cast(left_at as date), -1 from segments.stays where left_at is not null
+    ),
+    days as (
+        select distinct d.day, s.segment
+        from moves as d cross join (select distinct segment from moves) as s
+        where d.day > (select max(day) from moves) - interval 90 day
+    ),
+    sizes as (
+        select segment, day, sum(moved) as moved from moves group by segment, day
+    )
+    select
+        days.segment,
+        days.day,
+        cast(sum(sizes.moved) as bigint) as member_count
+    from days
+    inner join sizes on sizes.segment = days.segment and sizes.day <= days.day
+    group by days.segment, days.day
+    order by days.segment, days.day
+"""
 _PLOTTED_DAYS = 90
 _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
     "predictions.purchase_14d": _draw_scores("predictions.purchase_14d", "Purchase scores"),
@@ -134,6 +206,7 @@ _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
     "quality.anomalies": lambda warehouse: odd_series(
         warehouse.read("quality.judged_series"), warehouse.read("quality.anomalies")
     ),
+    "segments.stays": lambda warehouse: segment_history(warehouse.query(DAILY_SIZES)),
     "segments.sizes": lambda warehouse: segment_sizes(warehouse.read("segments.sizes")),
 }
 
@@ -154,6 +227,15 @@ def _dress(axes: Any, title: str) -> None:
     axes.tick_params(labelsize=8, colors=_INK)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _date(axes: Any) -> None:
+    """Few and short days below an axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _as_markdown(figure: Figure) -> str:

@@ -12,6 +12,7 @@ from marketing_platform.activation.claims import held_audiences
 from marketing_platform.activation.verdict import UNKNOWN
 from marketing_platform.state import (
     CLAIMABLE,
+    SETTLED_STATES,
     batches,
     messages,
     plans,
@@ -110,6 +111,22 @@ def ledger_sums(engine: sa.Engine) -> dict[str, int]:
         "deferred": sum(balance.unsettled for balance in balances),
         "failed": sum(balance.failed for balance in balances),
     }
+
+
+def daily_sums(engine: sa.Engine, *, since: dt.datetime) -> dict[str, dict[dt.date, int]]:
+    """By state, how many rows were settled on each day (UTC) since a moment."""
+    day = sa.func.date(messages.c.settled_at)
+    statement = (
+        sa.select(messages.c.state, day.label("day"), sa.func.count().label("count"))
+        .where(messages.c.state.in_(SETTLED_STATES), messages.c.settled_at > since)
+        .group_by(messages.c.state, day)
+        .order_by(messages.c.state, day)
+    )
+    found: dict[str, dict[dt.date, int]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(statement):
+            found.setdefault(row.state, {})[dt.date.fromisoformat(str(row.day))] = row[2]
+    return found
 
 
 @dataclass(frozen=True)

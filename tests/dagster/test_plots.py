@@ -1,0 +1,77 @@
+"""What the plots of history count."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+
+import dagster as dg
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assets.plots import plot_of_ledger, plots_of
+from marketing_platform.activation import daily_sums, ledger_sums
+from marketing_platform.contracts import contract_of
+from marketing_platform.definitions import run_job
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
+from marketing_platform.warehouse import Warehouse
+
+START = dt.datetime(2026, 6, 1, 8)
+STAYS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 20), st.none() | st.integers(0, 9)),
+    min_size=1,
+    max_size=30,
+)
+
+
+def warehouse_of(stays: list[tuple[str, int, int | None]]) -> Warehouse:
+    rows = [
+        {
+            "segment": segment,
+            "customer_id": str(place),
+            "entered_at": START + dt.timedelta(days=entered),
+            "left_at": None if stayed is None else START + dt.timedelta(days=entered + stayed),
+            "why": None,
+        }
+        for place, (segment, entered, stayed) in enumerate(stays)
+    ]
+    warehouse = Warehouse(":memory:")
+    schema = contract_of("segments.stays").empty().schema
+    warehouse.replace("segments.stays", pl.DataFrame(rows, schema=schema))
+    return warehouse
+
+
+@given(STAYS)
+def test_the_sizes_of_each_day_are_who_was_in_at_its_end(
+    stays: list[tuple[str, int, int | None]],
+) -> None:
+    from assets.plots import DAILY_SIZES
+
+    told = warehouse_of(stays).query(DAILY_SIZES)
+    for segment, day, count in told.rows():
+        ago = (day - START.date()).days
+        wanted = Counter(
+            name
+            for name, entered, stayed in stays
+            if entered <= ago and (stayed is None or entered + stayed > ago)
+        )
+        assert count == wanted[segment]
+
+
+def test_a_history_of_one_day_is_not_drawn() -> None:
+    assert plots_of(warehouse_of([("a", 0, None)]), "segments.stays") == {}
+    assert "plot" in plots_of(warehouse_of([("a", 0, None), ("a", 3, None)]), "segments.stays")
+
+
+def test_the_days_of_the_ledger_add_up_to_its_sums(built: Settings) -> None:
+    assert plot_of_ledger({}) == {}
+    assert run_job(built, "activation").success
+    state = open_state(built.state_url.get_secret_value())
+    daily = daily_sums(state, since=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+    assert {name: sum(counts.values()) for name, counts in daily.items()} == {
+        "sent": ledger_sums(state)["sent"]
+    }
+    assert ledger_sums(state)["sent"] == 12
+    assert isinstance(plot_of_ledger(daily)["plot"], dg.MarkdownMetadataValue)
