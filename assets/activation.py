@@ -57,7 +57,11 @@ def activation_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     key=PLANS,
-    deps=[asset_key("segments.memberships"), asset_key("segments.sizes")],
+    deps=[
+        asset_key("segments.memberships"),
+        asset_key("segments.sizes"),
+        asset_key("quality.anomalies"),
+    ],
     group_name="activation",
     description="One row is a decision about one audience at one destination: who is added, updated"
     " and removed, or why the plan is held.",

@@ -260,6 +260,19 @@ class Content(_Model):
     template: str | None = None
 
 
+class When(_Model):
+    """An odd day of a series of the business, as in `quality.anomalies`.
+
+    `kind` none: whatever is odd about it. It counts for `days` days, the odd one among them.
+    """
+
+    metric: str
+    kind: Literal["spike", "dip", "level_shift", "flat"] | None = None
+    slice_kind: str = "all"
+    slice: str = "all"
+    days: int = Field(default=1, ge=1, le=60)
+
+
 class ActivationRule(_Model):
     """A segment that is sent to a destination, with the profile fields to send along.
 
@@ -267,6 +280,9 @@ class ActivationRule(_Model):
     property named after the segment. With `event` who enters the segment is told as that event,
     with `message` they are written to, with `task` somebody is asked to call them; each once for
     each time that they enter, and not again within `repeat_after_days`.
+
+    With `when` the segment counts as empty but while a series is odd: an audience is filled for
+    that time, and what is told once is told once for each time that it is.
     """
 
     segment: str
@@ -277,6 +293,7 @@ class ActivationRule(_Model):
     message: Content | None = None
     task: Content | None = None
     repeat_after_days: int = Field(default=30, ge=0, le=3650)
+    when: When | None = None
 
     @model_validator(mode="after")
     def _one_mode(self) -> Self:
@@ -302,7 +319,8 @@ class ActivationRule(_Model):
     @property
     def name(self) -> str:
         """What the ledger calls it: the segment, for what is told once with how."""
-        return f"{self.segment}.{self.mode}" if self.is_once else self.segment
+        name = f"{self.segment}_when_{self.when.metric}" if self.when else self.segment
+        return f"{name}.{self.mode}" if self.is_once else name
 
     @property
     def target(self) -> str:

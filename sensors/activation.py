@@ -1,6 +1,7 @@
 """Starts activation when there is something to send, and holds it when the tables are not sound."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -14,6 +15,7 @@ from resources.dead_runs import end_dead_runs
 from sensors.jobs import activation_job
 
 _SEGMENTS = (dg.AssetKey(["segments", "memberships"]), dg.AssetKey(["segments", "sizes"]))
+_ANOMALIES = dg.AssetKey(["quality", "anomalies"])
 _SENDING = (dg.AssetKey(["activation", "plans"]), dg.AssetKey(["activation", "messages"]))
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -38,18 +40,21 @@ class LastRun:
 
 def activation_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor of a shop, switched on."""
+    waits = any(rule.when for rule in settings.platform.activations)
+    starts = (*_SEGMENTS, *([_ANOMALIES] if waits else []))
 
     @dg.sensor(
         name="activation",
         job=activation_job,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the activation job when the segments were rebuilt or rows that were put"
-        " off are due, and every blocking check before them passed; otherwise holds, and says why.",
+        description="Starts the activation job when the segments (and the anomalies, where a rule"
+        " waits for one) were rebuilt or rows that were put off are due, and every blocking check"
+        " before them passed; otherwise holds, and says why.",
     )
     def _sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         end_dead_runs(context.instance)
-        built = newest_build(context.instance)
+        built = newest_build(context.instance, starts)
         if built is None:
             return dg.SkipReason("the segments were never built")
         if is_under_way(context.instance):
@@ -73,9 +78,11 @@ def activation_sensor(settings: Settings) -> dg.SensorDefinition:
     return _sensor
 
 
-def newest_build(instance: dg.DagsterInstance) -> int | None:
-    """The id of the newest event that built the segments; none before all of them exist."""
-    records = [instance.fetch_materializations(key, limit=1).records for key in _SEGMENTS]
+def newest_build(
+    instance: dg.DagsterInstance, tables: Sequence[dg.AssetKey] = _SEGMENTS
+) -> int | None:
+    """The id of the newest event that built one of the tables; none before all of them exist."""
+    records = [instance.fetch_materializations(key, limit=1).records for key in tables]
     if not all(records):
         return None
     return max(record.storage_id for found in records for record in found)

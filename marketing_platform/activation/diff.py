@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.rules import payload_columns
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
@@ -25,7 +26,7 @@ create or replace temp table desired as
 with members as (
     select
         m.customer_id,
-        coalesce(m.entered_at::varchar, '') as occasion,
+        coalesce($occasion, m.entered_at::varchar, '') as occasion,
         c.customer_id is not null as has_profile,
         nullif(trim(c.email), '') is not null as has_email,
         nullif(trim(c.phone), '') is not null as has_phone,
@@ -60,7 +61,7 @@ with members as (
     from segments.memberships m
     left join profiles.customers c on c.customer_id = m.customer_id
     left join suppressed s on s.customer_id = m.customer_id
-    where m.segment = $segment
+    where m.segment = $segment and $is_on
 )
 select
     customer_id,
@@ -265,14 +266,20 @@ def compare(
     rule: ActivationRule,
     destination: DestinationSettings,
     reach: Reach,
+    cause: Cause,
 ) -> Diff:
-    """Compare the members of a segment with the rows of the ledger about that audience."""
+    """Compare the members of a segment with the rows of the ledger about that audience.
+
+    A rule whose cause is not there has no members.
+    """
     attributes = "".join(f", '{name}', {_as_json(name)}" for name in payload_columns(rule))
     connection.register("suppressed", reach.suppressed.to_arrow())
     connection.execute(
         _DESIRED.format(attributes=attributes),
         {
             "segment": rule.segment,
+            "is_on": cause.is_on,
+            "occasion": cause.occasion,
             "consent": destination.consent,
             "needs_email": "email" in destination.requires,
             "needs_phone": "phone" in destination.requires,

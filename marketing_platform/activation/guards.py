@@ -12,11 +12,13 @@ from marketing_platform.state import plans, reading
 from marketing_platform.warehouse import Warehouse
 
 
-def size_guards(counts: Counts, limits: Limits, *, is_once: bool = False) -> list[str]:
+def size_guards(
+    counts: Counts, limits: Limits, *, is_once: bool = False, comes_and_goes: bool = False
+) -> list[str]:
     """What is suspicious about the size of a plan.
 
     Shares and ratios are of the audience before: they do not judge its first plan, nor what is told
-    once.
+    once, nor an audience that is full or empty as the days are.
     """
     before, after = counts.audience_count, counts.wanted_count
     reasons = []
@@ -27,17 +29,18 @@ def size_guards(counts: Counts, limits: Limits, *, is_once: bool = False) -> lis
             )
         told, again = counts.told_count, counts.again_count
         # A warehouse that was built anew does not know since when anybody is in a segment.
-        if told >= limits.minimum_audience and told and again / told > limits.max_removal_share:
+        is_judged = told >= limits.minimum_audience and not comes_and_goes
+        if is_judged and told and again / told > limits.max_removal_share:
             reasons.append(
                 f"would tell {again} of {told} customers again"
                 f" ({again / told:.0%}; limit {limits.max_removal_share:.0%})"
             )
         return reasons
-    if after < limits.min_size:
+    if after < limits.min_size and not (comes_and_goes and not after):
         reasons.append(f"would have {after} customers (at least {limits.min_size})")
     if limits.max_size is not None and after > limits.max_size:
         reasons.append(f"would have {after} customers (at most {limits.max_size})")
-    if not before or before < limits.minimum_audience:
+    if not before or before < limits.minimum_audience or comes_and_goes:
         return reasons
     share = counts.leaving_count / before
     if share > limits.max_removal_share:

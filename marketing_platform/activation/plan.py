@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from marketing_platform.activation.cause import cause_of
 from marketing_platform.activation.diff import Counts, Diff, Reach, compare
 from marketing_platform.activation.guards import clock_guards, segment_holds, size_guards
 from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
@@ -95,13 +96,16 @@ def _plan(
     destination = settings.platform.destinations[rule.destination]
     reach = reach_of(engine, rule, destination, settings.platform.fatigue)
     ledger = known_messages(engine, rule.destination, rule.name)
+    cause = cause_of(warehouse, rule)
     with warehouse.connect() as connection:
-        diff = compare(connection, ledger, rule, destination, reach)
+        diff = compare(connection, ledger, rule, destination, reach, cause)
     reasons = [*holds, *segment_holds(warehouse, rule.segment)]
     if not force:
         reasons += clock_guards(engine, rule, as_of)
         limits = destination.limits or settings.platform.limits
-        sizes = size_guards(diff.counts, limits, is_once=rule.is_once)
+        sizes = size_guards(
+            diff.counts, limits, is_once=rule.is_once, comes_and_goes=rule.when is not None
+        )
         # What a person has looked at and let go passes, as long as it is the same.
         if sizes and not reasons and is_released(engine, rule, diff.fingerprint):
             sizes = []

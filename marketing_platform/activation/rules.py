@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable
 
+from marketing_platform.activation.cause import check_cause
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
@@ -29,6 +30,7 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
                 raise _unknown("attribute", name, CONTRACTS["profiles.customers"].columns.keys())
         _check_mode(rule, settings)
         _check_templates(rule)
+        check_cause(warehouse, rule, _WHERE)
         if (rule.name, rule.destination) in seen:
             raise ConfigError(
                 f"{rule.name} goes to {rule.destination} twice",

@@ -32,7 +32,7 @@ from marketing_platform.destinations import make_destination
 from marketing_platform.quality.alerts import Alert, announce, send_alert
 from marketing_platform.quality.incidents import open_incidents, recent_incidents
 from marketing_platform.quality.results import CheckResult, record_check
-from marketing_platform.settings import Settings
+from marketing_platform.settings import Settings, When
 from marketing_platform.state import messages, open_state, utc_now, writing
 from marketing_platform.warehouse import Warehouse
 from sensors.activation import PATIENCE, activation_sensor
@@ -49,6 +49,21 @@ def build_segments(instance: dg.DagsterInstance) -> None:
 def tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None) -> Any:
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
         return sensor(context)
+
+
+def test_new_anomalies_start_activation_where_a_rule_waits_for_one(
+    tiny_shop: Settings, instance: dg.DagsterInstance
+) -> None:
+    [rule] = tiny_shop.platform.activations
+    waiting = rule.model_copy(update={"when": When(metric="orders", kind="dip")})
+    platform = tiny_shop.platform.model_copy(update={"activations": (waiting,)})
+    sensor = activation_sensor(tiny_shop.model_copy(update={"platform": platform}))
+    other = activation_sensor(tiny_shop)
+    build_segments(instance)
+    cursor = tick(other, instance, None).cursor
+    instance.report_runless_asset_event(dg.AssetMaterialization(key("quality.anomalies")))
+    assert "nothing is due" in tick(other, instance, cursor).skip_message
+    assert len(tick(sensor, instance, cursor).run_requests) == 1
 
 
 def test_activation_starts_once_for_each_build_of_the_segments(
