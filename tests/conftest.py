@@ -20,8 +20,9 @@ hypothesis.settings.register_profile("shared_machine", deadline=None, max_exampl
 hypothesis.settings.load_profile("shared_machine")
 # The files that take longest, first, so that no worker is left alone with one of them at the end.
 _LONGEST = (
-    *("cli/test_commands.py", "dagster/test_build.py", "real/test_online_retail.py"),
-    *("cli/test_run_systems.py", "sources/test_shop_of_systems.py", "dagster/test_live.py"),
+    *("dagster/test_live.py", "cli/test_commands.py", "dagster/test_build.py"),
+    *("real/test_online_retail.py", "dagster/test_outages.py", "dagster/test_pages.py"),
+    *("cli/test_run_systems.py", "sources/test_shop_of_systems.py"),
     *("predictions/test_champion.py", "real/test_backtest_figures.py", "real/test_dedupe.py"),
     *("dagster/test_sensors.py", "predictions/test_value.py", "predictions/test_leads.py"),
     *("profiles/test_profiles.py", "cli/test_identity_commands.py", "dagster/test_definitions.py"),
