@@ -86,17 +86,27 @@ mailed as (
 -- Who became known seven days before, and how many of them have bought since.
 cohorts as (
     select
+        t.slice_kind,
+        case t.slice_kind
+            when 'country' then coalesce(c.country, 'unknown')
+            when 'campaign' then a.first_touch_campaign
+            else 'all'
+        end as slice,
         cast(c.created_at + interval 7 day as date) as series_date,
         count(distinct c.customer_id) as customer_count,
         count(distinct o.customer_id) as buyer_count
     from identity.customers as c
+    cross join cuts as t
+    left join profiles.acquisition as a on c.customer_id = a.customer_id
     left join profiles.orders as o
         on
             c.customer_id = o.customer_id
             and o.ordered_at <= c.created_at + interval 7 day
     cross join days as k
-    where cast(c.created_at + interval 7 day as date) between k.first_date and k.last_date
-    group by 1
+    where
+        cast(c.created_at + interval 7 day as date) between k.first_date and k.last_date
+        and t.slice_kind in ('all', 'country', 'campaign')
+    group by 1, 2, 3
 ),
 told as (
     select 'orders' as metric, slice_kind, slice, series_date, cast(order_count as double) as amount,
@@ -151,7 +161,7 @@ told as (
     where cast(c.created_at as date) between k.first_date and k.last_date
     group by c.source, cast(c.created_at as date)
     union all
-    select 'conversion_7d', 'all', 'all', series_date, cast(buyer_count as double),
+    select 'conversion_7d', slice_kind, slice, series_date, cast(buyer_count as double),
         cast(customer_count as double)
     from cohorts
     union all
