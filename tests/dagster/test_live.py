@@ -54,7 +54,7 @@ def wait_for(what: str, done: Callable[[], Any]) -> Any:
         found = done()
         if found:
             return found
-        time.sleep(0.3)
+        time.sleep(1)
     raise AssertionError(f"waited {PATIENCE_SECONDS} s for {what}")
 
 
@@ -130,7 +130,7 @@ class Services:
 
 
 @pytest.mark.timeout(900)
-def test_a_source_breaks_the_machine_dies_a_run_is_killed_and_all_is_well_again_by_itself(
+def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itself(
     tmp_path: Path,
 ) -> None:
     data, orders = tmp_path / "data", tmp_path / "orders.csv"
@@ -170,7 +170,8 @@ def test_a_source_breaks_the_machine_dies_a_run_is_killed_and_all_is_well_again_
             assert incident.holds == "all activations"
             assert any("is_plausible" in hold for hold in find_holds(state, settings))
 
-            # The machine is lost in the middle of the next load, and comes up again.
+            # The next load brings all, but is killed while it holds the warehouse, and with it the
+            # daemon and the UI. They come up again.
             orders.write_text(living_lines(NEWEST, DAYS, NEW_BUYERS), encoding="utf-8")
             lost = services.load()
             wait_for("the run at work", lambda: holds_the_warehouse(settings, lost))
@@ -180,19 +181,11 @@ def test_a_source_breaks_the_machine_dies_a_run_is_killed_and_all_is_well_again_
             ended = wait_for("the end of the lost run", lambda: ended_run(settings, lost))
             assert ended.status is dg.DagsterRunStatus.FAILURE
 
-            wait_for("the UI", services.groups)
-
-            # The process of a run is killed while it holds the warehouse.
-            killed = services.load()
-            wait_for("the run at work", lambda: holds_the_warehouse(settings, killed))
-            os.kill(process_of(settings, killed), signal.SIGKILL)
-            wait_for("the end of the killed run", lambda: ended_run(settings, killed))
-
-            # What became of it is tried again by itself, and the rest follows.
+            # The load is tried again by itself, and the rest follows.
             everybody = BUYERS + NEW_BUYERS
             wait_for("the new rows", lambda: len(receiver.received.rows) == everybody)
             assert find_holds(state, settings) == []
-            assert key not in {one.key for one in open_incidents(state)}
+            wait_for("its end", lambda: key not in {one.key for one in open_incidents(state)})
         finally:
             services.end()
         assert set(receiver.received.seen.values()) == {1}, "nobody is told twice"
@@ -215,8 +208,3 @@ def holds_the_warehouse(settings: Settings, run_id: str) -> bool:
     with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
         found = instance.event_log_storage.get_concurrency_info(WAREHOUSE_POOL)
     return run_id in found.active_run_ids and PROCESS_TAG in run_of(settings, run_id).tags
-
-
-def process_of(settings: Settings, run_id: str) -> int:
-    """The number of the process of a run, from where it noted it."""
-    return int(run_of(settings, run_id).tags[PROCESS_TAG].split("|")[1])
