@@ -32,7 +32,7 @@ def plots_of(warehouse: Warehouse, table_name: str) -> dict[str, Any]:
 
 def score_distribution(scores: pl.DataFrame, title: str) -> Figure | None:
     """How many customers have which score; the line is the mean."""
-    if scores.is_empty():
+    if scores.height < _FEW:
         return None
     figure, axes = _canvas(title)
     axes.hist(scores["score"].to_numpy(), bins=25, range=(0, 1), color=_ACCENT)
@@ -44,7 +44,7 @@ def score_distribution(scores: pl.DataFrame, title: str) -> Figure | None:
 
 def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
     """Members of each segment; held segments are grey."""
-    if sizes.is_empty():
+    if sizes.is_empty() or sizes["member_count"].max() < _FEW:
         return None
     ordered = sizes.sort("member_count")
     figure, axes = _canvas("Segment sizes")
@@ -58,7 +58,7 @@ def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
 
 def segment_history(daily: pl.DataFrame) -> Figure | None:
     """Members of the largest segments, day by day."""
-    if daily["day"].n_unique() < 2:
+    if daily["day"].n_unique() < 2 or daily["member_count"].max() < _FEW:  # type: ignore[operator]
         return None
     last = daily.filter(pl.col("day") == daily["day"].max())
     largest = last.sort("member_count", "segment", descending=[True, False]).head(_LINES)
@@ -80,7 +80,7 @@ def segment_history(daily: pl.DataFrame) -> Figure | None:
 def ledger_history(sums: Mapping[str, Mapping[dt.date, int]]) -> Figure | None:
     """Rows of the ledger that were settled on each day, by what became of them."""
     days = sorted({day for counts in sums.values() for day in counts})
-    if not days:
+    if sum(sum(counts.values()) for counts in sums.values()) < _FEW:
         return None
     figure, axes = _canvas("Settled rows of the ledger, by day")
     below = [0] * len(days)
@@ -172,6 +172,8 @@ def _draw_scores(table_name: str, title: str) -> Callable[[Warehouse], Figure | 
     return lambda warehouse: score_distribution(warehouse.read(table_name), title)
 
 
+# A picture of fewer says less than their number, and costs more than to build the table.
+_FEW = 30
 _PANELS = 6
 _LINES = 8
 # Whoever comes or goes changes the size of that day: sums over days cost less than counts of each.

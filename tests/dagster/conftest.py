@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 from pydantic import SecretStr
 from tiny_orders import order_lines
 
@@ -46,13 +48,19 @@ def tiny_shop(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def built_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny shop that was built once; look, but do not touch."""
-    folder = tmp_path_factory.mktemp("built")
-    (folder / "orders.csv").write_text(order_lines(), encoding="utf-8")
-    settings = settings_in(folder)
-    ingest(settings, "orders")
-    outcome = run_job(settings, "build")
-    assert outcome.success, outcome.failures
+    """The folder of a tiny shop that was built once for all workers; look, but do not touch."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder, mark = root / "built", root / "built.done"
+    with FileLock(root / "built.lock"):
+        if not mark.exists():
+            folder.mkdir()
+            (folder / "orders.csv").write_text(order_lines(), encoding="utf-8")
+            settings = settings_in(folder)
+            ingest(settings, "orders")
+            outcome = run_job(settings, "build")
+            assert outcome.success, outcome.failures
+            mark.touch()
     return folder
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.plots import plot_of_ledger, plots_of
+from assets.plots import DAILY_SIZES, plot_of_ledger, plots_of, segment_sizes
 from marketing_platform.activation import daily_sums, ledger_sums
 from marketing_platform.contracts import contract_of
 from marketing_platform.definitions import run_job
@@ -47,8 +47,6 @@ def warehouse_of(stays: list[tuple[str, int, int | None]]) -> Warehouse:
 def test_the_sizes_of_each_day_are_who_was_in_at_its_end(
     stays: list[tuple[str, int, int | None]],
 ) -> None:
-    from assets.plots import DAILY_SIZES
-
     told = warehouse_of(stays).query(DAILY_SIZES)
     for segment, day, count in told.rows():
         ago = (day - START.date()).days
@@ -60,9 +58,17 @@ def test_the_sizes_of_each_day_are_who_was_in_at_its_end(
         assert count == wanted[segment]
 
 
-def test_a_history_of_one_day_is_not_drawn() -> None:
-    assert plots_of(warehouse_of([("a", 0, None)]), "segments.stays") == {}
-    assert "plot" in plots_of(warehouse_of([("a", 0, None), ("a", 3, None)]), "segments.stays")
+def test_a_history_of_one_day_or_of_few_is_not_drawn() -> None:
+    many: list[tuple[str, int, int | None]] = [("a", 0, None)] * 40
+    assert plots_of(warehouse_of(many), "segments.stays") == {}
+    assert plots_of(warehouse_of([("a", 0, None), ("a", 3, None)]), "segments.stays") == {}
+    assert "plot" in plots_of(warehouse_of([*many, ("a", 3, None)]), "segments.stays")
+
+
+def test_the_sizes_of_segments_are_a_picture_where_they_have_more_than_a_few_members() -> None:
+    for members, is_drawn in ((12, False), (40, True)):
+        sizes = pl.DataFrame({"segment": ["a"], "member_count": [members], "status": ["ready"]})
+        assert (segment_sizes(sizes) is not None) is is_drawn
 
 
 def test_the_days_of_the_ledger_add_up_to_its_sums(built: Settings) -> None:
@@ -74,4 +80,6 @@ def test_the_days_of_the_ledger_add_up_to_its_sums(built: Settings) -> None:
         "sent": ledger_sums(state)["sent"]
     }
     assert ledger_sums(state)["sent"] == 12
-    assert isinstance(plot_of_ledger(daily)["plot"], dg.MarkdownMetadataValue)
+    many = {state: dict.fromkeys(counts, 40) for state, counts in daily.items()}
+    assert isinstance(plot_of_ledger(many)["plot"], dg.MarkdownMetadataValue)
+    assert plot_of_ledger(daily) == {}, "a picture of twelve"
