@@ -18,6 +18,7 @@ import httpx
 from websockets.sync.client import connect
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+_PATIENCE = 180
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -74,7 +75,7 @@ class Browser:
 
     def wait_for(self, *words: str) -> str:
         """The text of the page once it has all these words."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             text = self.text()
             if all(word in text for word in words):
@@ -89,7 +90,7 @@ class Browser:
             f".filter(e => e.innerText && e.innerText.trim() === {json.dumps(words)});"
             "if (!found.length) return false; found[found.length - 1].click(); return true})()"
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + _PATIENCE
         while not self.value(script):
             assert time.monotonic() < end, f"nothing reads {words}: {self.text()[:2000]}"
             time.sleep(0.3)

@@ -41,10 +41,11 @@ from marketing_platform.state import open_state
 from resources.dead_runs import PROCESS_TAG
 from sensors.schedules import load_tags
 
-PATIENCE_SECONDS = 240
+# Machines are shared, and some are slow.
+PATIENCE_SECONDS = 480
 NEWEST = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0) - dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
-DAYS = 31
+DAYS = 30
 BUYERS, NEW_BUYERS = 60, 5
 
 
@@ -129,7 +130,7 @@ class Services:
         return {node["groupName"] for node in found}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itself(
     tmp_path: Path,
 ) -> None:

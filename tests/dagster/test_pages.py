@@ -18,10 +18,11 @@ import small_browser
 from marketing_platform.definitions import prepare_instance
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, Settings
+from marketing_platform.shop import remember_input
 from marketing_platform.state import open_state
 from sensors.alerts import alert_sensors
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -36,6 +37,9 @@ def browser() -> Iterator[small_browser.Browser]:
 @pytest.fixture
 def url(built: Settings) -> Iterator[str]:
     """The address of the UI on the built shop."""
+    orders = str(built.platform.sources.files["orders"].path)
+    overlay = {"clock": "newest_record", "sources": {"files": {"orders": {"path": orders}}}}
+    remember_input(built.data_dir, overlay)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
