@@ -23,6 +23,7 @@ from marketing_platform.quality.drift import (
     HAS_NOT_DRIFTED,
     IS_PLAUSIBLE,
     WATCHED,
+    check_ignored,
     drift_checks,
     few_are_quarantined,
 )
@@ -130,6 +131,7 @@ def _judged_check(settings: Settings, name: str, raw_view: str) -> dg.AssetCheck
 
 def _drift_check(settings: Settings) -> dg.AssetChecksDefinition:
     """Whether the newest records are like those before them, of all tables in one step."""
+    check_ignored(settings)
 
     def look(warehouse: Warehouse, tables: Iterable[str]) -> Iterator[CheckResult]:
         state = open_state(settings.state_url.get_secret_value())

@@ -11,6 +11,7 @@ as one. After two weeks a changed table is believed.
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,10 +23,11 @@ import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.contracts import contract_of
+from marketing_platform.errors import ConfigError
 from marketing_platform.quality.results import CheckResult
 from marketing_platform.settings import Drift, Settings
 from marketing_platform.sources.active import active_sources
-from marketing_platform.sources.staging import FILES
+from marketing_platform.sources.staging import FILES, staging_tables
 from marketing_platform.state import METADATA, UtcDateTime, reading, writing
 from marketing_platform.warehouse import Warehouse
 
@@ -119,6 +121,23 @@ def drift_checks(
             is_blocking=False,
         ),
     )
+
+
+def check_ignored(settings: Settings) -> None:
+    """Refuse a name in `drift.ignored` that nothing goes by: it would leave out nothing."""
+    columns = {table: contract_of(table).columns for table in WATCHED}
+    known = {f"{table}.{name}" for table, names in columns.items() for name in names}
+    known |= {*WATCHED, *(name for name, one in staging_tables(settings).items() if one.judges)}
+    for name in settings.platform.drift.ignored:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise ConfigError(
+                f"no table or column {name}",
+                where="drift.ignored in config/platform.yaml",
+                mend=f"Did you mean {near[0]}?"
+                if near
+                else "Write core.orders or core.orders.country",
+            )
 
 
 def newest_moved(

@@ -10,7 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from marketing_platform.contracts import CONTRACTS, contract_of
+from marketing_platform.errors import ConfigError
 from marketing_platform.quality.drift import (
+    WATCHED,
+    check_ignored,
     drift_checks,
     few_are_quarantined,
     newest_moved,
@@ -153,6 +156,12 @@ def test_columns_that_have_changed_for_good_can_be_left_out(shop: Shop) -> None:
     assert shop.checked()[0].passed
 
 
+def test_a_name_that_leaves_out_nothing_is_refused_with_the_nearest(shop: Shop) -> None:
+    check_ignored(shop.with_drift(ignored=["core.orders", "core.orders.country"]))
+    with pytest.raises(ConfigError, match=r"core\.orders\.contry.*core\.orders\.country\?"):
+        check_ignored(shop.with_drift(ignored=["core.orders.contry"]))
+
+
 def test_a_table_that_lost_half_of_all_is_broken_until_they_are_back(shop: Shop) -> None:
     assert shop.checked()[0].passed
     whole = shop.orders
@@ -244,8 +253,6 @@ def test_a_day_that_has_just_begun_is_judged_with_the_one_before_it(shop: Shop) 
 
 
 def test_what_is_looked_at_is_in_the_contracts() -> None:
-    from marketing_platform.quality.drift import WATCHED
-
     for table, watch in WATCHED.items():
         columns = set(CONTRACTS[table].columns)
         assert {*watch.vital, *watch.categories, *([watch.time] if watch.time else [])} <= columns
