@@ -247,8 +247,9 @@ def _held_line(plan: Plan) -> str:
 def _plan_table(made: list[Plan]) -> str:
     rows = [
         f"| {p.audience} | {p.destination} | {p.status} | {p.eligible_count} |"
-        f" {', '.join(p.held_reasons)} |"
+        f" {p.finding or ''} | {', '.join(p.held_reasons)} |"
         for p in made
     ]
-    head = "| segment | destination | status | messages | held because |\n|---|---|---|---|---|"
+    names = ("segment", "destination", "status", "messages", "waited for", "held because")
+    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
     return "\n".join([head, *rows])

@@ -44,7 +44,7 @@ def score_distribution(scores: pl.DataFrame, title: str) -> Figure | None:
 
 def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
     """Members of each segment; held segments are grey."""
-    if sizes.is_empty() or sizes["member_count"].max() < _FEW:
+    if _is_small(sizes):
         return None
     ordered = sizes.sort("member_count")
     figure, axes = _canvas("Segment sizes")
@@ -58,7 +58,7 @@ def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
 
 def segment_history(daily: pl.DataFrame) -> Figure | None:
     """Members of the largest segments, day by day."""
-    if daily["day"].n_unique() < 2 or daily["member_count"].max() < _FEW:  # type: ignore[operator]
+    if daily["day"].n_unique() < 2 or _is_small(daily):
         return None
     last = daily.filter(pl.col("day") == daily["day"].max())
     largest = last.sort("member_count", "segment", descending=[True, False]).head(_LINES)
@@ -166,6 +166,11 @@ def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
             axes.set_ylim(0, 1.6 * top)
         _date(axes)
     return figure
+
+
+def _is_small(sizes: pl.DataFrame) -> bool:
+    """Whether no segment has more than a few members."""
+    return sizes.filter(pl.col("member_count") >= _FEW).is_empty()
 
 
 def _draw_scores(table_name: str, title: str) -> Callable[[Warehouse], Figure | None]:

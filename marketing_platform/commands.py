@@ -630,8 +630,9 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
             f" suppressed {counts.suppressed_count}",
             highlight=False,
         )
-        for reason in plan.held_reasons:
-            console.print(f"  held: {reason}", highlight=False)
+        for line in (plan.finding, *(f"held: {reason}" for reason in plan.held_reasons)):
+            if line:
+                console.print(f"  {line}", highlight=False, markup=False)
 
 
 def built_warehouse(settings: Settings) -> Warehouse:

@@ -317,10 +317,17 @@ class ActivationRule(_Model):
         return self.mode != "audience"
 
     @property
+    def label(self) -> str:
+        """What a destination calls the members where `audience` does not say: tag, property, flag.
+
+        Those of a rule that waits are others than all of the segment.
+        """
+        return f"{self.segment}_when_{self.when.metric}" if self.when else self.segment
+
+    @property
     def name(self) -> str:
-        """What the ledger calls it: the segment, for what is told once with how."""
-        name = f"{self.segment}_when_{self.when.metric}" if self.when else self.segment
-        return f"{name}.{self.mode}" if self.is_once else name
+        """What the ledger calls it: the label, for what is told once with how."""
+        return f"{self.label}.{self.mode}" if self.is_once else self.label
 
     @property
     def target(self) -> str:

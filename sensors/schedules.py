@@ -56,21 +56,24 @@ def hourly_pull(
 
     What is built of them in staging and core is built in the same run; the rest follows by itself.
     """
-    raw = [
-        source.raw_name(one.name)
+    streams = [
+        (source, stream)
         for source in active_sources(settings)
         if source.settings.every == "hour"
         for stream in source.streams
-        for one in (stream, *stream.items)
     ]
-    if not raw:
+    if not streams:
         return None
+    # The elements of a stream's records are views, which nothing has to build.
+    views = {source.raw_name(i.name) for source, stream in streams for i in stream.items}
+    pulled = [source.raw_name(stream.name) for source, stream in streams]
+    arrives = {*pulled, *views}
     tables = [
         name
         for name, table in all_tables(settings).items()
-        if table.name.schema in ("staging", "core") and raw_inputs(settings, name) & set(raw)
+        if table.name.schema in ("staging", "core") and raw_inputs(settings, name) & arrives
     ]
-    hourly = [asset_key(name) for name in (*raw, *tables)]
+    hourly = [asset_key(name) for name in (*pulled, *tables)]
 
     @dg.schedule(
         name="hourly_pull",

@@ -28,9 +28,10 @@ _FOUND = """
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a rule is on: `finding` in words. What is told once is told once for an `occasion`.
+    """Whether a rule is on. What is told once is told once for an `occasion`.
 
-    A rule that waits for nothing is always on, and its occasion is when a person enters.
+    `finding` is in words what a rule that waits has found. A rule that waits for nothing is always
+    on, finds nothing, and its occasion is when a person enters.
     """
 
     is_on: bool
@@ -42,11 +43,12 @@ def cause_of(warehouse: Warehouse, rule: ActivationRule) -> Cause:
     """Look whether the series of a rule is odd."""
     if rule.when is None:
         return Cause(is_on=True)
+    waits = Cause(is_on=False, finding=f"waits: {rule.when.metric} is not odd")
     if not warehouse.exists("quality.anomalies"):
-        return Cause(is_on=False)
+        return waits
     found = warehouse.query(_FOUND, rule.when.model_dump()).rows()
     if not found:
-        return Cause(is_on=False)
+        return waits
     began_on, finding = found[0]
     return Cause(True, f"{rule.when.metric} since {began_on}", finding)
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 import sqlalchemy as sa
 
+from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.diff import Counts
 from marketing_platform.settings import ActivationRule, Limits
 from marketing_platform.state import plans, reading
@@ -13,12 +14,12 @@ from marketing_platform.warehouse import Warehouse
 
 
 def size_guards(
-    counts: Counts, limits: Limits, *, is_once: bool = False, comes_and_goes: bool = False
+    counts: Counts, limits: Limits, cause: Cause, *, is_once: bool = False
 ) -> list[str]:
     """What is suspicious about the size of a plan.
 
     Shares and ratios are of the audience before: they do not judge its first plan, nor what is told
-    once, nor an audience that is full or empty as the days are.
+    once, nor an audience that is emptied because what it waits for is over.
     """
     before, after = counts.audience_count, counts.wanted_count
     reasons = []
@@ -29,18 +30,20 @@ def size_guards(
             )
         told, again = counts.told_count, counts.again_count
         # A warehouse that was built anew does not know since when anybody is in a segment.
-        is_judged = told >= limits.minimum_audience and not comes_and_goes
+        is_judged = told >= limits.minimum_audience and cause.occasion is None
         if is_judged and told and again / told > limits.max_removal_share:
             reasons.append(
                 f"would tell {again} of {told} customers again"
                 f" ({again / told:.0%}; limit {limits.max_removal_share:.0%})"
             )
         return reasons
-    if after < limits.min_size and not (comes_and_goes and not after):
+    if not cause.is_on:
+        return reasons
+    if after < limits.min_size:
         reasons.append(f"would have {after} customers (at least {limits.min_size})")
     if limits.max_size is not None and after > limits.max_size:
         reasons.append(f"would have {after} customers (at most {limits.max_size})")
-    if not before or before < limits.minimum_audience or comes_and_goes:
+    if not before or before < limits.minimum_audience:
         return reasons
     share = counts.leaving_count / before
     if share > limits.max_removal_share:

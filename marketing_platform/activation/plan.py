@@ -28,7 +28,8 @@ class Plan:
     """What was decided about one audience at one destination.
 
     `eligible_count` is the number of messages in the ledger that belong to this plan; `counts` is
-    what the comparison found, also where the plan is held. A dry run has no `plan_id`.
+    what the comparison found, also where the plan is held. A dry run has no `plan_id`. `finding` is
+    what a rule that waits has found, or that it still waits.
     """
 
     plan_id: int | None
@@ -40,6 +41,7 @@ class Plan:
     eligible_count: int
     counts: Counts
     sample: tuple[dict[str, Any], ...]
+    finding: str | None = None
 
     @property
     def is_held(self) -> bool:
@@ -103,9 +105,7 @@ def _plan(
     if not force:
         reasons += clock_guards(engine, rule, as_of)
         limits = destination.limits or settings.platform.limits
-        sizes = size_guards(
-            diff.counts, limits, is_once=rule.is_once, comes_and_goes=rule.when is not None
-        )
+        sizes = size_guards(diff.counts, limits, cause, is_once=rule.is_once)
         # What a person has looked at and let go passes, as long as it is the same.
         if sizes and not reasons and is_released(engine, rule, diff.fingerprint):
             sizes = []
@@ -123,6 +123,7 @@ def _plan(
         eligible_count=eligible,
         counts=diff.counts,
         sample=tuple(diff.new.head(_SAMPLE).to_dicts()),
+        finding=cause.finding,
     )
 
 

@@ -22,6 +22,8 @@ from marketing_platform.settings import Settings
 WATCHED = ("core.orders", "core.events")
 # What activation reads.
 SENT_FROM = ("segments.memberships", "segments.sizes", "profiles.customers")
+# And where a rule waits for an odd day.
+_WAITED_FOR = ("quality.anomalies",)
 MESSAGES = "activation.messages"
 SUMS_ADD_UP = "sums_add_up"
 _SHOWN = 3
@@ -63,7 +65,8 @@ def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
     built_at = {build.table_name: build.built_at for build in builds}
     tables = all_tables(settings)
     reasons = []
-    for name in needed(settings, SENT_FROM):
+    waits = any(rule.when for rule in settings.platform.activations)
+    for name in needed(settings, (*SENT_FROM, *(_WAITED_FOR if waits else ()))):
         if name not in built_at:
             continue
         newer = [

@@ -15,7 +15,7 @@ from marketing_platform.activation import activate, conservation
 from marketing_platform.contracts import contract_of
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import ActivationRule, Limits, Settings
+from marketing_platform.settings import ActivationRule, Limits, Settings, When
 
 METRIC = "conversion_7d"
 JUNE = "2025-06-01 00:00:00"
@@ -106,6 +106,29 @@ def test_an_audience_is_filled_while_the_series_is_odd_and_emptied_when_it_is_no
         assert not plan.is_held, plan.held_reasons
         sizes.append(len(receiver.received.audiences.get(("crm", name), {})))
     assert sizes == [0, 8, 0, 8]
+
+
+def test_an_audience_that_collapses_while_the_series_is_odd_is_held(
+    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = rules_of(tmp_path, receiver)
+    judge(full, None, "dip")
+    [plan], _ = activate(full.warehouse, engine, settings)
+    assert plan.finding == "it fell"
+    full.members(PEOPLE[:2])
+    [plan], _ = activate(full.warehouse, engine, settings)
+    assert plan.held_reasons == ("would remove 6 of 8 customers (75%; limit 50%)",)
+    judge(full, None, "dip", None)
+    [plan], _ = activate(full.warehouse, engine, settings)
+    assert not plan.is_held, "it is over"
+    assert plan.finding == f"waits: {METRIC} is not odd"
+
+
+def test_a_rule_that_waits_and_one_that_does_not_call_their_members_differently() -> None:
+    always = ActivationRule(segment=SEGMENT, destination="crm")
+    waits = ActivationRule(segment=SEGMENT, destination="crm", when=When(metric=METRIC))
+    assert always.label == SEGMENT
+    assert waits.label == f"{SEGMENT}_when_{METRIC}"
 
 
 def test_a_day_can_count_for_longer(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -37,6 +39,36 @@ def settings_in(folder: Path) -> Settings:
             }
         ),
     )
+
+
+def living_settings(folder: Path, **platform: Any) -> Settings:
+    """Settings of a shop that lives, with its export and its ledger in a folder."""
+    told = {
+        "sources": {"files": {"orders": {"path": folder / "orders.csv"}}},
+        "destinations": {"feeds": {"type": "files"}},
+        "activations": [{"segment": "recent_purchasers", "destination": "feeds"}],
+        **platform,
+    }
+    return Settings(
+        config_dir=ROOT / "config",
+        data_dir=folder / "data",
+        state_url=SecretStr(f"sqlite:///{folder / 'state.db'}"),
+        platform=Platform.model_validate(told),
+    )
+
+
+def export_of(settings: Settings) -> Path:
+    """The orders that a shop takes in."""
+    path = settings.platform.sources.files["orders"].path
+    assert isinstance(path, Path)
+    return path
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

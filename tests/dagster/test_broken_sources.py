@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from pydantic import SecretStr
+from conftest import export_of, living_settings
 from tiny_orders import half, living_lines, without_buyer, worded_price
 
 from marketing_platform.definitions import run_job
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.holds import find_holds
-from marketing_platform.settings import Platform, Settings
+from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import ingest
 from marketing_platform.state import open_state, utc_now
 
@@ -27,18 +25,7 @@ DAYS = 31
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A shop whose orders up to yesterday are loaded."""
     folder = tmp_path_factory.mktemp("living")
-    data = folder / "data"
-    platform = {
-        "sources": {"files": {"orders": {"path": folder / "orders.csv"}}},
-        "destinations": {"feeds": {"type": "files"}},
-        "activations": [{"segment": "new_customers", "destination": "feeds"}],
-    }
-    settings = Settings(
-        config_dir=ROOT / "config",
-        data_dir=data,
-        state_url=SecretStr(f"sqlite:///{data / 'state.db'}"),
-        platform=Platform.model_validate(platform),
-    )
+    settings = living_settings(folder)
     export_of(settings).write_text(living_lines(NEWEST - DAY, DAYS - 1), encoding="utf-8")
     ingest(settings, "orders")
     load(settings)
@@ -49,12 +36,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def load(settings: Settings) -> None:
     outcome = run_job(settings, "ingest")
     assert outcome.success, outcome.failures
-
-
-def export_of(settings: Settings) -> Path:
-    path = settings.platform.sources.files["orders"].path
-    assert isinstance(path, Path)
-    return path
 
 
 def holds_of(settings: Settings, now: dt.datetime | None = None) -> list[str]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import ROOT
-from pydantic import SecretStr
-from tiny_orders import living_lines
+from conftest import export_of, living_settings
+from tiny_orders import key, living_lines
 
 from marketing_platform.definitions import build_definitions, prepare_instance, run_job
-from marketing_platform.settings import Platform, Settings
+from marketing_platform.quality.results import record_build
+from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import ingest
 from marketing_platform.state import messages, open_state, reading
 from marketing_platform.warehouse import Warehouse
@@ -53,30 +53,13 @@ def told(settings: Settings) -> list[str]:
 def long_ago(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A shop that was loaded, built and told of four days ago."""
     folder = tmp_path_factory.mktemp("outage")
-    platform = {
-        "sources": {"files": {"orders": {"path": folder / "orders.csv"}}},
-        "destinations": {"feeds": {"type": "files"}},
-        "activations": [{"segment": "recent_purchasers", "destination": "feeds"}],
-        # The present is four days later than this test says.
-        "freshness": {"stale_hours": 1000},
-    }
-    settings = Settings(
-        config_dir=ROOT / "config",
-        data_dir=folder / "data",
-        state_url=SecretStr(f"sqlite:///{folder / 'state.db'}"),
-        platform=Platform.model_validate(platform),
-    )
+    # The present is four days later than this test says.
+    settings = living_settings(folder, freshness={"stale_hours": 1000})
     export_of(settings).write_text(living_lines(LONG_AGO, 5), encoding="utf-8")
     ingest(settings, "orders")
     assert run_job(settings, "build").success
     assert run_job(settings, "activation").success
     return settings
-
-
-def export_of(settings: Settings) -> Path:
-    path = settings.platform.sources.files["orders"].path
-    assert isinstance(path, Path)
-    return path
 
 
 def test_after_hours_and_after_days_one_load_brings_all_and_nobody_is_told_twice(
@@ -106,22 +89,13 @@ def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: P
     now = dt.datetime(2026, 3, 20, 14, 30, tzinfo=dt.UTC)
     calls = tmp_path / "calls"
     calls.mkdir()
-    settings = Settings(
-        config_dir=ROOT / "config",
-        data_dir=tmp_path / "data",
-        state_url=SecretStr(f"sqlite:///{tmp_path / 'state.db'}"),
-        platform=Platform.model_validate(
-            {
-                "clock": "2026-03-20",
-                "sources": {
-                    "site": {
-                        "type": "segment_events", "folder": str(calls), "every": "hour",
-                        "history_start": "2026-03-18",
-                    }
-                },
-            }
-        ),
-    )  # fmt: skip
+    site = {
+        "type": "segment_events", "folder": str(calls), "every": "hour",
+        "history_start": "2026-03-18",
+    }  # fmt: skip
+    settings = living_settings(
+        tmp_path, clock="2026-03-20", sources={"site": site}, destinations={}, activations=[]
+    )
 
     def drop(name: str, first: dt.datetime, hours: int) -> None:
         lines = [
@@ -148,3 +122,21 @@ def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: P
     assert count() == 10
     tick(settings, "hourly_pull", now + dt.timedelta(hours=1))
     assert count() == 10
+
+
+def test_an_hourly_pull_names_what_can_be_built_and_nothing_else(tmp_path: Path) -> None:
+    shop = {
+        "type": "shopify", "shop": "a-shop", "access_token": "none", "every": "hour",
+    }  # fmt: skip
+    settings = living_settings(tmp_path, sources={"shop": shop}, destinations={}, activations=[])
+    record_build(open_state(settings.state_url.get_secret_value()), "core.clock", 1)
+    definitions = build_definitions(settings)
+    asked = definitions.resolve_schedule_def("hourly_pull")
+    moment = dt.datetime(2026, 3, 20, 14, 30, tzinfo=dt.UTC)
+    with dg.build_schedule_context(scheduled_execution_time=moment) as context:
+        (request,) = asked.evaluate_tick(context).run_requests or ()
+    keys = set(request.asset_selection or ())
+    assert keys >= {key("raw.shop_orders"), key("staging.shop_orders"), key("core.orders")}
+    assert key("profiles.customers") not in keys
+    whole = definitions.resolve_job_def("ingest").asset_layer.executable_asset_keys
+    assert keys <= whole

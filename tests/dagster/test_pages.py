@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import dagster as dg
 import httpx
 import pytest
 import small_browser
+from conftest import free_port
 
 from marketing_platform.definitions import prepare_instance
 from marketing_platform.quality.results import CheckResult, record_check
@@ -40,9 +40,7 @@ def url(built: Settings) -> Iterator[str]:
     orders = str(built.platform.sources.files["orders"].path)
     overlay = {"clock": "newest_record", "sources": {"files": {"orders": {"path": orders}}}}
     remember_input(built.data_dir, overlay)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     variables = {
         DATA_DIR_VARIABLE: str(built.data_dir),
         CONFIG_DIR_VARIABLE: str(built.config_dir),

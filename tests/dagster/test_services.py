@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
+from conftest import free_port
 
 from marketing_platform.settings import Settings
 
@@ -91,9 +91,7 @@ with dg.DagsterInstance.from_config(str(prepare_instance(load_settings()))) as i
 
 
 def test_the_ui_is_served_for_a_proxy_to_stand_before(tiny_shop: Settings) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     def answers() -> bool:
         try:

@@ -66,7 +66,7 @@ class Braze(HttpDestination):
         if rule.event is not None:
             kind, objects = "events", [_event(r, rule.event, batch.audience) for r in batch.rows]
         else:
-            flag = rule.audience or flag_name(rule.segment)
+            flag = rule.audience or flag_name(rule.label)
             kind, objects = "attributes", [_user(row, flag) for row in batch.rows]
         content = read_json((yield Call("/users/track", {kind: objects}))) or {}
         told = {}

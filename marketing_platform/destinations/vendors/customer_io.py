@@ -63,7 +63,7 @@ class CustomerIo(HttpDestination):
         if rule.event is not None:
             things = [_event(row, rule.event, batch.audience) for row in batch.rows]
             return complete(batch.rows, (yield from _batches(batch.rows, things)))
-        flag = None if rule.audience else flag_name(rule.segment)
+        flag = None if rule.audience else flag_name(rule.label)
         told = yield from _batches(batch.rows, [_person(row, flag) for row in batch.rows])
         if rule.audience:
             for operation, verb in (("remove", "remove_customers"), ("", "add_customers")):

@@ -80,7 +80,7 @@ class HubSpot(HttpDestination):
             yield Call("/events/v3/send/batch", {"inputs": inputs})
             return {}
         has_flag = rule.mode == "audience" and rule.audience is None
-        inputs = [_contact(row, flag_name(rule.segment) if has_flag else None) for row in rows]
+        inputs = [_contact(row, flag_name(rule.label) if has_flag else None) for row in rows]
         path = "/crm/v3/objects/contacts/batch/upsert"
         response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
         ids = _ids(rows, response)

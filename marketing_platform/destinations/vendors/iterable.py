@@ -62,7 +62,7 @@ class IterableVendor(HttpDestination):
             events = [_event(row, rule.event, batch.audience) for row in rows]
             content = read_json((yield Call("/api/events/trackBulk", {"events": events})))
             return complete(rows, _refused(rows, content))
-        flag = None if rule.audience else flag_name(rule.segment)
+        flag = None if rule.audience else flag_name(rule.label)
         users = [_user(row, flag) for row in rows]
         told = _refused(rows, read_json((yield Call("/api/users/bulkUpdate", {"users": users}))))
         if rule.audience:

@@ -77,8 +77,8 @@ class Klaviyo(HttpDestination):
         leaves = [row for row in batch.rows if row.operation == "remove"]
         stays = [row for row in batch.rows if row.operation != "remove"]
         if rule.audience is None:
-            flagged = [_profile(row, {flag_name(rule.segment): True}) for row in stays]
-            flagged += [_profile(row, {flag_name(rule.segment): False}) for row in leaves]
+            flagged = [_profile(row, {flag_name(rule.label): True}) for row in stays]
+            flagged += [_profile(row, {flag_name(rule.label): False}) for row in leaves]
             told = yield from self._import([*stays, *leaves], flagged, None)
             return complete(batch.rows, told)
         told = {}

@@ -88,7 +88,7 @@ class Mailchimp(HttpDestination):
         if rule.event is not None:
             return (yield from self._events(base, batch.rows, rule.event))
         is_static = bool(rule.audience) and str(rule.audience).isdigit()
-        tag = rule.audience or rule.segment
+        tag = rule.audience or rule.label
         stays = [row for row in batch.rows if row.operation != "remove"]
         leaves = [row for row in batch.rows if row.operation == "remove"]
         told: dict[str, RowAnswer] = {}

@@ -78,7 +78,7 @@ class Omnisend(HttpDestination):
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """A call for each contact or event; tags are taken away together."""
-        tag = rule.audience or rule.segment
+        tag = rule.audience or rule.label
         if rule.event is not None:
             return (yield from self._events(batch, rule.event))
         for row in batch.rows:

@@ -93,7 +93,7 @@ class Salesforce(HttpDestination):
             return (yield from self._tasks(f"{base}", batch.rows, rule))
         if rule.event is not None:
             return (yield from self._events(batch.rows, rule.event))
-        field = rule.audience or f"Segment_{rule.segment}__c"
+        field = rule.audience or f"Segment_{rule.label}__c"
         records = [self._contact(row, field) for row in batch.rows]
         path = f"{base}/Contact/{self._settings.external_id}"
         response = yield Call(path, {"allOrNone": False, "records": records}, "PATCH")

@@ -96,7 +96,7 @@ class Shopify(HttpDestination):
         known = [row for row in batch.rows if row.key in found]
         if not known:
             return complete(batch.rows, told)
-        told |= yield from self._tag(known, found, rule.audience or rule.segment)
+        told |= yield from self._tag(known, found, rule.audience or rule.label)
         stays = [row for row in known if row.operation != "remove" and row.key not in told]
         told |= yield from self._describe(stays, found)
         told |= yield from self._unsubscribe(stays, found)

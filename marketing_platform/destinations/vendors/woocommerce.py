@@ -74,7 +74,7 @@ class WooCommerce(HttpDestination):
 
 
 def _meta(row: Row, rule: ActivationRule) -> list[dict[str, Any]]:
-    flag = rule.audience or flag_name(rule.segment)
+    flag = rule.audience or flag_name(rule.label)
     values = {name: value for name, value in row.payload.items() if name not in _OWN}
     values[flag] = "no" if row.operation == "remove" else "yes"
     return [
