@@ -158,9 +158,13 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         for check in result.get_asset_check_evaluations()
         if not check.passed
     }
-    # A step of a check says only that it failed; what it found tells how to mend it.
+    # A step of checks says only that one failed; what it found tells how to mend it.
     found = {
-        name.replace("/", "__").replace(" ", "_"): told for name, told in failed_checks.items()
+        event.step_key or "": str(event.asset_check_evaluation_data.metadata["found"].value)
+        for event in result.all_events
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        and not event.asset_check_evaluation_data.passed
+        and event.asset_check_evaluation_data.severity is dg.AssetCheckSeverity.ERROR
     }
     failures = {
         event.step_key or "": found.get(event.step_key or "") or _first_line(event)

@@ -77,7 +77,10 @@ def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
         if newer:
             shown = ", ".join(newer[:_SHOWN]) + (" and others" if len(newer) > _SHOWN else "")
             reasons.append(f"{name}: not built again since {shown} changed")
-    return reasons
+    # They stand in the order of a build: the first tell where it ended, the others follow.
+    more = len(reasons) - _SHOWN
+    words = f"{more} {'table' if more == 1 else 'tables'} after them: not built again either"
+    return [*reasons[:_SHOWN], *([words] if more > 0 else [])]
 
 
 def stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datetime) -> list[str]:

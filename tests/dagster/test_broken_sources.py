@@ -52,7 +52,9 @@ BREAKS: tuple[tuple[Callable[[list[str]], list[str] | None], str, str], ...] = (
 def test_what_breaks_holds_until_it_is_mended(shop: Settings) -> None:
     for change, table, found in BREAKS:
         export_of(shop).write_text(living_lines(NEWEST, DAYS, 5, change), encoding="utf-8")
-        assert not run_job(shop, "ingest").success
+        outcome = run_job(shop, "ingest")
+        assert not outcome.success
+        assert any(found in told for told in outcome.failures.values()), outcome.failures
         holds = holds_of(shop)
         assert any(hold.startswith(f"{table}: check ") and found in hold for hold in holds), holds
         incidents = find_all(open_state(shop.state_url.get_secret_value()), shop, now=utc_now())
