@@ -127,8 +127,8 @@ def _streams_of(settings: Settings, source: ActiveSource) -> list[LakeStream]:
 class JobOutcome:
     """How a job ended.
 
-    `failures` has the error of each step that failed, `failed_checks` what each check that did not
-    pass found, in a line each.
+    `failures` has the error of each step that failed (of a step of checks, what those that failed
+    found), `failed_checks` what each check that did not pass found, in a line each.
     """
 
     run_id: str
@@ -158,19 +158,20 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         for check in result.get_asset_check_evaluations()
         if not check.passed
     }
-    # A step of checks says only that one failed; what it found tells how to mend it.
-    found = {
-        event.step_key or "": str(event.asset_check_evaluation_data.metadata["found"].value)
-        for event in result.all_events
-        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        and not event.asset_check_evaluation_data.passed
-        and event.asset_check_evaluation_data.severity is dg.AssetCheckSeverity.ERROR
-    }
-    failures = {
-        event.step_key or "": found.get(event.step_key or "") or _first_line(event)
-        for event in result.all_events
-        if event.is_step_failure
-    }
+    # A step of checks says only that one failed; what they found tells how to mend it.
+    found: dict[str | None, dict[str, str]] = {}
+    for event in result.all_events:
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                name = f"{'.'.join(check.asset_key.path)} {check.check_name}"
+                told = str(check.metadata["found"].value)
+                found.setdefault(event.step_key, {})[name] = told
+    failures: dict[str, str] = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            step = event.step_key or ""
+            failures |= found.get(event.step_key) or {step: _first_line(event)}
     return JobOutcome(result.run_id, result.success, failures, failed_checks)
 
 

@@ -100,7 +100,7 @@ def test_a_broken_contract_keeps_the_table_stops_what_follows_and_holds_activati
     monkeypatch.setitem(CONTRACTS, "profiles.rfm", stricter("profiles.rfm", "order_count"))
     outcome = run_job(built, "build")
     assert not outcome.success
-    assert "order_count" in outcome.failures["profiles__rfm"]
+    assert "order_count" in outcome.failures["profiles.rfm contract"]
     assert warehouse.read("profiles.rfm").equals(before)
     run = instance.get_run_records(limit=1)[0].dagster_run
     steps = {
