@@ -19,11 +19,27 @@ def after_inputs() -> dg.AutomationCondition[dg.AssetKey]:
     calendar of partitions does.
     """
     return (
-        dg.AutomationCondition.any_deps_updated().since_last_handled()
+        _has_news()
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
         & _inputs_are_sound()
     ).with_label("after_inputs")
+
+
+def _has_news() -> dg.AutomationCondition[dg.AssetKey]:
+    """An input was built since this was asked for or built, or was built just after it.
+
+    The second is for what happens between two ticks: this is built, and then an input, by another
+    run. Dagster's `since_last_handled` takes that for handled, and the table would stay as it is
+    until its inputs are built again. That the input came later is told by the times that `since`
+    compares where both of its sides happened. Whatever follows is asked for in the same tick.
+    """
+    news = dg.AutomationCondition.any_deps_updated().since_last_handled()
+    built = dg.AutomationCondition.newly_updated()
+    overtaken = dg.AutomationCondition.any_deps_match(built).since(built) & built
+    asked = dg.AutomationCondition.newly_requested() & ~overtaken
+    follows = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
+    return (news | overtaken.since(asked) | follows).with_label("has_news")
 
 
 def _inputs_are_sound() -> dg.AutomationCondition[dg.AssetKey]:
@@ -47,7 +63,10 @@ def after_its_tables() -> dg.AutomationCondition[dg.AssetCheckKey]:
     follows no build would be of an older one, and hold all of it for ever.
     """
     return (
-        dg.AutomationCondition.any_deps_updated().since_last_handled()
+        (
+            dg.AutomationCondition.any_deps_updated().since_last_handled()
+            | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
+        )
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
     ).with_label("after_its_tables")

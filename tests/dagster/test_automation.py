@@ -93,3 +93,21 @@ def test_day_after_day_a_table_and_its_check_and_all_after_it_are_asked_for() ->
         after = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=tick.cursor)
         assert after.total_requested == 0
         cursor = after.cursor
+
+
+def test_what_came_while_a_table_was_built_is_built_too_and_only_once() -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    Checked.passes = True
+    cursor = dg.evaluate_automation_conditions(defs=DEFS, instance=instance).cursor
+    materialize(instance, clock, sound)
+    tick = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=cursor)
+    assert asked_for(tick, profiles)
+    materialize(instance, profiles, whole, segments)
+    # Another run builds an input before the next tick looks.
+    materialize(instance, clock, sound)
+    again = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=tick.cursor)
+    asked = {result.key for result in again.results if result.true_subset.size}
+    assert asked == {profiles.key, segments.key, *whole.check_keys}
+    materialize(instance, profiles, whole, segments)
+    after = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=again.cursor)
+    assert after.total_requested == 0
