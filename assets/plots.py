@@ -111,8 +111,9 @@ def model_curves(models: pl.DataFrame) -> Figure | None:
         return None
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 2.9), dpi=110, layout="constrained")
+    figure = Figure(figsize=(9.6, 2.9), dpi=110)
     panels = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.06, right=0.99, wspace=0.22, top=0.9, bottom=0.17)
     titles = ("Positives among the best", "Expected and seen", "ROC curve")
     for axes, title in zip(panels, titles, strict=True):
         _dress(axes, title)
@@ -143,8 +144,14 @@ def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
         return None
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 1.9 * ((chosen.height + 1) // 2)), dpi=110, layout="constrained")
-    panels = figure.subplots((chosen.height + 1) // 2, 2, squeeze=False).ravel()
+    rows = (chosen.height + 1) // 2
+    figure = Figure(figsize=(9.6, 1.9 * rows), dpi=110)
+    panels = figure.subplots(rows, 2, squeeze=False).ravel()
+    # In inches: to measure the labels would take longer than to draw them.
+    figure.subplots_adjust(
+        left=0.07, right=0.98, wspace=0.16, hspace=0.55,
+        top=1 - 0.3 / (1.9 * rows), bottom=0.35 / (1.9 * rows),
+    )  # fmt: skip
     for axes in panels[chosen.height :]:
         axes.set_axis_off()
     for axes, (metric, kind, part) in zip(panels, chosen.rows(), strict=False):

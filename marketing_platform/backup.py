@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from marketing_platform.errors import InputError
 from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -131,7 +132,7 @@ def _copied_warehouse(settings: Settings, folder: Path) -> Iterator[tuple[str, P
     copy = folder / _WAREHOUSE
     try:
         # Whoever holds the file has all of it in it, and lets nobody else write.
-        with closing(duckdb.connect(str(path))) as connection:
+        with Warehouse(path, lock_seconds=0).connect() as connection:
             connection.execute("checkpoint")
             shutil.copyfile(path, copy)
     except duckdb.IOException:

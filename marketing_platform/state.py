@@ -369,8 +369,27 @@ def _add_columns(connection: sa.Connection) -> None:
 def open_state(url: str) -> sa.Engine:
     """An engine for the state database with all its tables in place."""
     engine = connect(url)
-    create_tables(engine)
+    place = _place(engine.url)
+    if place is None or place not in _COMPLETE:
+        create_tables(engine)
+        if (place := _place(engine.url)) is not None:
+            _COMPLETE.add(place)
     return engine
+
+
+# To look for what is missing costs more than most of what is asked, and every step asks.
+_COMPLETE: set[object] = set()
+
+
+def _place(url: sa.URL) -> object:
+    """What a database is known again by: its server, or its file; None where there is none yet."""
+    if url.get_backend_name() != "sqlite":
+        return url
+    try:
+        found = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, url.database
 
 
 def utc_now() -> dt.datetime:

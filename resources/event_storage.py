@@ -33,7 +33,7 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """`SqliteEventLogStorage` with one engine per file; same files, same content.
 
-    Named in `dagster.yaml` under `event_log_storage`. It overrides two methods of the pinned
+    Named in `dagster.yaml` under `event_log_storage`. It overrides three methods of the pinned
     version of Dagster; a test compares what both storages give back.
     """
 
@@ -42,6 +42,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         # The thread that writes a batch, and its connections.
         self._batch_thread: int | None = None
         self._batch: dict[str, Connection] = {}
+        self._tables: set[str] = set()
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -104,6 +105,13 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             self._initialized_dbs.add(shard)
         with engine.connect() as connection, connection.begin():
             yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is such a table; one that was there is there."""
+        # Dagster opens the file anew for it, at every event of an asset.
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from marketing_platform.contracts import Contract, Violation, contract_of
 from marketing_platform.errors import ContractError
 from marketing_platform.names import LAYERS, TableName
 from marketing_platform.warehouse import rolling
+from marketing_platform.warehouse.opened import opened, want
 
 _CHUNK = 500_000
 _CANDIDATE = "__candidate"
@@ -75,21 +76,15 @@ class Warehouse:
                 yield connection
             return
         Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-        connection = self._open()
-        try:
-            _prepare(connection)
-            yield connection
-        finally:
-            connection.close()
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        attempts = Retrying(
-            retry=retry_if_exception_message(match=r"(?s).*Could not set lock on file.*"),
-            wait=wait_random_exponential(multiplier=0.05, max=1),
-            stop=stop_after_delay(self._lock_seconds),
-            reraise=True,
-        )
-        return attempts(duckdb.connect, self.path, config=self._config)
+        with ExitStack() as stack:
+            attempts = Retrying(
+                retry=retry_if_exception_message(match=r"(?s).*Could not set lock on file.*"),
+                wait=wait_random_exponential(multiplier=0.05, max=1),
+                stop=stop_after_delay(self._lock_seconds),
+                before_sleep=lambda _: want(self.path),
+                reraise=True,
+            )
+            yield attempts(lambda: stack.enter_context(opened(self.path, self._config, _prepare)))
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -28,7 +28,24 @@ def view_select(
     Each record is read by the mapping of the export that brought it: exports name and write their
     columns differently.
     """
-    if not source.days():
+    # Several tables read a view, and each has it made; what it is made of seldom changes.
+    has_days = bool(source.days())
+    made_of = (fields.stream, str(mappings), source.pattern, has_days, str(shop))
+    if made_of not in _SELECTS:
+        _SELECTS[made_of] = _view_select(fields, mappings if has_days else None, source, shop)
+    return _SELECTS[made_of]
+
+
+_SELECTS: dict[object, str] = {}
+
+
+def _view_select(
+    fields: StreamFields,
+    mappings: Mapping[str, Mapping[str, Column]] | None,
+    source: Stream,
+    shop: Shop,
+) -> str:
+    if mappings is None:
         return _select(fields, {}, shop).from_(_nothing()).sql("duckdb")
     selects = [
         _select(fields, columns, shop).from_(
