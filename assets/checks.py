@@ -12,6 +12,7 @@ from marketing_platform.quality.checks import (
     judged_tables,
     model_is_promoted,
     model_is_sound,
+    no_hour_is_odd,
     nothing_is_odd,
     rates_known,
     records_add_up,
@@ -87,6 +88,14 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             "Every series of the business is as the days before made it expected: orders, revenue,"
             " visits, ads, messages.",
             nothing_is_odd,
+            is_blocking=False,
+        ),
+        _check(
+            "quality.judged_hours",
+            "no_hour_is_odd",
+            "The newest hours of orders, order value, sign-ups and events are as the same hours of"
+            " the days before made them expected.",
+            no_hour_is_odd,
             is_blocking=False,
         ),
         _check(

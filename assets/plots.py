@@ -136,8 +136,19 @@ def model_curves(models: pl.DataFrame) -> Figure | None:
 
 def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
     """The series with the latest odd days, else the main ones: value, expected band, odd days."""
+    return _judged_panels(judged, odd, "series_date", _PLOTTED_DAYS)
+
+
+def odd_hours(judged: pl.DataFrame) -> Figure | None:
+    """As `odd_series`, of hours."""
+    odd = judged.filter(pl.col("kind").is_not_null())
+    return _judged_panels(judged, odd, "hour_at", _PLOTTED_HOURS)
+
+
+def _judged_panels(judged: pl.DataFrame, odd: pl.DataFrame, time: str, last: int) -> Figure | None:
+    """A panel a series, over its last values; `time` is the column of their day or hour."""
     names = ["metric", "slice_kind", "slice"]
-    latest = odd.sort("series_date", descending=True).select(names).unique(maintain_order=True)
+    latest = odd.sort(time, descending=True).select(names).unique(maintain_order=True)
     main = judged.filter(pl.col("slice_kind") == "all").select(names).unique(maintain_order=True)
     chosen = pl.concat([latest, main]).unique(maintain_order=True).head(_PANELS)
     if chosen.is_empty() or judged["expected"].is_null().all():
@@ -155,18 +166,18 @@ def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
     for axes in panels[chosen.height :]:
         axes.set_axis_off()
     for axes, (metric, kind, part) in zip(panels, chosen.rows(), strict=False):
-        own = judged.filter(metric=metric, slice_kind=kind, slice=part)
-        own = own.sort("series_date").tail(_PLOTTED_DAYS)
-        days = own["series_date"].to_list()
+        own = judged.filter(metric=metric, slice_kind=kind, slice=part).sort(time).tail(last)
+        moments = own[time].to_list()
         _dress(axes, metric if kind == "all" else f"{metric}, {part}")
         low, high = (own[name].cast(pl.Float64).fill_null(float("nan")) for name in ("low", "high"))
-        axes.fill_between(days, low.to_list(), high.to_list(), color=_INK, alpha=0.12, linewidth=0)
-        axes.plot(days, own["value"].to_list(), color=_INK, linewidth=1)
+        axes.fill_between(
+            moments, low.to_list(), high.to_list(), color=_INK, alpha=0.12, linewidth=0
+        )
+        axes.plot(moments, own["value"].to_list(), color=_INK, linewidth=1)
         flagged = own.filter(pl.col("kind").is_not_null())
         axes.plot(
-            flagged["series_date"].to_list(), flagged["value"].to_list(), "o", color=_ACCENT,
-            markersize=4,
-        )  # fmt: skip
+            flagged[time].to_list(), flagged["value"].to_list(), "o", color=_ACCENT, markersize=4
+        )
         # The band of a day that is odd can be far off; the figures are what is looked at.
         top = own["value"].drop_nans().max()
         if isinstance(top, float) and top > 0:
@@ -213,6 +224,7 @@ DAILY_SIZES = """
     order by days.segment, days.day
 """
 _PLOTTED_DAYS = 90
+_PLOTTED_HOURS = 7 * 24
 _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
     "predictions.purchase_14d": _draw_scores("predictions.purchase_14d", "Purchase scores"),
     "predictions.churn_30d": _draw_scores("predictions.churn_30d", "Churn scores"),
@@ -220,6 +232,7 @@ _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
     "quality.anomalies": lambda warehouse: odd_series(
         warehouse.read("quality.judged_series"), warehouse.read("quality.anomalies")
     ),
+    "quality.judged_hours": lambda warehouse: odd_hours(warehouse.read("quality.judged_hours")),
     "segments.stays": lambda warehouse: segment_history(warehouse.query(DAILY_SIZES)),
     "segments.sizes": lambda warehouse: segment_sizes(warehouse.read("segments.sizes")),
 }

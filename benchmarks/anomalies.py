@@ -2,6 +2,7 @@
 
 - on the simulated shop, whose daily series get incidents whose days are known: dips and spikes of a
   day, a level shift of a week, a day of nothing
+- on its hourly series: six hours of nothing, of four tenths, of two and a half times as much
 - on the daily series of Online Retail, where nobody knows the truth: what is flagged, and why
 
     python benchmarks/anomalies.py [--customers 60000]
@@ -18,7 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.facts import Facts, make_facts
+from marketing_platform.quality.hours import judged_hours
 from marketing_platform.quality.judge import KINDS, judge
 from marketing_platform.settings import Anomalies
 
@@ -29,6 +31,8 @@ RETAIL = Path(__file__).parents[2] / "shared" / "data" / "orders"
 # By what an incident multiplies the days that it lasts.
 INCIDENTS = {"dip": (0.5, 1), "spike": (2.0, 1), "nothing": (0.0, 1), "level shift": (0.6, 7)}
 FIRST, APART = 100, 35
+HOURLY_DAYS = 200
+HOURLY = {"nothing": 0.0, "four tenths": 0.4, "two and a half times": 2.5}
 
 
 def daily(
@@ -155,6 +159,78 @@ def bench_shop(customers: int) -> None:
         print(f"{what:<34}" + "".join(f"{found[what]:>16.2f}" for found in rows.values()))
 
 
+def hourly_series(facts: Facts) -> pl.DataFrame:
+    """Orders by country and events by name, by hour, as `quality.hourly_series` has them."""
+    first = dt.datetime.combine(END - dt.timedelta(days=HOURLY_DAYS - 1), dt.time())
+    end = dt.datetime.combine(END + dt.timedelta(days=1), dt.time())
+    parts = []
+    for metric, frame, moment, by in (
+        ("orders", facts.orders.unique("order_id", keep="first"), "ordered_at", "country"),
+        ("events", facts.events, "occurred_at", "event"),
+    ):
+        hours = frame.select(
+            pl.lit(metric).alias("metric"),
+            pl.col(by).alias("slice"),
+            pl.col(moment).dt.replace_time_zone(None).dt.cast_time_unit("us").dt.truncate("1h")
+            .alias("hour_at"),
+        ).filter(pl.col("hour_at").is_between(first, end, closed="left"))  # fmt: skip
+        for kind, cut in (("all", hours.with_columns(slice=pl.lit("all"))), ("source", hours)):
+            counted = cut.group_by("metric", "slice", "hour_at").agg(
+                pl.len().cast(pl.Float64).alias("amount")
+            )
+            parts.append(counted.with_columns(pl.lit(kind).alias("slice_kind")))
+    return pl.concat(parts).with_columns(
+        pl.lit(None, dtype=pl.Float64).alias("volume"),
+        pl.lit(end).cast(pl.Datetime("us")).alias("told_until_at"),
+    )
+
+
+def bench_hours(customers: int) -> None:
+    """What is found of six odd hours while they last, and false alarms of quiet ones."""
+    facts = make_facts(customers=customers, seed=23, end=END, days=HOURLY_DAYS + 60)
+    series, known, key = hourly_series(facts), Anomalies(), ["metric", "slice_kind", "slice"]
+    quiet = judged_hours(series, known, "UTC")
+    odd = pl.col("kind").is_not_null()
+    is_new = pl.col("hour_at").diff().over(key) != pl.duration(hours=1)
+    alarms = quiet.filter(odd).select(is_new.fill_null(value=True).sum()).item()
+    months = quiet["score"].count() / 24 / 30
+    rng = np.random.default_rng(7)
+    incidents = [
+        (
+            *name,
+            END - dt.timedelta(days=day),
+            int(rng.integers(8, 19)),
+            str(rng.choice(list(HOURLY))),
+        )
+        for name in series.select(key).unique(maintain_order=True).rows()
+        for day in range(10, HOURLY_DAYS - FIRST, 10)
+    ]
+    told = pl.DataFrame(incidents, orient="row", schema=[*key, "day", "hour", "what"]).with_columns(
+        (pl.col("day").cast(pl.Datetime("us")) + pl.duration(hours="hour")).alias("began_at"),
+        pl.col("what").replace_strict(HOURLY, return_dtype=pl.Float64).alias("factor"),
+    )
+    hit = told.select(*key, "began_at", "what", "factor").with_columns(
+        pl.lit(list(range(6))).alias("after")
+    )
+    hit = hit.explode("after").with_columns(
+        (pl.col("began_at") + pl.duration(hours="after")).alias("hour_at")
+    )
+    changed = series.join(hit, [*key, "hour_at"], "left").with_columns(
+        (pl.col("amount") * pl.col("factor").fill_null(1)).alias("amount")
+    )
+    found = judged_hours(changed.select(series.columns), known, "UTC").filter(odd)
+    first = hit.join(found.select(*key, "hour_at"), [*key, "hour_at"]).group_by(
+        *key, "began_at", "what"
+    ).agg((pl.col("after").min() + 1).alias("hours"))  # fmt: skip
+    by_kind = told.group_by("what").len().join(first.group_by("what").agg(
+        pl.len().alias("found"), pl.col("hours").mean()), "what").sort("what")  # fmt: skip
+    print(f"\nhours: {quiet.select(key).n_unique()} series of {HOURLY_DAYS} days")
+    for what, count, seen, hours in by_kind.rows():
+        print(f"{what:<34}{seen / count:>16.2f}  after {hours:.1f} hours")
+    print(f"{'found':<34}{first.height / told.height:>16.2f}")
+    print(f"{'false alarms / 30 series-months':<34}{alarms / months * 30:>16.2f}")
+
+
 def bench_retail() -> None:
     """What is flagged on Online Retail."""
     file = RETAIL / "online_retail.parquet"
@@ -198,6 +274,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=60_000)
     options = parser.parse_args()
     bench_shop(options.customers)
+    bench_hours(options.customers)
     bench_retail()
 
 

@@ -12,7 +12,7 @@ from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import given, mapping, probable
 from marketing_platform.predictions import tables as predictions
 from marketing_platform.profiles import history
-from marketing_platform.quality import anomalies, freshness
+from marketing_platform.quality import anomalies, freshness, hours
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
@@ -45,6 +45,7 @@ _PYTHON: tuple[PythonTable | DayTable, ...] = (
     *segments.TABLES,
     *deliveries.TABLES,
     *anomalies.TABLES,
+    *hours.TABLES,
     *freshness.TABLES,
 )
 

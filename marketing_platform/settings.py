@@ -388,13 +388,15 @@ class Freshness(_Model):
 
 
 class Anomalies(_Model):
-    """When a day of a series is odd.
+    """When a day, or an hour, of a series is odd.
 
-    `threshold` is in robust standard deviations; below `minimum_volume` (a count, or what a ratio
-    is taken of) nothing is said; `holidays` are neither judged nor learned from.
+    `threshold` and `hourly_threshold` are in robust standard deviations (there are many hours);
+    below `minimum_volume` (a count, or what a ratio is taken of) nothing is said; `holidays` are
+    neither judged nor learned from.
     """
 
     threshold: float = Field(default=4.0, ge=2, le=20)
+    hourly_threshold: float = Field(default=6.0, ge=2, le=20)
     minimum_volume: float = Field(default=30, ge=1)
     holidays: tuple[dt.date, ...] = ()
 

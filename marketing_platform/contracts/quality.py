@@ -17,12 +17,12 @@ from marketing_platform.contracts.contract import (
 
 KINDS = ("", "spike", "dip", "level_shift", "flat")
 
-_SERIES = {
+_OF_SLICE = {
     "metric": key("What is measured."),
     "slice_kind": key("By what the business is cut: all, source, country, channel, ..."),
     "slice": key("Which part."),
-    "series_date": date("Day."),
 }
+_SERIES = {**_OF_SLICE, "series_date": date("Day.")}
 QUALITY: tuple[Contract, ...] = (
     contract(
         "quality.freshness",
@@ -42,6 +42,7 @@ QUALITY: tuple[Contract, ...] = (
             **_SERIES,
             "amount": number("The figure, or what a ratio is taken of."),
             "volume": number("What it is a ratio of; null: it is none.", nullable=True),
+            "sample_size": number("Of how many things it tells: orders, clicks, messages.", ge=0),
         },
         key=["metric", "slice_kind", "slice", "series_date"],
     ),
@@ -71,6 +72,34 @@ QUALITY: tuple[Contract, ...] = (
             "finding": text("In words, with the slices that explain most of it."),
         },
         key=["metric", "slice_kind", "slice", "series_date"],
+    ),
+    contract(
+        "quality.hourly_series",
+        {
+            **_OF_SLICE,
+            "hour_at": timestamp("Start of the hour."),
+            "amount": number("The figure, or what a ratio is taken of."),
+            "volume": number("What it is a ratio of; null: it is none.", nullable=True),
+            "told_until_at": timestamp("The hours up to here are known."),
+        },
+        key=["metric", "slice_kind", "slice", "hour_at"],
+    ),
+    contract(
+        "quality.judged_hours",
+        {
+            **_OF_SLICE,
+            "hour_at": timestamp("Start of the hour."),
+            "hour_count": integer("The figure is of so many hours, this one the last.", ge=1),
+            "value": number("The figure.", nullable=True),
+            "expected": number("What the days before made of it.", nullable=True),
+            "low": number("Below it an hour is odd.", nullable=True),
+            "high": number("Above it an hour is odd.", nullable=True),
+            "score": number("Distance in robust standard deviations.", nullable=True),
+            "kind": text("What is odd about it, if anything.", nullable=True, one_of=KINDS[1:]),
+            "is_open": flag("It is odd, and of the newest hours."),
+            "finding": text("What is odd in words, and which slices explain it.", nullable=True),
+        },
+        key=["metric", "slice_kind", "slice", "hour_at"],
     ),
     contract(
         "quality.quarantine",

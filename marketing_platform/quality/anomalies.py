@@ -12,6 +12,7 @@ import polars as pl
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
 from marketing_platform.quality.judge import KINDS, WINDOW, judge
+from marketing_platform.quality.wording import MOVED, explained_by, number
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
@@ -20,8 +21,6 @@ _ANOMALIES = "quality.anomalies"
 _SERIES = ["metric", "slice_kind", "slice"]
 KEPT_DAYS = 180
 """How many judged days are kept."""
-_EXPLAINED_BY = 3
-_WORDS = {"spike": "jumped", "dip": "fell", "level_shift": "has moved", "flat": "does not move"}
 
 
 def build_judged(warehouse: Warehouse, settings: Settings) -> Built:
@@ -48,9 +47,10 @@ def _judged(series: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     columns = (placed["series_date"] - first).dt.total_days().to_numpy()
     is_ratio = np.zeros(names.height, bool)
     np.logical_or.at(is_ratio, rows, placed["volume"].is_not_null().to_numpy())
-    amounts = np.zeros((names.height, days))
+    amounts, counts = np.zeros((names.height, days)), np.zeros((names.height, days))
     volumes = np.where(is_ratio[:, None], 0.0, np.nan) + np.zeros((1, days))
     amounts[rows, columns] = placed["amount"].to_numpy()
+    counts[rows, columns] = placed["sample_size"].to_numpy()
     volumes[rows, columns] = np.where(
         is_ratio[rows], placed["volume"].fill_null(0).to_numpy(), np.nan
     )
@@ -62,6 +62,7 @@ def _judged(series: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         first,
         amounts,
         volumes,
+        counts,
         threshold=known.threshold,
         minimum=known.minimum_volume,
         holidays=known.holidays,
@@ -129,33 +130,14 @@ def _finding(row: Mapping[str, Any], slices: list[dict[str, Any]]) -> str:
     where = "" if row["slice_kind"] == "all" else f" of {row['slice']}"
     value = row["value"] if row["value"] is not None else 0.0
     text = (
-        f"{row['metric']}{where} {_WORDS[row['kind']]}: {_number(value)} on {row['series_date']},"
-        f" {_number(row['expected'])} expected"
+        f"{row['metric']}{where} {MOVED[row['kind']]}: {number(value)} on {row['series_date']},"
+        f" {number(row['expected'])} expected"
     )
     if row["kind"] == "level_shift":
         text += f", since {row['began_on']}"
     if row["slice_kind"] != "all":
         return text
-    moved = value - row["expected"]
-    told = []
-    for one in slices:
-        if one["value"] is None or one["expected"] is None:
-            continue
-        share = (one["value"] - one["expected"]) / moved if moved else 0.0
-        if share > 0.1:
-            told.append((share, f"{one['slice_kind']} {one['slice']}"))
-    told.sort(reverse=True)
-    if not told:
-        return text
-    # Ratios do not add up over slices; for them the order alone says something.
-    names = ", ".join(f"{name} ({min(share, 9.99):.0%})" for share, name in told[:_EXPLAINED_BY])
-    return f"{text}; most of it in {names}"
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return text + explained_by(row, slices)
 
 
 TABLES: tuple[PythonTable, ...] = (

@@ -12,6 +12,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import staging_tables
 from marketing_platform.warehouse import Warehouse
 
+_SHOWN = 5
 _EVENT_TIMES = {
     "core.orders": "ordered_at",
     "core.events": "occurred_at",
@@ -96,19 +97,30 @@ def features_know_no_future(warehouse: Warehouse) -> CheckResult:
 
 def nothing_is_odd(warehouse: Warehouse) -> CheckResult:
     """Whether no series is odd on the newest day that is over."""
-    told = warehouse.query(
-        "select finding from quality.anomalies where is_open"
-        " order by slice_kind <> 'all', abs(score) desc, metric, slice limit 5"
+    return _nothing_open(warehouse, "quality.anomalies", "nothing_is_odd", "series")
+
+
+def no_hour_is_odd(warehouse: Warehouse) -> CheckResult:
+    """Whether no hourly series is odd in the newest hours that are known."""
+    return _nothing_open(warehouse, "quality.judged_hours", "no_hour_is_odd", "hourly series")
+
+
+def _nothing_open(warehouse: Warehouse, table: str, check: str, what: str) -> CheckResult:
+    """Whether no row of a table of findings is open; of a series in a row the worst is told."""
+    found = warehouse.query(
+        f"""
+        select finding
+        from {table}
+        where is_open
+        qualify
+            row_number() over (partition by metric, slice_kind, slice order by abs(score) desc) = 1
+        order by slice_kind <> 'all', abs(score) desc, metric, slice
+        """
     )["finding"].to_list()
-    count = warehouse.query("select count(*) from quality.anomalies where is_open").item()
-    more = f"; and {count - len(told)} more" if count > len(told) else ""
-    return CheckResult(
-        "quality.anomalies",
-        "nothing_is_odd",
-        not count,
-        "; ".join(told) + more or "every series is as expected",
-        is_blocking=False,
-    )
+    told = "; ".join(found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    detail = told + more or f"every {what} is as expected"
+    return CheckResult(table, check, not found, detail, is_blocking=False)
 
 
 def reports_agree(warehouse: Warehouse) -> CheckResult:

@@ -16,22 +16,28 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketing_platform.contracts.quality import KINDS
 
-__all__ = ["KINDS", "Judged", "judge"]
+__all__ = ["KINDS", "Judged", "judge", "judge_hours"]
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 WINDOW = 56
 FIRST_JUDGED = 28
 _LEVEL_DAYS = 14
 _BELIEVED_AFTER = 14
+_OFTEN, _OF_DAYS = 14, 28
 _FLAT_DAYS = 7
+_LASTING_HOURS = 6
 _DENSE = 0.8
 _OF_PAIR = 0.65
+# A normal distribution's standard deviation is so many median absolute deviations.
+_NORMAL = 1.482602218505602
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Judged:
 
     All have the shape (series, days). `expected`, `low` and `high` are in the units of the values,
     NaN where nothing was expected yet. `score` is the distance in robust standard deviations,
-    `kind` a place in `KINDS`.
+    `kind` a place in `KINDS`, `is_judged` whether there was enough to say anything.
     """
 
     expected: Floats
@@ -48,12 +54,14 @@ class Judged:
     high: Floats
     score: Floats
     kind: NDArray[np.int8]
+    is_judged: NDArray[np.bool_]
 
 
 def judge(
     first_day: dt.date,
     amounts: Floats,
     volumes: Floats,
+    counts: Floats | None = None,
     *,
     threshold: float = 4.0,
     minimum: float = 20.0,
@@ -62,25 +70,31 @@ def judge(
     """Judge series (rows) of contiguous days (columns) from `first_day` on.
 
     A value is the amount, or amount / volume where the volume is not NaN. NaN amounts are unknown.
-    A day is judged only where a count of at least `minimum` is expected (of a ratio, its volume).
-    `holidays` are neither judged nor learned from.
+    `counts` is of how many things a day tells: of a sum of money, how many paid; without them the
+    amount, of a ratio the smaller of its two. A day is judged only where at least `minimum` things
+    are expected or there. `holidays` are neither judged nor learned from.
     """
     is_ratio: NDArray[np.bool_] = np.asarray(~np.isnan(volumes).all(axis=1))
+    if counts is None:
+        counts = np.where(is_ratio[:, None], np.minimum(amounts, volumes), amounts)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = amounts / np.where(volumes > 0, volumes, np.nan)
     values = np.where(is_ratio[:, None], ratios, amounts)
+    of = np.where(is_ratio[:, None], volumes, values)
     # Shares move a little above zero, amounts by their own size.
     offset = np.where(is_ratio, _ratio_offset(values), 1.0)[:, None]
     logs = np.log(np.maximum(values, 0) + offset)
     shape = logs.shape
     clean, residual = logs.copy(), np.full(shape, np.nan)
     centre, spread, score = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    kind = np.zeros(shape, np.int8)
+    kind, told = np.zeros(shape, np.int8), np.zeros(shape, bool)
     off = {(day - first_day).days for day in holidays}
     _fill_gaps(clean, min(FIRST_JUDGED, shape[1]))
     for day in range(FIRST_JUDGED, shape[1]):
         expected = _expected(clean, day)
-        scale = _scale(residual, clean, day, _usual_count(amounts, volumes, is_ratio, day))
+        level = np.maximum(np.exp(expected) - offset[:, 0], 0)
+        size = _expected_count(counts, of, level, is_ratio, day)
+        scale = _scale(residual, clean, day, size)
         centre[:, day], spread[:, day] = expected, scale
         residual[:, day] = logs[:, day] - expected
         score[:, day] = residual[:, day] / scale
@@ -90,9 +104,9 @@ def judge(
             score[:, day], residual[:, day] = np.nan, np.nan
             clean[:, day] = expected
             continue
-        usual = np.maximum(np.exp(expected) - offset[:, 0], amounts[:, day])
-        size = np.where(is_ratio, volumes[:, day], usual)
+        size = np.maximum(size, np.nan_to_num(counts[:, day]))
         is_judged = (size >= minimum) & _is_dense(amounts, day)
+        told[:, day] = is_judged
         # Two days in a row on the same side are as unlikely as one that is further out.
         odd = (np.abs(score[:, day]) > threshold) | _is_pair(score, day, _OF_PAIR * threshold)
         odd &= is_judged
@@ -100,17 +114,66 @@ def judge(
         flat = _is_flat(values, day) & is_judged
         kind[flat, day] = 4
         kind[odd & _has_lasted(score, kind, day, 2) & ~flat, day] = 3
-        believed = odd & _has_lasted(score, kind, day, _BELIEVED_AFTER - 1)
-        taught = odd & ~believed
+        # A new level that has lasted is how things are now, and so are days that are odd as often
+        # as not: they are taken as they were. A model that is wrong once would be so for ever.
+        often = (kind[:, max(0, day - _OF_DAYS + 1) : day + 1] > 0).sum(axis=1) >= _OFTEN
+        lasted = odd & _has_lasted(score, kind, day, _BELIEVED_AFTER - 1)
+        taught = odd & ~lasted & ~often
         clean[taught, day] = expected[taught]
-        if believed.any():
-            # A new level that has lasted is how things are now: its days are taken as they were.
-            since = day - _BELIEVED_AFTER + 1
-            clean[believed, since : day + 1] = logs[believed, since : day + 1]
-        residual[odd, day] = np.clip(residual[odd, day], -3 * scale[odd], 3 * scale[odd])
+        for believed, days in ((lasted, _BELIEVED_AFTER), (odd & often, _OF_DAYS)):
+            known = believed[:, None] & ~np.isnan(logs[:, day - days + 1 : day + 1])
+            np.copyto(
+                clean[:, day - days + 1 : day + 1], logs[:, day - days + 1 : day + 1], where=known
+            )
+        few = odd & ~often
+        residual[few, day] = np.clip(residual[few, day], -3 * scale[few], 3 * scale[few])
     bounds = (centre, centre - threshold * spread, centre + threshold * spread)
     expected, low, high = (np.maximum(np.exp(part) - offset, 0) for part in bounds)
-    return Judged(expected, low, high, score, kind)
+    return Judged(expected, low, high, score, kind, told)
+
+
+def judge_hours(
+    first_day: dt.date,
+    amounts: Floats,
+    volumes: Floats,
+    counts: Floats,
+    *,
+    threshold: float = 6.0,
+    minimum: float = 20.0,
+    holidays: Collection[dt.date] = (),
+) -> Judged:
+    """Judge hours by the same hour of the days before: arrays of shape (series, days, 24).
+
+    Each hour of the day is a series of days, judged as such; what it teaches is decided there. What
+    is told is decided by hours in a row.
+    """
+    count, days, _ = amounts.shape
+
+    def by_hour(values: Floats) -> Floats:
+        return values.transpose(0, 2, 1).reshape(count * 24, days)
+
+    found = judge(
+        first_day,
+        by_hour(amounts),
+        by_hour(volumes),
+        by_hour(counts),
+        threshold=threshold,
+        minimum=minimum,
+        holidays=holidays,
+    )
+
+    def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape(count, 24, days).transpose(0, 2, 1).reshape(count, days * 24)
+
+    score, is_judged = in_a_row(found.score), in_a_row(found.is_judged)
+    kind = np.zeros(score.shape, np.int8)
+    for hour in range(1, score.shape[1]):
+        odd = (np.abs(score[:, hour]) > threshold) | _is_pair(score, hour, _OF_PAIR * threshold)
+        odd &= is_judged[:, hour]
+        kind[:, hour] = np.where(odd, np.where(score[:, hour] > 0, 1, 2), 0)
+        kind[odd & _has_lasted(score, kind, hour, _LASTING_HOURS - 1), hour] = 3
+    bounds = (in_a_row(part) for part in (found.expected, found.low, found.high))
+    return Judged(*bounds, score, kind, is_judged)
 
 
 def _fill_gaps(clean: Floats, days: int) -> None:
@@ -150,35 +213,39 @@ def _centred_mean(past: Floats) -> Floats:
 
 
 def _scale(residual: Floats, clean: Floats, day: int, count: Floats) -> Floats:
-    past = residual[:, max(FIRST_JUDGED, day - WINDOW) : day]
-    if past.shape[1] < _LEVEL_DAYS:
-        # Nothing was expected yet: from one week to the next instead.
-        past = clean[:, 7:day] - clean[:, : day - 7]
+    past = residual[:, max(0, day - WINDOW) : day]
+    since = max(0, day - WINDOW)
+    weekly = clean[:, since + 7 : day] - clean[:, since : day - 7]
     with _quiet():
-        spread = np.nan_to_num(_deviation(past))
+        spread = _deviation(past)
+        # Of too few days something was expected yet: from one week to the next instead.
+        is_new = (~np.isnan(past)).sum(axis=1) < _LEVEL_DAYS
+        spread[is_new] = _deviation(weekly[is_new])
+    spread = np.nan_to_num(spread)
     # Counts vary by their square root, whatever else.
     chance = 1 / np.sqrt(np.maximum(count, 1.0))
     return np.maximum(spread, np.maximum(chance, 0.02))
 
 
 def _deviation(past: Floats) -> Floats:
-    """The median absolute deviation, as that of a normal distribution."""
-    # Loading it takes half a second, and whoever loads the tables loads this module.
-    from scipy.stats import median_abs_deviation
+    """The median absolute deviation, as that of a normal distribution; NaN values are left out.
 
-    if np.isnan(past).any():
-        found = median_abs_deviation(past, axis=1, scale="normal", nan_policy="omit")
-    else:
-        found = median_abs_deviation(past, axis=1, scale="normal")
-    return np.asarray(found, np.float64)
+    scipy's goes through the series one by one as soon as a value is NaN.
+    """
+    middle = np.nanmedian(past, axis=1, keepdims=True)
+    return np.asarray(_NORMAL * np.nanmedian(np.abs(past - middle), axis=1))
 
 
-def _usual_count(amounts: Floats, volumes: Floats, is_ratio: NDArray[np.bool_], day: int) -> Floats:
-    """The count whose chance limits what can be told: of a ratio, the smaller of its two."""
+def _expected_count(counts: Floats, of: Floats, level: Floats, is_ratio: Flags, day: int) -> Floats:
+    """How many things a day should tell of: as many as usual for a day of its size.
+
+    The size of a day is what is expected of it, of a ratio what it is a ratio of.
+    """
     past = slice(max(0, day - WINDOW), day)
-    usual = np.median(np.nan_to_num(amounts[:, past]), axis=1)
-    of = np.median(np.nan_to_num(volumes[:, past]), axis=1)
-    return np.where(is_ratio, np.minimum(of, np.maximum(usual, 1.0)), usual)
+    usual = np.median(np.nan_to_num(counts[:, past]), axis=1)
+    usual_of = np.median(np.nan_to_num(of[:, past]), axis=1)
+    now = np.where(is_ratio, np.nan_to_num(of[:, day]), np.nan_to_num(level))
+    return np.where(usual_of > 0, usual * now / np.where(usual_of > 0, usual_of, 1), 0)
 
 
 def _is_dense(amounts: Floats, day: int) -> NDArray[np.bool_]:

@@ -54,7 +54,7 @@ def judge(shop: SmallShop, *kinds: str | None, slice_name: str = "all") -> None:
             words = {"kind": kind, "expected": 2.0, "score": -5.0, "finding": "it fell"}
             odd.append({**one, **words, "value": 1.0, "began_on": began, "is_open": is_open})
     for table, rows in (
-        ("quality.series", [{**row, "amount": 1.0} for row in judged]),
+        ("quality.series", [{**row, "amount": 1.0, "sample_size": 1.0} for row in judged]),
         ("quality.judged_series", judged),
         ("quality.anomalies", odd),
     ):

@@ -109,6 +109,43 @@ def test_a_ratio_is_judged_by_what_it_is_of() -> None:
     assert kinds(judged(amounts, volumes)) == {100: "dip"}
 
 
+def test_a_series_that_begins_late_is_judged_by_how_much_it_varies() -> None:
+    rng = np.random.default_rng(3)
+    late = quiet(days=DAYS + 100) * np.exp(rng.normal(0, 0.25, DAYS + 100))
+    late[:100] = np.nan
+    found = judge(START, late[None, :], np.full((1, len(late)), np.nan))
+    assert (found.kind > 0).sum() <= 1
+
+
+def test_a_model_that_is_wrong_is_not_wrong_for_ever() -> None:
+    rng = np.random.default_rng(3)
+    series = quiet()
+    # From now on every day is worth half or twice as much, as it happens.
+    series[60:] *= np.exp(rng.normal(0, 0.5, DAYS - 60))
+    found = kinds(judged(series))
+    assert len([day for day in found if day < 90]) > 3
+    assert [day for day in found if day >= 100] == []
+
+
+def test_a_sum_of_money_of_a_few_orders_is_not_judged() -> None:
+    orders = np.random.default_rng(5).poisson(3, DAYS).astype(float)
+    revenue, nothing = orders * 200, np.full((1, DAYS), np.nan)
+    told = judge(START, revenue[None, :], nothing, orders[None, :])
+    assert (told.kind > 0).sum() == 0
+    assert (judge(START, revenue[None, :], nothing).kind > 0).sum() > 0, "as 600 pieces it is odd"
+
+
+def test_a_rate_that_falls_to_nothing_is_told_though_nothing_is_left_of_it() -> None:
+    rng = np.random.default_rng(4)
+    cost, conversions = rng.normal(500, 20, DAYS), rng.poisson(60, DAYS).astype(float)
+    conversions[100] = 0
+    # A day on which next to nothing was spent says nothing of what it brings.
+    cost[120], conversions[120] = 5, 0
+    value = conversions * 30
+    found = judge(START, value[None, :], cost[None, :], conversions[None, :])
+    assert kinds(found) == {100: "dip"}
+
+
 @settings(max_examples=10)
 @given(st.integers(40, 99), st.integers(0, 5))
 def test_what_comes_later_changes_no_verdict(day: int, seed: int) -> None:
@@ -139,6 +176,7 @@ def shop(tmp_path: Path) -> tuple[Warehouse, Settings]:
         (pl.lit(START) + pl.duration(days="day")).cast(pl.Date).alias("series_date"),
         "amount",
         pl.lit(None, dtype=pl.Float64).alias("volume"),
+        pl.col("amount").alias("sample_size"),
     )  # fmt: skip
     warehouse.replace("quality.series", series)
     told = Settings(
