@@ -172,8 +172,14 @@ def judge_hours(
         odd &= is_judged[:, hour]
         kind[:, hour] = np.where(odd, np.where(score[:, hour] > 0, 1, 2), 0)
         kind[odd & _has_lasted(score, kind, hour, _LASTING_HOURS - 1), hour] = 3
-    bounds = (in_a_row(part) for part in (found.expected, found.low, found.high))
-    return Judged(*bounds, score, kind, is_judged)
+    return Judged(
+        in_a_row(found.expected),
+        in_a_row(found.low),
+        in_a_row(found.high),
+        score,
+        kind,
+        is_judged,
+    )
 
 
 def _fill_gaps(clean: Floats, days: int) -> None:
