@@ -28,6 +28,12 @@ from marketing_platform.quality.drift import (
     drift_checks,
     few_are_quarantined,
 )
+from marketing_platform.quality.references import (
+    REFERENCES,
+    REFERENCES_RESOLVE,
+    read_by,
+    references_resolve,
+)
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state
@@ -67,6 +73,7 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [
         *judged,
         _drift_check(settings),
+        _references_check(settings),
         _check(
             "core.orders",
             "rates_are_known",
@@ -169,6 +176,26 @@ def _drift_check(settings: Settings) -> dg.AssetChecksDefinition:
         )
     ]
     return _checks("drift", specs, look)
+
+
+def _references_check(settings: Settings) -> dg.AssetChecksDefinition:
+    """Whether what records refer to is there, of all tables in one step."""
+
+    def look(warehouse: Warehouse, tables: Iterable[str]) -> Iterator[CheckResult]:
+        for table in tables:
+            yield references_resolve(warehouse, settings, table)
+
+    specs = [
+        _spec(
+            table,
+            REFERENCES_RESOLVE,
+            "Nearly all products, contacts and subscriptions that the records name are there.",
+            reads=read_by(table),
+            is_blocking=False,
+        )
+        for table in REFERENCES
+    ]
+    return _checks("references", specs, look)
 
 
 def _spec(

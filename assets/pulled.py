@@ -5,6 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from assets.automation import DAILY
+from assets.fields import checked_fields, fields_spec
 from assets.names import LOAD_TAG, OWNER, asset_key
 from assets.tables import held_while_broken, part_of
 from marketing_platform.lake import Lake
@@ -56,6 +57,7 @@ def _stream_asset(
         freshness_policy=DAILY,
         # One pull of a system at a time: its limits are for all of them together.
         pool=f"source_{source.name}",
+        check_specs=[fields_spec(name)],
     )
     def _raw(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Settings]
@@ -67,7 +69,8 @@ def _stream_asset(
             window = left_to_read(window, stream, covered(note))
         with held_while_broken(state, name):
             done = pull(platform, source, stream, window)
-        return dg.MaterializeResult(metadata=_metadata(done))
+        checked = checked_fields(state, name, done.drift.missing)
+        return dg.MaterializeResult(metadata=_metadata(done), check_results=[checked])
 
     return _raw
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.automation import DAILY
+from assets.fields import checked_fields, fields_spec
 from assets.metadata import raw_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.pulled import pulled_assets
@@ -33,6 +34,7 @@ def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
         backfill_policy=dg.BackfillPolicy.single_run(),
         freshness_policy=DAILY,
         pool=WAREHOUSE_POOL,
+        check_specs=[fields_spec(f"raw.files_{stream}")],
     )
     def _raw(
         context: dg.AssetExecutionContext,
@@ -43,7 +45,8 @@ def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
         with held_while_broken(state, f"raw.files_{stream}"):
             ingested = ingest(platform, stream, part_of(context))
             create_view(warehouse.engine, platform, stream)
-        return dg.MaterializeResult(metadata=_metadata(ingested))
+        checked = checked_fields(state, f"raw.files_{stream}", ingested.missing)
+        return dg.MaterializeResult(metadata=_metadata(ingested), check_results=[checked])
 
     return _raw
 

@@ -405,12 +405,14 @@ class Drift(_Model):
     """When the newest records of a source are not like those before them.
 
     Fewer than `minimum_rows` are not judged; fewer than `least_volume` of the least that came on
-    such a weekday before, or of all that were there, are too few. `ignored` names tables and
-    columns (`core.orders.country`) that have changed for good, or are of no concern.
+    such a weekday before, or of all that were there, are too few. Of the rows that records refer
+    to, more than `missing_references` must not be missing. `ignored` names tables and columns
+    (`core.orders.country`) that have changed for good, or are of no concern.
     """
 
     minimum_rows: int = Field(default=30, ge=1)
     least_volume: float = Field(default=0.6, ge=0, le=1)
+    missing_references: float = Field(default=0.1, ge=0, le=1)
     ignored: tuple[str, ...] = ()
 
 

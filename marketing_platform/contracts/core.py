@@ -139,6 +139,14 @@ CORE: tuple[Contract, ...] = (
         key=["product_id"],
     ),
     contract(
+        "core.product_names",
+        {
+            "name": key("What an event may call a product: a source's key of it, or a SKU."),
+            "product_id": key("The product."),
+        },
+        key=["name"],
+    ),
+    contract(
         "core.events",
         {
             "event_id": key("Key: source and the source's own key, joined by a colon."),
@@ -148,8 +156,11 @@ CORE: tuple[Contract, ...] = (
             "event_date": date("Day of the event."),
             "contact_id": text("Who, if known.", nullable=True),
             "anonymous_id": text("The visitor's device, if known.", nullable=True),
-            "product_id": text("The product it is about.", nullable=True),
-            "order_id": text("The order it is about.", nullable=True),
+            "product_id": text(
+                "The product it is about, as its source calls it; see core.product_names.",
+                nullable=True,
+            ),
+            "order_id": text("The order it is about, as its source calls it.", nullable=True),
             **_of("events", "page_url utm_source utm_medium utm_campaign"),
         },
         key=["event_id"],

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from marketing_platform.contracts import contract_of
 from marketing_platform.errors import ConfigError
+from marketing_platform.quality.references import REFERENCES
 from marketing_platform.quality.results import CheckResult
 from marketing_platform.settings import Drift, Settings
 from marketing_platform.sources.active import active_sources
@@ -125,9 +126,9 @@ def drift_checks(
 
 def check_ignored(settings: Settings) -> None:
     """Refuse a name in `drift.ignored` that nothing goes by: it would leave out nothing."""
-    columns = {table: contract_of(table).columns for table in WATCHED}
+    columns = {table: contract_of(table).columns for table in {*WATCHED, *REFERENCES}}
     known = {f"{table}.{name}" for table, names in columns.items() for name in names}
-    known |= {*WATCHED, *(name for name, one in staging_tables(settings).items() if one.judges)}
+    known |= {*columns, *(name for name, one in staging_tables(settings).items() if one.judges)}
     for name in settings.platform.drift.ignored:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

@@ -110,9 +110,14 @@ class Facts:
             .group_by("contact_customers.customer_id")
         )
         if any(t.field in PRODUCT_FIELDS for measure in self.measures for t in measure.where):
+            # Who sends events calls products by the key of the shop, or by their SKU.
             query = query.join(
+                "core.product_names as names",
+                on="names.name = substr(events.product_id, length(events.source) + 2)",
+                join_type="left",
+            ).join(
                 "core.products as products",
-                on="products.product_id = events.product_id",
+                on="products.product_id = coalesce(names.product_id, events.product_id)",
                 join_type="left",
             )
         windows = [measure.within for measure in self.measures if measure.within]

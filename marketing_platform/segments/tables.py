@@ -209,6 +209,7 @@ TABLES: tuple[PythonTable, ...] = (
         (
             "core.clock",
             "core.events",
+            "core.product_names",
             "core.products",
             "identity.contact_customers",
             *_PREDICTED,

@@ -68,7 +68,7 @@ def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Windo
             page_count = spool.page_count
         received_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         merged = merge(scratch, target, stream, window, received_at)
-        drift = note_fields(scratch, target.note())
+        drift = note_fields(scratch, target.note(), received_at.date())
     done = Pulled(
         source=source.name,
         stream=stream.name,

@@ -32,6 +32,7 @@ TABLES_READ = (
     "predictions.next_order",
     "predictions.send_time",
     "predictions.product_affinity",
+    "core.product_names",
     "core.products",
     "predictions.models",
     "predictions.watch",

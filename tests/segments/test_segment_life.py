@@ -211,6 +211,24 @@ def test_predictions_products_and_sequences_can_be_asked_for(
     assert shop.members(rule) == expected
 
 
+def test_an_event_of_another_system_is_of_the_product_that_it_names(shop: Shop) -> None:
+    customers(shop, anna=1, carl=0, dora=0)
+    shop.fill("core.products", {"product_id": "shop:7", "category": "shoes"})
+    shop.fill("core.product_names", {"name": "7", "product_id": "shop:7"})
+    viewed = {"event": "product_viewed", "occurred_at": ago(hours=3), "event_date": AS_OF.date()}
+    told = (("anna", "web", "web:7"), ("carl", "web", "web:8"), ("dora", "shop", "shop:7"))
+    shop.fill(
+        "core.events",
+        *(
+            {**viewed, "event_id": who, "contact_id": f"files:{who}", "source": source,
+             "product_id": product}
+            for who, source, product in told
+        ),
+    )  # fmt: skip
+    rule = "{performed: product_viewed, within: 7d, where: {category: shoes}}"
+    assert shop.members(rule) == {"anna", "dora"}
+
+
 def test_buckets_part_everybody_once_and_stay_the_same(shop: Shop) -> None:
     customers(shop, **{f"c{n}": 0 for n in range(2000)})
     parts = [

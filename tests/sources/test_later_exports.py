@@ -129,3 +129,21 @@ def test_the_same_export_in_another_order_gives_the_same_records(
     first = take(HEADER + "".join(lines))
     again = take(HEADER + "".join(reversed(lines)))
     assert again.sort("record_id").equals(first.sort("record_id"))
+
+
+def test_a_column_that_an_export_no_longer_has_is_missing_until_it_is_back(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = tmp_path / "orders.csv"
+    settings = make_settings(sources={"files": {"orders": {"path": path}}})
+
+    def missing(header: str, line: str) -> set[str]:
+        path.write_text(f"{header}\n{line}\n", encoding="utf-8")
+        found = ingest(settings, "orders").missing
+        assert ingest(settings, "orders").missing == found, "it is remembered with the export"
+        return set(found)
+
+    assert missing("order id,customer id,date,amount,email", "1,k,2024-01-01,5,a@b.de") == set()
+    assert missing(HEADER.strip(), "2,k,2024-01-02,5") == {"email"}
+    assert missing(HEADER.strip(), "3,k,2024-01-03,5") == {"email"}
+    assert missing("order id,customer id,date,amount,email", "4,k,2024-01-04,5,a@b.de") == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from paged_shop import SECRET, Vendor, record, serving, shop, window
 
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import Settings
+from marketing_platform.sources.progress import missing_since
 from marketing_platform.sources.pull import Pulled, pull
 
 MakeSettings = Callable[..., Settings]
@@ -207,6 +209,22 @@ def test_new_and_vanished_fields_are_told(make_settings: MakeSettings) -> None:
         done = pulled(settings, vendor)
     assert done.drift.new == ("buyer.email",)
     assert done.drift.vanished == ("buyer.name", "old")
+
+
+def test_a_field_is_missing_until_it_is_back_or_for_two_weeks(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    with serving(Vendor([record(n, old=1, new=1) for n in range(30)])) as vendor:
+        pulled(settings, vendor)
+        vendor.records = [record(n) for n in range(30)]
+        today = dt.datetime.now(dt.UTC).date()
+        gone = dict.fromkeys(("old", "new"), today.isoformat())
+        assert pulled(settings, vendor).drift.missing == gone
+        assert pulled(settings, vendor).drift.missing == gone, "also when it is not news any more"
+        vendor.records = [record(1, new=1)]
+        assert set(pulled(settings, vendor).drift.missing) == {"old"}
+    later = today + dt.timedelta(days=14)
+    assert missing_since(gone, (), (), later) == {}
+    assert missing_since(gone, (), (), later - dt.timedelta(days=1)) == gone
 
 
 def test_no_secret_is_left_on_the_disk(make_settings: MakeSettings) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
 from marketing_platform.sources.files.raw_view import view_select
 from marketing_platform.sources.files.reader import load_export
 from marketing_platform.sources.files.shared import find_shared
+from marketing_platform.sources.progress import missing_since
 from marketing_platform.warehouse import Part, Warehouse
 
 _BLOCK = 1 << 20
@@ -35,7 +36,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Ingested:
-    """What an export brought: records, the days they cover, and how its columns are read."""
+    """What an export brought: records, the days they cover, and how its columns are read.
+
+    `missing` has the fields that earlier exports had a column for, with the day since when not.
+    """
 
     stream: str
     path: Path
@@ -44,6 +48,7 @@ class Ingested:
     last: dt.date
     columns: dict[str, Column]
     is_new: bool
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 def inspect(stream: str, file: FileStream) -> dict[str, Column]:
@@ -70,7 +75,13 @@ def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingeste
         for name in find_shared(connection, STREAMS[stream], columns):
             columns[name] = replace(columns[name], is_shared=True)
         first, last = assign_days(connection, STREAMS[stream], columns, timezone, file.path)
-        done = Ingested(stream, file.path, export.row_count, first, last, columns, is_new=True)
+        gone = set(note.get("columns", {})) - set(columns)
+        missing = missing_since(
+            note.get("missing", {}), gone, columns, dt.datetime.now(dt.UTC).date()
+        )
+        done = Ingested(
+            stream, file.path, export.row_count, first, last, columns, is_new=True, missing=missing
+        )
         loaded = part or Part(first, last)
         mappings = {**note.get("mappings", {}), _key(columns): _plain(columns)}
         # A run that dies from here on takes the file in again, and what it wrote can be read.
@@ -165,4 +176,5 @@ def _remembered(note: dict[str, object], stream: str, path: Path) -> Ingested:
         last=dt.date.fromisoformat(str(note["last"])),
         columns=_read_columns(note["columns"]),
         is_new=False,
+        missing=dict(note.get("missing", {})),  # type: ignore[call-overload]
     )
