@@ -1,6 +1,7 @@
 """What the house costs around the work: each figure is a ratio to the bare work in the same run.
 
 - building: from export files to profiles, to one DuckDB query over the same order file
+- orchestration: a day of a shop under Dagster, to the same tables built without it
 - events: a year of daily partitions on the pooled event log, to Dagster's own
 """
 
@@ -19,14 +20,16 @@ import duckdb
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from pydantic import SecretStr
 
+from marketing_platform.definitions import run_job
 from marketing_platform.demo.shop import make_shop
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Platform, Settings
+from marketing_platform.sources.files.ingest import ingest
 from marketing_platform.warehouse import Warehouse
 from resources.event_storage import PooledSqliteEventLogStorage
 from sensors.schedules import range_tags
 
-CUSTOMERS = 20_000
+CUSTOMERS, DEMO_CUSTOMERS = 20_000, 3_000
 DAYS = 365
 
 
@@ -66,6 +69,27 @@ def bench_building(folder: Path) -> None:
     rows = sum(shop.row_counts.values())
     print(f"building  {rows:,} records to profiles: {whole:.1f} s, {rows / whole:,.0f} records/s")
     print(f"          {whole / bare:.0f} times one query over the order file ({bare:.2f} s)")
+
+
+def bench_orchestration(folder: Path) -> None:
+    """The daily build as a Dagster job, and the same tables without an orchestrator."""
+    shop = make_shop(folder / "exports", customers=DEMO_CUSTOMERS, seed=1, end=dt.date(2026, 1, 31))
+    streams = ("orders", "contacts", "products", "events", "ad_performance")
+    files = {stream: {"path": getattr(shop, stream)} for stream in streams}
+    settings = settings_of(folder / "data", sources={"files": files})
+    for export in streams:
+        ingest(settings, export)
+    assert run_job(settings, "build").success
+    warehouse = Warehouse(settings.warehouse_path)
+    bare, whole = [], []
+    for _ in range(3):
+        bare.append(seconds(lambda: build_all(warehouse, settings)))
+        whole.append(seconds(lambda: run_job(settings, "build")))
+    share = 1 - median(bare) / median(whole)
+    print(f"orchestration  {share:.0%} of a daily build of {DEMO_CUSTOMERS:,} customers")
+    print(
+        f"          ({median(whole):.1f} s, and {median(bare):.1f} s without: no checks, no plots)"
+    )
 
 
 @dg.asset(
@@ -109,6 +133,7 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         bench_building(Path(scratch) / "building")
+        bench_orchestration(Path(scratch) / "orchestration")
         bench_events(Path(scratch) / "events")
 
 
