@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """`SqliteEventLogStorage` with one engine per file; same files, same content.
 
-    Named in `dagster.yaml` under `event_log_storage`. It overrides three methods of the pinned
+    Named in `dagster.yaml` under `event_log_storage`. It overrides some methods of the pinned
     version of Dagster; a test compares what both storages give back.
     """
 
@@ -42,7 +42,8 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         # The thread that writes a batch, and its connections.
         self._batch_thread: int | None = None
         self._batch: dict[str, Connection] = {}
-        self._tables: set[str] = set()
+        # What the database was found to have, which it does not lose again.
+        self._had: set[tuple[str, str]] = set()
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -106,12 +107,31 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         with engine.connect() as connection, connection.begin():
             yield connection
 
+    # Dagster asks the file for these at every event of an asset, and opens it anew for some.
+
     def has_table(self, table_name: str) -> bool:
-        """Whether there is such a table; one that was there is there."""
-        # Dagster opens the file anew for it, at every event of an asset.
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
+        """Whether there is such a table."""
+        return self._has("table", table_name, super().has_table)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a migration of data is done."""
+        return self._has("index", name, super().has_secondary_index)
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has such a column."""
+        return self._has("column", column_name, super().has_asset_key_col)
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        return self._has(
+            "column",
+            column_name,
+            lambda name: SqliteEventLogStorage._has_asset_key_col_on_connection(self, conn, name),
+        )
+
+    def _has(self, kind: str, name: str, look: Callable[[str], bool]) -> bool:
+        if (kind, name) not in self._had and look(name):
+            self._had.add((kind, name))
+        return (kind, name) in self._had
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -105,7 +105,7 @@ def judge(
             clean[:, day] = expected
             continue
         size = np.maximum(size, np.nan_to_num(counts[:, day]))
-        is_judged = (size >= minimum) & _is_dense(amounts, day)
+        is_judged = (size >= minimum) & _is_dense(amounts, day) & ~np.isnan(expected)
         told[:, day] = is_judged
         # Two days in a row on the same side are as unlikely as one that is further out.
         odd = (np.abs(score[:, day]) > threshold) | _is_pair(score, day, _OF_PAIR * threshold)

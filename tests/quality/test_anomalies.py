@@ -80,6 +80,13 @@ def test_a_figure_that_does_not_move_is_told() -> None:
     assert "flat" in {found[day] for day in range(106, 110)}
 
 
+def test_of_what_nothing_was_expected_yet_nothing_is_said() -> None:
+    late = quiet()
+    late[:97] = np.nan
+    late[140:] = late[139]
+    assert kinds(judged(late)) == {}
+
+
 def test_a_holiday_is_neither_judged_nor_learned_from() -> None:
     series = quiet()
     series[100] = 0
