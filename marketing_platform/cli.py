@@ -293,6 +293,23 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
         print(f"left out: {what}")
 
 
+@app.command("move-state")
+def move_state(
+    file: Annotated[
+        Path | None, typer.Argument(help="The SQLite state; the data folder's if not given.")
+    ] = None,
+) -> None:
+    """Move a SQLite state with its ledger into the PostgreSQL of MARKETING_PLATFORM_STATE_URL."""
+    from marketing_platform.moving import move_state as move
+
+    settings = load_settings()
+    moved = move(settings, file or settings.data_dir / "state.db")
+    for name, count in sorted(moved.row_counts.items()):
+        if count:
+            print(f"{name}: {count:,} rows")
+    print(f"The file is set aside as {moved.aside}")
+
+
 @quarantine_app.command("list")
 def quarantine_list() -> None:
     """Count the records that were held back, by stream and reason."""
