@@ -369,11 +369,10 @@ def _add_columns(connection: sa.Connection) -> None:
 def open_state(url: str) -> sa.Engine:
     """An engine for the state database with all its tables in place."""
     engine = connect(url)
-    place = _place(engine.url)
-    if place is None or place not in _COMPLETE:
+    seen = _shape(engine)
+    if seen is None or seen not in _COMPLETE:
         create_tables(engine)
-        if (place := _place(engine.url)) is not None:
-            _COMPLETE.add(place)
+        _COMPLETE.add(_shape(engine))
     return engine
 
 
@@ -381,15 +380,22 @@ def open_state(url: str) -> sa.Engine:
 _COMPLETE: set[object] = set()
 
 
-def _place(url: sa.URL) -> object:
-    """What a database is known again by: its server, or its file; None where there is none yet."""
-    if url.get_backend_name() != "sqlite":
-        return url
-    try:
-        found = Path(url.database or "").stat()
-    except OSError:
+def _shape(engine: sa.Engine) -> object:
+    """What changes with the tables of a database; None where it cannot be asked."""
+    asked = "pragma schema_version"
+    if engine.dialect.name == "postgresql":
+        asked = (
+            "select count(*), max(c.oid::bigint) from pg_class as c join pg_attribute as a on"
+            " a.attrelid = c.oid where c.relnamespace = current_schema()::regnamespace"
+            " and not a.attisdropped"
+        )
+    elif not Path(engine.url.database or "").exists():
         return None
-    return found.st_dev, found.st_ino, url.database
+    try:
+        with reading(engine) as connection:
+            return engine.url, tuple(connection.exec_driver_sql(asked).one())
+    except sa.exc.OperationalError:
+        return None
 
 
 def utc_now() -> dt.datetime:

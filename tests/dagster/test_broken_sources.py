@@ -45,7 +45,11 @@ def holds_of(settings: Settings, now: dt.datetime | None = None) -> list[str]:
 BREAKS: tuple[tuple[Callable[[list[str]], list[str] | None], str, str], ...] = (
     (half, "core.orders", "records in the newest day of files, 40 to 40 on such a weekday"),
     (without_buyer, "core.orders", "contact_id is empty in 100% of the records"),
-    (worded_price, "staging.files_order_lines", "are quarantined, 0% of a day before"),
+    (
+        worded_price,
+        "staging.files_order_lines",
+        "% of a day before. See: marketing-platform quarantine list",
+    ),
 )
 
 

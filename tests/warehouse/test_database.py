@@ -11,13 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import ROOT
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import ContractError
 from marketing_platform.warehouse import Part, Warehouse
 from marketing_platform.warehouse.opened import close_all
 
+ROOT = Path(__file__).parents[2]
 CUSTOMER = "select 'a' as contact_id, 'c' as customer_id"
 TABLE = "identity.contact_customers"
 
