@@ -82,7 +82,7 @@ def run(
     Without an export the systems in config/platform.yaml are pulled. The clock of exports is their
     newest record unless --as-of names a day.
     """
-    from marketing_platform import commands
+    from marketing_platform.commands import running
 
     files = {
         "orders": orders,
@@ -93,7 +93,7 @@ def run(
     }
     given = {stream: path for stream, path in files.items() if path is not None}
     if orders:
-        commands.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
+        running.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
     elif given:
         raise InputError(
             "no export of orders",
@@ -101,7 +101,7 @@ def run(
             mend="Name one too: --orders FILE",
         )
     else:
-        commands.run_configured(Console(), _day(as_of))
+        running.run_configured(Console(), _day(as_of))
 
 
 @app.command()
@@ -111,9 +111,9 @@ def demo(
     as_of: AsOf = None,
 ) -> None:
     """Make a small shop, run everything on it, and send its segments to a local receiver."""
-    from marketing_platform import commands
+    from marketing_platform.commands import simulated
 
-    commands.run_demo(Console(), customers, seed, _day(as_of))
+    simulated.run_demo(Console(), customers, seed, _day(as_of))
 
 
 @app.command()
@@ -130,9 +130,9 @@ def sandbox(
     ] = None,
 ) -> None:
     """Serve a simulated shop in the vendors' own shapes on the loopback, until Ctrl-C."""
-    from marketing_platform import commands
+    from marketing_platform.commands import simulated
 
-    commands.serve_sandbox(Console(), customers, seed, _day(as_of), port, faults, vendors or [])
+    simulated.serve_sandbox(Console(), customers, seed, _day(as_of), port, faults, vendors or [])
 
 
 @app.command()
@@ -145,12 +145,12 @@ def up(
             raise InputError(
                 "something answers on it already", where=f"port {port}", mend="Take another: --port"
             )
-    from marketing_platform import commands
+    from marketing_platform.commands import simulated
     from marketing_platform.demo.stand import is_planned
 
     settings = load_settings()
     if is_planned(settings.data_dir):
-        commands.start_stand(settings.data_dir)
+        simulated.start_stand(settings.data_dir)
         settings = load_settings()
     _hand_over(settings, "dagster", "dev", "-h", "127.0.0.1", "-p", str(port))
 
@@ -186,25 +186,26 @@ def _hand_over(settings: Settings, program: str, *arguments: str) -> NoReturn:
 @app.command(hidden=True)
 def stand(folder: Annotated[Path, typer.Argument(help="The data folder of a demo.")]) -> None:
     """Serve a demo's systems and receiver as long as the process that started this one lives."""
-    from marketing_platform import commands
+    from marketing_platform.commands import simulated
 
-    commands.serve_stand(folder, os.getppid())
+    simulated.serve_stand(folder, os.getppid())
 
 
 @app.command()
 def doctor() -> None:
     """Check each configured system: reachable, authorised, clock, newest record. A line each."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.examine(Console(), load_settings())
+    looking.examine(Console(), load_settings())
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show rows per table, checks, last runs, and the sums of the ledger."""
-    from marketing_platform import commands, report
+    from marketing_platform import report
+    from marketing_platform.commands import looking
 
-    content = commands.read_status(load_settings())
+    content = looking.read_status(load_settings())
     if as_json:
         print(json.dumps(content, indent=2))
     else:
@@ -222,9 +223,9 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Plan what changed in the segments and send it."""
-    from marketing_platform import commands
+    from marketing_platform.commands import sending
 
-    commands.activate_now(Console(), load_settings(), dry_run=dry_run, force=force, as_json=as_json)
+    sending.activate_now(Console(), load_settings(), dry_run=dry_run, force=force, as_json=as_json)
 
 
 @app.command()
@@ -239,9 +240,9 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Show how good the scores would have been on an export, beside simple baselines."""
-    from marketing_platform import commands
+    from marketing_platform.commands import running
 
-    result = commands.run_backtest(
+    result = running.run_backtest(
         file, task, horizon_days, _day(as_of), maps or [], date_format, currency
     )
     if as_json:
@@ -261,11 +262,11 @@ def incidents(
     closed: Annotated[bool, typer.Option("--closed", help="Show closed ones too.")] = False,
 ) -> None:
     """Show what is wrong, since when, and what it holds."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
     if acknowledge is not None and not by:
         raise InputError("who looks after it?", where="--acknowledge", mend="Add --by NAME")
-    commands.show_incidents(Console(), load_settings(), acknowledge, by, closed=closed)
+    looking.show_incidents(Console(), load_settings(), acknowledge, by, closed=closed)
 
 
 @app.command()
@@ -313,9 +314,9 @@ def move_state(
 @quarantine_app.command("list")
 def quarantine_list() -> None:
     """Count the records that were held back, by stream and reason."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.list_quarantine(Console(), load_settings())
+    looking.list_quarantine(Console(), load_settings())
 
 
 @quarantine_app.command("show")
@@ -326,9 +327,9 @@ def quarantine_show(
     limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 20,
 ) -> None:
     """Show records that were held back, with the reason and the record as it came."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.show_quarantine(Console(), load_settings(), stream, limit)
+    looking.show_quarantine(Console(), load_settings(), stream, limit)
 
 
 @quarantine_app.command("retry")
@@ -336,17 +337,17 @@ def quarantine_retry(
     source: Annotated[str | None, typer.Argument(help="A source; all if not given.")] = None,
 ) -> None:
     """Judge raw records again, by the mapping and settings of now; the next build takes them in."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.retry_quarantine(Console(), load_settings(), source)
+    looking.retry_quarantine(Console(), load_settings(), source)
 
 
 @activation_app.command("failures")
 def activation_failures(as_json: AsJson = False) -> None:
     """List messages that were given up, with the receiver's words."""
-    from marketing_platform import commands
+    from marketing_platform.commands import sending
 
-    commands.show_failures(Console(), load_settings(), as_json=as_json)
+    sending.show_failures(Console(), load_settings(), as_json=as_json)
 
 
 @activation_app.command("retry")
@@ -375,9 +376,9 @@ def activation_retry(
 @activation_app.command("held")
 def activation_held() -> None:
     """List the audiences that are held for a person to look at, and why."""
-    from marketing_platform import commands
+    from marketing_platform.commands import sending
 
-    commands.show_held(Console(), load_settings())
+    sending.show_held(Console(), load_settings())
 
 
 @activation_app.command("release")
@@ -397,7 +398,7 @@ def activation_release(
 @activation_app.command("feed")
 def activation_feed(name: str) -> None:
     """Write a held product feed although it loses many offers."""
-    from marketing_platform.commands import accept_feed
+    from marketing_platform.commands.sending import accept_feed
 
     print(accept_feed(load_settings(), name))
 
@@ -410,22 +411,22 @@ def activation_suppress(
     take_back: Annotated[bool, typer.Option("--take-back", help="Allow it again.")] = False,
 ) -> None:
     """Never write to these people again: checked at the moment of sending."""
-    from marketing_platform import commands
+    from marketing_platform.commands import sending
 
     settings = load_settings()
     if take_back:
-        print(f"{commands.allow_again(settings, customers, channel)} suppression(s) taken back")
+        print(f"{sending.allow_again(settings, customers, channel)} suppression(s) taken back")
         return
-    commands.suppress_customers(settings, customers, channel, reason)
+    sending.suppress_customers(settings, customers, channel, reason)
     print(f"{len(customers)} customer(s) suppressed")
 
 
 @segment_app.command("list")
 def segment_list() -> None:
     """List the segments: members, status, and what should be looked at."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.list_segments(Console(), load_settings())
+    looking.list_segments(Console(), load_settings())
 
 
 @segment_app.command("preview")
@@ -434,9 +435,9 @@ def segment_preview(
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL as well.")] = False,
 ) -> None:
     """Compute a segment as its file is now: size, change, overlap and sample members."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.preview_segment(Console(), load_settings(), name, with_sql=sql)
+    looking.preview_segment(Console(), load_settings(), name, with_sql=sql)
 
 
 @segment_app.command("explain")
@@ -445,9 +446,9 @@ def segment_explain(
     customer: Annotated[str, typer.Argument(help="The customer's id.")],
 ) -> None:
     """Show each condition of a segment with a customer's value."""
-    from marketing_platform import commands
+    from marketing_platform.commands import looking
 
-    commands.explain_segment(Console(), load_settings(), name, customer)
+    looking.explain_segment(Console(), load_settings(), name, customer)
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -220,7 +220,7 @@ def _some_contact(warehouse: Warehouse, customer_id: str) -> str:
 
 
 def _warehouse(settings: Settings) -> Warehouse:
-    from marketing_platform.commands import built_warehouse
+    from marketing_platform.commands.places import built_warehouse
 
     return built_warehouse(settings)
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from marketing_platform.commands import examine
+from marketing_platform.commands.looking import examine
 from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import make_facts
 from marketing_platform.demo.sandbox.faults import Faults

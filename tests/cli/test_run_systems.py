@@ -11,7 +11,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from marketing_platform.commands import read_status, run_configured, run_export
+from marketing_platform.commands.looking import read_status
+from marketing_platform.commands.running import run_configured, run_export
 from marketing_platform.demo.stand import Stand, plan
 from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.settings import load_settings

@@ -75,7 +75,7 @@ def test_a_stand_beside_a_process_ends_with_it(folder: Path) -> None:
     with Stand(folder) as stand:
         url = stand.sandbox.address
     program = (
-        "import sys, pathlib; from marketing_platform.commands import start_stand\n"
+        "import sys, pathlib; from marketing_platform.commands.simulated import start_stand\n"
         "start_stand(pathlib.Path(sys.argv[1])); print('there', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

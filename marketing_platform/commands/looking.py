@@ -1,0 +1,184 @@
+"""Looking at a shop: systems, status, incidents, records held back, segments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from marketing_platform import report
+from marketing_platform.commands.places import built_warehouse
+from marketing_platform.errors import InputError, SourceError
+from marketing_platform.pipeline import build_table
+from marketing_platform.quality.findings import find_all
+from marketing_platform.quality.incidents import acknowledge, open_incidents, recent_incidents
+from marketing_platform.quality.incidents import report as report_incidents
+from marketing_platform.quality.results import record_build
+from marketing_platform.segments.explain import explain, known_segment, preview
+from marketing_platform.segments.load import load_segments
+from marketing_platform.segments.warnings import MOST_ACTIVE
+from marketing_platform.settings import Settings
+from marketing_platform.sources.files.ingest import inspect
+from marketing_platform.sources.staging import staging_tables
+from marketing_platform.state import open_state, utc_now
+
+
+def examine(console: Console, settings: Settings) -> None:
+    """Print a line per configured system. Raises SourceError where one cannot be used."""
+    from marketing_platform.sources.doctor import examine_sources
+
+    ill = []
+    for finding in examine_sources(settings):
+        mark = "[green]good[/]" if finding.is_well else "[red]bad [/]"
+        console.print(f"{mark}  {finding.source:<16}", end="")
+        console.print(
+            f"{finding.title}: {finding.found}", markup=False, highlight=False, soft_wrap=True
+        )
+        if not finding.is_well:
+            ill.append(finding.source)
+    for stream, file in settings.platform.sources.files.items():
+        inspect(stream, file)
+        console.print(f"[green]good[/]  {'files':<16}{stream}: {file.path}", highlight=False)
+    if ill:
+        raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
+    if not settings.platform.sources.files and not settings.platform.sources.systems:
+        console.print("No source is configured; see docs/sources.md")
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Everything that `status` tells."""
+    from marketing_platform.definitions import recent_runs
+
+    state = open_state(settings.state_url.get_secret_value())
+    return report.status(settings, state, recent_runs(settings))
+
+
+def show_incidents(
+    console: Console, settings: Settings, acknowledged: int | None, by: str, *, closed: bool
+) -> None:
+    """Print what is wrong, as of now."""
+    state = open_state(settings.state_url.get_secret_value())
+    now = utc_now()
+    report_incidents(state, "state", find_all(state, settings, now=now), now=now)
+    if acknowledged is not None:
+        acknowledge(state, acknowledged, by)
+    found = recent_incidents(state) if closed else open_incidents(state)
+    for one in found:
+        style = "red" if one.severity == "critical" else "yellow"
+        console.print(f"[{style}]{one.severity}[/] {one.incident_id} ", end="", highlight=False)
+        over = f", closed {one.closed_at:%Y-%m-%d %H:%M}" if one.closed_at else ""
+        holds = f"; holds {one.holds}" if one.holds else ""
+        who = f"; looked after by {one.acknowledged_by}" if one.acknowledged_by else ""
+        since = f"since {one.opened_at:%Y-%m-%d %H:%M} UTC{over}"
+        console.print(
+            f"{since}: {one.title}: {one.detail}{holds}{who}",
+            highlight=False,
+            markup=False,
+        )
+    if not found:
+        console.print("Nothing is wrong")
+
+
+def list_quarantine(console: Console, settings: Settings) -> None:
+    """Print how many records are held back, by stream and reason."""
+    rows = built_warehouse(settings).query(
+        "select source, stream, reason, count(*) as n, max(received_date) as latest"
+        " from quality.quarantine group by all order by n desc, source, stream, reason"
+    )
+    for row in rows.to_dicts():
+        console.print(
+            f"{row['n']:>8,}  {row['source']}.{row['stream']}: {row['reason']}"
+            f" (latest {row['latest']})",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{rows['n'].sum():,} record(s) held back", highlight=False)
+
+
+def show_quarantine(console: Console, settings: Settings, stream: str | None, limit: int) -> None:
+    """Print the first records of the quarantine, of one source or stream where it is named."""
+    source, _, name = (stream or "").partition(".")
+    rows = built_warehouse(settings).query(
+        "select * from quality.quarantine"
+        " where ($source = '' or source = $source) and ($stream = '' or stream = $stream)"
+        " order by source, stream, line_number, record_id limit $limit",
+        {"limit": limit, "source": source, "stream": name},
+    )
+    for row in rows.to_dicts():
+        console.print(
+            f"{row['source']} {row['stream']} record {row['line_number'] or row['record_id']}:"
+            f" {row['reason']}: {row['payload']}",
+            highlight=False,
+            markup=False,
+        )
+
+
+def retry_quarantine(console: Console, settings: Settings, source: str | None) -> None:
+    """Build the staging tables of a source, and the quarantine, again; say what became of it."""
+    warehouse = built_warehouse(settings)
+    count = "select count(*) from quality.quarantine where $source = '' or source = $source"
+    named = {"source": source or ""}
+    before = warehouse.query(count, named).item()
+    tables = [
+        name
+        for name, staged in staging_tables(settings).items()
+        if source is None or staged.source == source
+    ]
+    if not tables:
+        raise InputError("no such source", where=str(source), mend="See: quarantine list")
+    state = open_state(settings.state_url.get_secret_value())
+    for name in (*tables, "quality.quarantine", "quality.reconciliation"):
+        built = build_table(warehouse, settings, name)
+        # Activation holds until what is built on it was built again.
+        record_build(state, name, built.row_count)
+    after = warehouse.query(count, named).item()
+    console.print(f"{before:,} record(s) were held back, {after:,} are now", highlight=False)
+    if after < before:
+        console.print("Build again to take them in: marketing-platform run, or the job build")
+
+
+def list_segments(console: Console, settings: Settings) -> None:
+    """Print a line per segment."""
+    load_segments(settings.segments_dir)
+    report.print_segments(console, built_warehouse(settings))
+    active = {rule.segment for rule in settings.platform.activations}
+    if len(active) > MOST_ACTIVE:
+        console.print(
+            f"[yellow]{len(active)} segments are active[/]; more than {MOST_ACTIVE} nobody keeps"
+            " an eye on",
+            highlight=False,
+        )
+
+
+def preview_segment(console: Console, settings: Settings, name: str, *, with_sql: bool) -> None:
+    """Print what a segment would be as its file is now."""
+    segments = load_segments(settings.segments_dir)
+    segment = known_segment(segments, name)
+    found = preview(built_warehouse(settings), segments, name)
+    console.print(f"[bold]{name}[/]: {segment.description}", highlight=False)
+    before = "not built yet" if found.built_count is None else f"{found.built_count:,} when built"
+    console.print(
+        f"{found.member_count:,} members ({found.customer_share:.1%} of all customers); {before},"
+        f" {found.entering_count:,} enter, {found.leaving_count:,} leave",
+        highlight=False,
+    )
+    for other, count in found.overlaps:
+        share = count / found.member_count if found.member_count else 0.0
+        console.print(f"  {share:>4.0%} of them are in {other} too ({count:,})", highlight=False)
+    if found.sample:
+        console.print(f"Some of them: {', '.join(found.sample)}", highlight=False, markup=False)
+    if with_sql:
+        print(found.sql)
+
+
+def explain_segment(console: Console, settings: Settings, name: str, customer: str) -> None:
+    """Print each condition of a segment with a customer's value."""
+    segments = load_segments(settings.segments_dir)
+    found = explain(built_warehouse(settings), segments, name, customer)
+    told = "is in" if found.is_member else "is not in"
+    console.print(f"{customer} {told} {name}", highlight=False, markup=False, style="bold")
+    for line in found.lines:
+        mark = "[green]yes[/]" if line.holds else "[red]no [/]"
+        console.print(f"{mark} {'  ' * line.depth}", end="")
+        value = "" if line.value is None else f": {line.value}"
+        console.print(f"{line.words}{value}", highlight=False, markup=False)

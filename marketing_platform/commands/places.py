@@ -1,0 +1,32 @@
+"""Where a shop's things lie, for the commands that look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from marketing_platform.errors import InputError
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+
+def built_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of a shop that was built. Raises InputError where nothing was."""
+    if not settings.warehouse_path.exists():
+        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
+    return open_warehouse(settings)
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The shop's warehouse within its limits."""
+    limits = settings.platform.warehouse
+    return Warehouse(
+        settings.warehouse_path, memory_limit=limits.memory_limit, threads=limits.threads
+    )
+
+
+def shown(path: Path) -> str:
+    """A path as a person at this place writes it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

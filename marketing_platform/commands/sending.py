@@ -1,0 +1,175 @@
+"""Activating, and what a person does about messages: failures, holds, suppressions, feeds."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from threading import Event
+from typing import Any, Literal
+
+from rich.console import Console
+
+from marketing_platform.activation import (
+    Plan,
+    activate,
+    failures,
+    held_plans,
+    plan_all,
+    write_feeds,
+)
+from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
+from marketing_platform.commands.places import built_warehouse, open_warehouse
+from marketing_platform.destinations import Batch, Row, make_destination
+from marketing_platform.errors import HeldError, InputError, PlatformError
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.settings import Channel, Settings
+from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
+
+
+def activate_now(
+    console: Console, settings: Settings, *, dry_run: bool, force: bool, as_json: bool
+) -> None:
+    """Plan and send, or only show the plans. Raises HeldError where something holds everything."""
+    state = open_state(settings.state_url.get_secret_value())
+    warehouse = open_warehouse(settings)
+    holds = find_holds(state, settings)
+    if dry_run:
+        plans = plan_all(warehouse, state, settings, holds=holds, force=force, dry_run=True)
+        _print_plans(console, plans, as_json)
+        if not as_json:
+            _print_previews(settings, plans)
+        return
+    if holds:
+        raise HeldError("; ".join(holds), where="activation", mend="It goes on once this recovers")
+    with console.status("Planning and sending") as shown, stop_at_sigterm() as stop:
+        plans, dispatched = activate(
+            warehouse, state, settings, force=force, stop=stop, on_progress=shown.update
+        )
+    _print_plans(console, plans, as_json)
+    feeds = write_feeds(warehouse, state, settings)
+    for line in (*dispatched.lines(), *(feed.line() for feed in feeds)):
+        console.print(line, highlight=False)
+    if dispatched.has_failures or any(feed.status == "failed" for feed in feeds):
+        raise PlatformError(
+            "not everything could be sent",
+            where="activation",
+            mend="See: marketing-platform activation failures",
+        )
+
+
+def accept_feed(settings: Settings, name: str) -> str:
+    """Write a product feed although it loses many offers; a line of what became of it."""
+    known = settings.platform.feeds
+    if name not in known:
+        mend = f"There are: {', '.join(known)}" if known else "Name one under feeds"
+        raise InputError(f"no feed {name!r}", where="platform.yaml", mend=mend)
+    state = open_state(settings.state_url.get_secret_value())
+    holds = find_holds(state, settings)
+    outcomes = write_feeds(built_warehouse(settings), state, settings, holds=holds, accept=name)
+    [outcome] = [one for one in outcomes if one.feed == name]
+    if outcome.status in ("held", "failed"):
+        raise HeldError(outcome.line(), where="feeds", mend="It goes on once this recovers")
+    return outcome.line()
+
+
+@contextmanager
+def stop_at_sigterm() -> Iterator[Event]:
+    """An event that SIGTERM sets: what is under way is finished, nothing new is begun."""
+    stop = Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def show_failures(console: Console, settings: Settings, *, as_json: bool) -> None:
+    """Print the messages that were given up."""
+    found = failures(open_state(settings.state_url.get_secret_value()))
+    if as_json:
+        print(json.dumps([asdict(failure) for failure in found], indent=2, default=str))
+        return
+    for failure in found:
+        console.print(
+            f"{failure.destination} {failure.audience} {failure.customer_id}"
+            f" {failure.operation}: {failure.reason}",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{len(found)} message(s) failed")
+
+
+def show_held(console: Console, settings: Settings) -> None:
+    """Print the audiences that are held, and why."""
+    found = held_plans(open_state(settings.state_url.get_secret_value()))
+    for plan in found:
+        let_go = f"; let go by {plan.released_by}" if plan.released_by else ""
+        console.print(
+            f"plan {plan.plan_id} of {plan.created_at:%Y-%m-%d %H:%M} UTC,"
+            f" {plan.audience} -> {plan.destination}: add {plan.add_count}, update"
+            f" {plan.update_count}, remove {plan.remove_count}: {plan.held_reason}{let_go}",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"{len(found)} audience(s) held", highlight=False)
+
+
+def suppress_customers(
+    settings: Settings, customers: Sequence[str], channel: Channel | Literal["all"], reason: Reason
+) -> None:
+    """Remember that people must not be written to; a mistyped id is told, and none is taken."""
+    # Who was erased is not in the warehouse any more.
+    if reason != "erased":
+        known = built_warehouse(settings).query(
+            "select customer_id from identity.customers where list_contains($ids, customer_id)",
+            {"ids": list(customers)},
+        )["customer_id"]
+        for customer in sorted(set(customers) - set(known)):
+            raise InputError(
+                "no such customer", where=customer, mend="Take an id of profiles.customers"
+            )
+    state = open_state(settings.state_url.get_secret_value())
+    with writing(state) as connection:
+        suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
+
+
+def allow_again(settings: Settings, customers: Sequence[str], channel: str) -> int:
+    """Take suppressions back; gives how many there were."""
+    state = open_state(settings.state_url.get_secret_value())
+    return sum(forget_suppression(state, customer, channel) for customer in customers)
+
+
+def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(plan) for plan in plans], indent=2, default=str))
+        return
+    for plan in plans:
+        counts = plan.counts
+        console.print(
+            f"{plan.audience} -> {plan.destination}: {plan.status}, add {counts.add_count},"
+            f" update {counts.update_count}, remove {counts.remove_count},"
+            f" suppressed {counts.suppressed_count}",
+            highlight=False,
+        )
+        for line in (plan.finding, *(f"held: {reason}" for reason in plan.held_reasons)):
+            if line:
+                console.print(f"  {line}", highlight=False, markup=False)
+
+
+def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
+    """What each plan would send first, as it would be sent: a request a kind of change."""
+    for plan in plans:
+        destination = make_destination(plan.destination, settings)
+        for operation in OPERATIONS:
+            rows = [
+                Row(new["message_key"], operation, new["customer_id"], json.loads(new["payload"]))
+                for new in plan.sample
+                if new["operation"] == operation and new["state"] == "planned"
+            ][: destination.batch_size]
+            if rows:
+                batch = Batch("preview", plan.destination, plan.audience, rows)
+                print(f"\n{plan.audience} -> {plan.destination}, {operation}:")
+                print(destination.preview(batch))
