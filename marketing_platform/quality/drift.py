@@ -126,9 +126,14 @@ def drift_checks(
 
 def check_ignored(settings: Settings) -> None:
     """Refuse a name in `drift.ignored` that nothing goes by: it would leave out nothing."""
-    columns = {table: contract_of(table).columns for table in {*WATCHED, *REFERENCES}}
+    columns = {table: contract_of(table).columns for table in WATCHED}
     known = {f"{table}.{name}" for table, names in columns.items() for name in names}
-    known |= {*columns, *(name for name, one in staging_tables(settings).items() if one.judges)}
+    known |= {f"{table}.{one.column}" for table, ones in REFERENCES.items() for one in ones}
+    known |= {
+        *WATCHED,
+        *REFERENCES,
+        *(name for name, one in staging_tables(settings).items() if one.judges),
+    }
     for name in settings.platform.drift.ignored:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

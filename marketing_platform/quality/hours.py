@@ -118,24 +118,22 @@ def _together(placed: pl.DataFrame, known: Anomalies) -> pl.DataFrame:
     def chosen(column: str) -> pl.Expr:
         found = pl.col(column)
         for length in _LENGTHS[1:]:
-            found = pl.when(hour_count == length).then(summed(column, length)).otherwise(found)
+            is_so_long = pl.col("hour_count") == length
+            found = pl.when(is_so_long).then(summed(column, length)).otherwise(found)
         return found.alias(column)
 
     count = pl.when(pl.col("is_ratio")).then(pl.col("volume")).otherwise(pl.col("amount"))
     placed = placed.with_columns(count.alias("sample_size"))
-    hour_count = pl.lit(_LENGTHS[-1])
+    needed = pl.lit(_LENGTHS[-1])
     for length in reversed(_LENGTHS[:-1]):
         usual = summed("sample_size", length).quantile(0.75).over(_SERIES)
-        hour_count = (
-            pl.when(usual >= _ENOUGH * known.minimum_volume).then(length).otherwise(hour_count)
-        )
-    placed = placed.with_columns(hour_count.cast(pl.Int64).alias("hour_count"))
-    hour_count = pl.col("hour_count")
+        needed = pl.when(usual >= _ENOUGH * known.minimum_volume).then(length).otherwise(needed)
+    placed = placed.with_columns(needed.cast(pl.Int64).alias("hour_count"))
     return placed.with_columns(chosen("amount"), chosen("volume"), chosen("sample_size"))
 
 
 def _judged(placed: pl.DataFrame, known: Anomalies) -> pl.DataFrame:
-    """The last days of all series, judged at once as one matrix."""
+    """All series judged at once, as one matrix."""
     rows = placed.select(_SERIES).n_unique()
     first: Any = placed["day"][0]
     matrices = {

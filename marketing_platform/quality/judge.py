@@ -1,12 +1,13 @@
-"""Judges each day of daily series by the days before it: a robust seasonal model.
+"""Judges each day of daily series, and each hour, by the days before it: a robust seasonal model.
 
 Values are compared on a logarithmic scale, where a season is a factor. What is expected of a day is
 the median level of the last two weeks, without the week's season, half of its trend, and the season
 of its weekday (medians over eight weeks). The scale is the median absolute deviation of what was
 expected before, and never less than what chance alone would do to counts of this size. Medians, and
 days that were flagged being replaced by what was expected of them, keep a bad day from teaching the
-model; after two weeks a new level is believed. See Hyndman and Athanasopoulos, Forecasting:
-Principles and Practice, 3rd edition, chapters 3.6 and 13.9, for decomposition by medians.
+model; after two weeks a new level is believed, as are days that are odd as often as not. See
+Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd edition, chapters 3.6 and
+13.9, for decomposition by medians.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def note_fields(
     row = connection.execute("select count(*) from pulled").fetchone()
     before = note.get("missing_fields", {})
     if not found or not row:
-        return Drift(missing=before)
+        return Drift(missing=missing_since(before, (), (), today))
     size = min(row[0], _SAMPLE)
     known = set(note.get("fields", ()))
     usual = {path for path, count in found.items() if count >= _USUAL_SHARE * size}

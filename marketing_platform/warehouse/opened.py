@@ -95,6 +95,8 @@ def _join(
                 connection.close()
                 raise
             one = _opened[path] = _Opened(connection, dict(config), _place(path))
+            # Who else waits leaves it again before long.
+            _mark(path).unlink(missing_ok=True)
         one.users += 1
         return one, one.connection.cursor()
 

@@ -160,6 +160,9 @@ def test_a_name_that_leaves_out_nothing_is_refused_with_the_nearest(shop: Shop) 
     check_ignored(shop.with_drift(ignored=["core.orders", "core.orders.country"]))
     with pytest.raises(ConfigError, match=r"core\.orders\.contry.*core\.orders\.country\?"):
         check_ignored(shop.with_drift(ignored=["core.orders.contry"]))
+    check_ignored(shop.with_drift(ignored=["core.deals", "core.deals.contact_id"]))
+    with pytest.raises(ConfigError, match=r"no table or column core\.deals\.title"):
+        check_ignored(shop.with_drift(ignored=["core.deals.title"]))
 
 
 def test_a_table_that_lost_half_of_all_is_broken_until_they_are_back(shop: Shop) -> None:

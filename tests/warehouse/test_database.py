@@ -127,6 +127,7 @@ def test_one_who_waits_has_the_file_from_one_who_always_uses_it(warehouse: Wareh
             warehouse.build(TABLE, CUSTOMER)
         begun.join()
         assert told_by(other) == "1"
+    assert not Path(f"{warehouse.path}.wanted").exists(), "who got in takes its mark away"
 
 
 def test_a_writer_waits_for_the_lock_of_another_process(warehouse: Warehouse) -> None:
