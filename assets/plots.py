@@ -161,7 +161,7 @@ def _judged_panels(judged: pl.DataFrame, odd: pl.DataFrame, time: str, last: int
     # In inches: to measure the labels would take longer than to draw them.
     figure.subplots_adjust(
         left=0.07, right=0.98, wspace=0.16, hspace=0.55,
-        top=1 - 0.3 / (1.9 * rows), bottom=0.35 / (1.9 * rows),
+        top=1 - 0.3 / (1.9 * rows), bottom=0.48 / (1.9 * rows),
     )  # fmt: skip
     for axes in panels[chosen.height :]:
         axes.set_axis_off()
