@@ -1,9 +1,15 @@
-"""Checks that run after a table is built: sums, rates, features, and models."""
+"""What is looked at once a table is built: in its own step, or after the tables it is held against.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+A check of a table alone runs in the step that builds the table: a step costs more than most checks.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import dagster as dg
+import sqlalchemy as sa
 
 from assets.automation import after_its_tables
 from assets.names import WAREHOUSE_POOL, asset_key
@@ -41,81 +47,103 @@ from marketing_platform.warehouse import Warehouse
 from resources.warehouse import WarehouseResource
 
 
-def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """All checks that run after a build."""
-    judged = [
-        _judged_check(settings, name, raw_view)
-        for name, raw_view in judged_tables(settings).items()
-    ]
-    models = [
-        check
-        for task in ("purchase", "churn")
-        for check in (
-            _check(
-                "predictions.models",
+@dataclass(frozen=True)
+class OwnCheck:
+    """A check in the step of its table: what it is called, and how it looks at the warehouse."""
+
+    name: str
+    description: str
+    look: Callable[[Warehouse], CheckResult]
+    is_blocking: bool = True
+
+    def spec(self, table: str) -> dg.AssetCheckSpec:
+        """The check as Dagster knows it."""
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=asset_key(table),
+            description=self.description,
+            blocking=self.is_blocking,
+        )
+
+
+def own_checks(settings: Settings) -> Mapping[str, Sequence[OwnCheck]]:
+    """The checks of each table that look at nothing that is built after it."""
+    own: dict[str, list[OwnCheck]] = defaultdict(list)
+    for name, raw_view in judged_tables(settings).items():
+        own[name] = [
+            OwnCheck(
+                "records_add_up",
+                "Accepted, duplicate and quarantined records add up to those that arrived.",
+                partial(records_add_up, table_name=name, raw_view=raw_view),
+            ),
+            OwnCheck(
+                FEW_ARE_QUARANTINED,
+                "The newest day has not far more quarantined records than those before it.",
+                partial(few_are_quarantined, settings=settings, table=name),
+            ),
+        ]
+    for task in ("purchase", "churn"):
+        own["predictions.models"].append(
+            OwnCheck(
                 f"{task}_model_is_promoted",
                 "The model beat the baselines on days it had not seen. If it did not, the segments"
                 " that use it hold; everything else goes on.",
                 partial(model_is_promoted, task=task),
                 is_blocking=False,
-            ),
-            _check(
-                "predictions.watch",
+            )
+        )
+        own["predictions.watch"].append(
+            OwnCheck(
                 f"{task}_model_is_sound",
                 "Scores are of the population that the model knows, and those of a horizon ago came"
                 " true. If not, the segments that use it hold; everything else goes on.",
                 partial(model_is_sound, task=task),
-                reads=("core.clock",),
                 is_blocking=False,
-            ),
+            )
         )
-    ]
-    return [
-        *judged,
-        _drift_check(settings),
-        _references_check(settings),
-        _check(
-            "core.orders",
+    own["core.orders"] = [
+        OwnCheck(
             "rates_are_known",
             "Every order can be converted to the shop's own currency at its day's rate.",
             rates_known,
-            reads=("core.exchange_rates",),
-        ),
-        _check(
-            "predictions.features",
+        )
+    ]
+    own["predictions.features"] = [
+        OwnCheck(
             "features_know_no_future",
             "The features of a past day are the same without what came after it.",
             features_know_no_future,
-            reads=("profiles.orders", "profiles.daily_activity"),
-        ),
-        *models,
-        _check(
-            "quality.anomalies",
+        )
+    ]
+    own["quality.anomalies"] = [
+        OwnCheck(
             "nothing_is_odd",
             "Every series of the business is as the days before made it expected: orders, revenue,"
             " visits, ads, messages.",
             nothing_is_odd,
             is_blocking=False,
-        ),
-        _check(
-            "quality.judged_hours",
+        )
+    ]
+    own["quality.judged_hours"] = [
+        OwnCheck(
             "no_hour_is_odd",
             "The newest hours of orders, order value, sign-ups and events are as the same hours of"
             " the days before made them expected.",
             no_hour_is_odd,
             is_blocking=False,
-        ),
-        _check(
-            "activation.reconciliation",
+        )
+    ]
+    own["activation.reconciliation"] = [
+        OwnCheck(
             "ledger_and_reports_agree",
             "Of each message that the ledger says was sent, the destination has told something a"
             " day later.",
             reports_agree,
-            reads=("activation.outcomes",),
             is_blocking=False,
-        ),
-        _check(
-            "segments.sizes",
+        )
+    ]
+    own["segments.sizes"] = [
+        OwnCheck(
             "segments_make_sense",
             "No active segment is empty, doubled or halved, was to be reviewed, or says the same as"
             " another; and not more of them are active than a person keeps an eye on.",
@@ -124,25 +152,27 @@ def table_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
                 active=frozenset(rule.segment for rule in settings.platform.activations),
             ),
             is_blocking=False,
-        ),
+        )
     ]
+    return own
 
 
-def _judged_check(settings: Settings, name: str, raw_view: str) -> dg.AssetChecksDefinition:
-    """The checks of a staging table whose records were judged, in one step."""
-    told = {
-        "records_add_up": "Accepted, duplicate and quarantined records add up to those that"
-        " arrived.",
-        FEW_ARE_QUARANTINED: "The newest day has not far more quarantined records than those"
-        " before it.",
-    }
+def later_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """The checks that hold tables against others, each kind in a step for all tables."""
+    return [_drift_check(settings), _references_check(settings)]
 
-    def look(warehouse: Warehouse, tables: Iterable[str]) -> Iterator[CheckResult]:
-        yield records_add_up(warehouse, name, raw_view)
-        yield few_are_quarantined(warehouse, settings, name)
 
-    specs = [_spec(name, check, description) for check, description in told.items()]
-    return _checks(f"checks_of_{name.replace('.', '__')}", specs, look)
+def recorded(state: sa.Engine, result: CheckResult) -> dg.AssetCheckResult:
+    """What Dagster is told of a result, which is remembered in the state database."""
+    record_check(state, result)
+    severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=result.passed,
+        asset_key=asset_key(result.table_name),
+        check_name=result.check_name,
+        severity=severity,
+        metadata={"found": result.detail},
+    )
 
 
 def _drift_check(settings: Settings) -> dg.AssetChecksDefinition:
@@ -229,54 +259,15 @@ def _checks(
         warehouse: WarehouseResource,
         platform: dg.ResourceParam[Settings],
     ) -> Iterator[dg.AssetCheckResult]:
+        state = open_state(platform.state_url.get_secret_value())
         asked = context.selected_asset_check_keys
         tables = sorted({".".join(key.asset_key.path) for key in asked})
         with warehouse.get_connection():
             results = list(look(warehouse.engine, tables))
         for result in results:
             key = dg.AssetCheckKey(asset_key(result.table_name), result.check_name)
-            found = _recorded(platform, result)
+            found = recorded(state, result)
             if key in asked:
                 yield found
 
     return _look
-
-
-def _check(
-    table: str,
-    name: str,
-    description: str,
-    look: Callable[[Warehouse], CheckResult],
-    *,
-    reads: Sequence[str] = (),
-    is_blocking: bool = True,
-) -> dg.AssetChecksDefinition:
-    """The check `name` of a table, which looks at the tables that it `reads` as well."""
-
-    @dg.asset_check(
-        asset=asset_key(table),
-        additional_deps=[asset_key(read) for read in reads],
-        name=name,
-        blocking=is_blocking,
-        description=description,
-        automation_condition=after_its_tables(),
-        pool=WAREHOUSE_POOL,
-    )
-    def _look(
-        warehouse: WarehouseResource, platform: dg.ResourceParam[Settings]
-    ) -> dg.AssetCheckResult:
-        return _recorded(platform, look(warehouse.engine))
-
-    return _look
-
-
-def _recorded(settings: Settings, result: CheckResult) -> dg.AssetCheckResult:
-    record_check(open_state(settings.state_url.get_secret_value()), result)
-    severity = dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(
-        passed=result.passed,
-        asset_key=asset_key(result.table_name),
-        check_name=result.check_name,
-        severity=severity,
-        metadata={"found": result.detail},
-    )

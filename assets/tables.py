@@ -1,7 +1,7 @@
 """Turns the engine's tables into assets, each with its contract as a blocking check."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from assets.automation import DAILY, after_inputs
+from assets.checks import OwnCheck, own_checks, recorded
 from assets.metadata import lineage_metadata, static_metadata
 from assets.names import OWNER, WAREHOUSE_POOL, asset_key
 from assets.plots import plots_of
@@ -42,6 +43,7 @@ def table_assets(
     covers days. What systems tell on a day is of any day, so what they feed is built whole. A table
     of the past has them always.
     """
+    checks = own_checks(settings)
     return [
         table_asset(
             settings,
@@ -49,6 +51,7 @@ def table_assets(
             partitions
             if isinstance(table, DayTable) or _is_fed_by_exports(settings, str(table.name))
             else None,
+            checks.get(str(table.name), ()),
         )
         for table in all_tables(settings).values()
         if table.name.schema == schema
@@ -61,7 +64,10 @@ def _is_fed_by_exports(settings: Settings, name: str) -> bool:
 
 
 def table_asset(
-    settings: Settings, table: Table, partitions: dg.PartitionsDefinition[str] | None
+    settings: Settings,
+    table: Table,
+    partitions: dg.PartitionsDefinition[str] | None,
+    checks: Sequence[OwnCheck] = (),
 ) -> dg.AssetsDefinition:
     """The asset of one table; with `partitions`, one that is built in parts is built by day."""
     name = str(table.name)
@@ -93,7 +99,8 @@ def table_asset(
                 asset=key,
                 blocking=True,
                 description="Columns, types, nulls, ranges and the key, checked before publishing.",
-            )
+            ),
+            *(check.spec(name) for check in checks),
         ],
         pool=WAREHOUSE_POOL,
     )
@@ -111,13 +118,14 @@ def table_asset(
                     built = build_table(warehouse.engine, platform, name, part)
                 newest = newest_record(warehouse.engine, name)
                 materialized = _materialized(table, built, warehouse, platform)
+                looked = [check.look(warehouse.engine) for check in checks]
         except ContractError as error:
-            record_check(state, CheckResult(name, CONTRACT_CHECK, False, error.what))
-            yield _check_result(key, False, error.what)
+            yield recorded(state, CheckResult(name, CONTRACT_CHECK, False, error.what))
             raise dg.Failure(str(error), allow_retries=False) from error
-        record_check(state, CheckResult(name, CONTRACT_CHECK, True, f"{built.row_count} rows"))
+        kept = f"{built.row_count} rows keep the contract"
         record_build(state, name, built.row_count, newest, time.monotonic() - started)
-        yield _check_result(key, True, f"{built.row_count} rows keep the contract")
+        for result in (CheckResult(name, CONTRACT_CHECK, True, kept), *looked):
+            yield recorded(state, result)
         yield materialized
 
     return _build
@@ -168,16 +176,6 @@ def held_while_broken(state: sa.Engine, name: str) -> Iterator[None]:
         record_check(state, CheckResult(name, BUILT_CHECK, False, detail))
         raise
     forget_check(state, name, BUILT_CHECK)
-
-
-def _check_result(key: dg.AssetKey, passed: bool, detail: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        passed=passed,
-        asset_key=key,
-        check_name=CONTRACT_CHECK,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"found": detail},
-    )
 
 
 def _materialized(

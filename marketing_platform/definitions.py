@@ -17,7 +17,7 @@ import yaml
 from filelock import FileLock
 
 from assets.activation import activation_assets, health_spec
-from assets.checks import table_checks
+from assets.checks import later_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
 from marketing_platform.errors import ConfigError
@@ -66,7 +66,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     hourly = hourly_pull(settings, loaded_days)
     return dg.Definitions(
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets(), health_spec()],
-        asset_checks=table_checks(settings),
+        asset_checks=later_checks(settings),
         jobs=JOBS,
         schedules=[daily_ingest(settings, loaded_days), *([hourly] if hourly else [])],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],

@@ -272,6 +272,13 @@ class When(_Model):
     slice: str = "all"
     days: int = Field(default=1, ge=1, le=60)
 
+    @property
+    def label(self) -> str:
+        """The series and what is odd about it as one word."""
+        of = () if self.slice_kind == "all" else (self.slice_kind, self.slice)
+        told = [word for word in (self.metric, *of, self.kind) if word is not None]
+        return re.sub(r"\W+", "_", "_".join(told)).strip("_").lower()
+
 
 class ActivationRule(_Model):
     """A segment that is sent to a destination, with the profile fields to send along.
@@ -322,7 +329,7 @@ class ActivationRule(_Model):
 
         Those of a rule that waits are others than all of the segment.
         """
-        return f"{self.segment}_when_{self.when.metric}" if self.when else self.segment
+        return f"{self.segment}_when_{self.when.label}" if self.when else self.segment
 
     @property
     def name(self) -> str:

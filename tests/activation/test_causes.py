@@ -98,7 +98,7 @@ def test_an_audience_is_filled_while_the_series_is_odd_and_emptied_when_it_is_no
     engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
     settings = rules_of(tmp_path, receiver)
-    name = f"{SEGMENT}_when_{METRIC}"
+    name = f"{SEGMENT}_when_{METRIC}_dip"
     sizes = []
     for days in ([None], [None, "dip"], [None, "dip", "spike"], [None, "dip", None, "dip"]):
         judge(full, *days)
@@ -129,6 +129,22 @@ def test_a_rule_that_waits_and_one_that_does_not_call_their_members_differently(
     waits = ActivationRule(segment=SEGMENT, destination="crm", when=When(metric=METRIC))
     assert always.label == SEGMENT
     assert waits.label == f"{SEGMENT}_when_{METRIC}"
+
+
+def test_rules_that_wait_for_other_parts_or_ways_of_a_series_stand_beside_each_other() -> None:
+    waits = [
+        {},
+        {"kind": "dip"},
+        {"slice_kind": "channel", "slice": "Paid Search"},
+        {"slice_kind": "channel", "slice": "Paid Search", "kind": "dip"},
+    ]
+    labels = [
+        ActivationRule.model_validate(
+            {"segment": SEGMENT, "destination": "crm", "when": {"metric": METRIC, **when}}
+        ).label.removeprefix(f"{SEGMENT}_when_{METRIC}")
+        for when in waits
+    ]
+    assert labels == ["", "_dip", "_channel_paid_search", "_channel_paid_search_dip"]
 
 
 def test_a_day_can_count_for_longer(

@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 import httpx
 import pytest
+import sqlalchemy as sa
 from conftest import ROOT, free_port
 from inbox import Inbox
 from tiny_orders import half, living_lines
@@ -132,7 +133,7 @@ def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itse
     tmp_path: Path,
 ) -> None:
     data, orders = tmp_path / "data", tmp_path / "orders.csv"
-    orders.write_text(living_lines(NEWEST - DAY, DAYS - 1), encoding="utf-8")
+    orders.write_text(living_lines(NEWEST - 2 * DAY, DAYS - 2), encoding="utf-8")
     services = Services(data)
     with Receiver() as receiver, Inbox() as alerts:
         remember_input(
@@ -142,6 +143,7 @@ def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itse
                 "destinations": {"receiver": {"type": "webhook", "url": receiver.url}},
                 "activations": [{"segment": "recent_purchasers", "destination": "receiver"}],
                 "alerts": {"webhook_url": alerts.url},
+                "freshness": {"sources": {"files": {"late_hours": 26, "stale_hours": 40}}},
             },
         )
         settings = load_settings(config_dir=ROOT / "config", data_dir=data)
@@ -156,13 +158,25 @@ def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itse
                 "raw", "staging", "core", "identity", "profiles", "predictions", "segments",
                 "activation", "quality",
             }  # fmt: skip
+
+            # Nothing came for two days: the newest order is older than it may be.
+            late = "source:files:orders"
+            wait_for("the incident", lambda: late in keys_of(state))
+            wait_for("the alert", lambda: "49 hours old" in str(alerts.got))
+            assert any("49 hours old" in hold for hold in find_holds(state, settings))
+            assert not receiver.received.rows
+
+            # One of the days comes.
+            orders.write_text(living_lines(NEWEST - DAY, DAYS - 1), encoding="utf-8")
+            services.load()
             wait_for("the rows", lambda: len(receiver.received.rows) == BUYERS)
+            wait_for("its end", lambda: late not in keys_of(state))
 
             # Half of a day does not come.
             orders.write_text(living_lines(NEWEST, DAYS, NEW_BUYERS, half), encoding="utf-8")
             services.load()
             key = "check:core.orders:is_plausible"
-            wait_for("the incident", lambda: key in {one.key for one in open_incidents(state)})
+            wait_for("the incident", lambda: key in keys_of(state))
             wait_for("the alert", lambda: "is_plausible" in str(alerts.got))
             (incident,) = [one for one in open_incidents(state) if one.key == key]
             assert incident.holds == "all activations"
@@ -183,11 +197,15 @@ def test_a_source_breaks_the_machine_dies_in_a_run_and_all_is_well_again_by_itse
             everybody = BUYERS + NEW_BUYERS
             wait_for("the new rows", lambda: len(receiver.received.rows) == everybody)
             assert find_holds(state, settings) == []
-            wait_for("its end", lambda: key not in {one.key for one in open_incidents(state)})
+            wait_for("its end", lambda: key not in keys_of(state))
         finally:
             services.end()
         assert set(receiver.received.seen.values()) == {1}, "nobody is told twice"
         assert conservation(state, only_broken=True) == []
+
+
+def keys_of(state: sa.Engine) -> set[str]:
+    return {one.key for one in open_incidents(state)}
 
 
 def run_of(settings: Settings, run_id: str) -> dg.DagsterRun:
