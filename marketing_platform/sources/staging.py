@@ -189,17 +189,28 @@ def _of_files(streams: tuple[str, ...]) -> tuple[Staged, ...]:
     return tuple(found)
 
 
-def tables_of_source(source: ActiveSource) -> list[Staged]:
+def tables_of_source(source: ActiveSource) -> tuple[Staged, ...]:
     """The staging tables of a system: those whose raw view comes of a stream that is pulled."""
-    parents = {
-        source.raw_name(items.name): source.raw_name(stream.name)
+    lists = tuple(
+        (source.raw_name(stream.name), tuple(source.raw_name(items.name) for items in stream.items))
         for stream in source.streams
-        for items in stream.items
-    }
-    pulled = {source.raw_name(stream.name) for stream in source.streams} | set(parents)
+    )
+    return _of_system(source.name, source.system.staging or source.system.name, lists)
+
+
+@cache
+def _of_system(
+    name: str, folder: str, lists: tuple[tuple[str, tuple[str, ...]], ...]
+) -> tuple[Staged, ...]:
+    """The tables of a folder for a source of that name; `lists` has the raw views of each stream.
+
+    Reading the SQL takes a second where there are many systems, and every command and sensor asks.
+    """
+    parents = {items: stream for stream, own in lists for items in own}
+    pulled = {stream for stream, _ in lists} | set(parents)
     files = {
-        path.stem: _renamed(path.read_text(encoding="utf-8"), source)
-        for path in sorted((FOLDER / _staging_folder(source)).glob("*.sql"))
+        path.stem: _renamed(path.read_text(encoding="utf-8"), folder, name)
+        for path in sorted((FOLDER / folder).glob("*.sql"))
     }
     judges = {stem: _first_read(text) for stem, text in files.items()}
     found = []
@@ -207,10 +218,10 @@ def tables_of_source(source: ActiveSource) -> list[Staged]:
         if not set(_raw_reads(text)) <= pulled:
             continue
         parent = next((s for s in files if judges[s] == parents.get(judges[stem])), None)
-        parent_table = f"staging.{source.name}_{parent}" if parent else None
+        parent_table = f"staging.{name}_{parent}" if parent else None
         wrapped = with_outcome(text, parent=parent_table)
-        found.append(_staged(stem, source.name, wrapped, leading_comment(text), judges[stem]))
-    return found
+        found.append(_staged(stem, name, wrapped, leading_comment(text), judges[stem]))
+    return tuple(found)
 
 
 def _staged(stem: str, source: str, sql: str, comment: str, judges: str | None) -> Staged:
@@ -231,17 +242,12 @@ def _shaped(sql: str, name: TableName) -> str:
     return f"select {columns} from (\n{sql}\n) as shaped"
 
 
-def _staging_folder(source: ActiveSource) -> str:
-    return source.system.staging or source.system.name
-
-
-def _renamed(text: str, source: ActiveSource) -> str:
+def _renamed(text: str, folder: str, name: str) -> str:
     """The SQL of a system with the names of a source that is called otherwise."""
-    folder = _staging_folder(source)
-    if source.name == folder:
+    if name == folder:
         return text
     for schema in ("raw", "staging"):
-        text = text.replace(f"{schema}.{folder}_", f"{schema}.{source.name}_")
+        text = text.replace(f"{schema}.{folder}_", f"{schema}.{name}_")
     return text
 
 
