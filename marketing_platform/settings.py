@@ -161,6 +161,8 @@ class Predictions(_Model):
     churn_horizon_days: int = Field(default=30, ge=1, le=365)
     # A buyer is active, and so can churn, for this many days after a purchase.
     active_days: int = Field(default=90, ge=7, le=730)
+    # In place of the days: for so many of the buyer's typical gaps.
+    active_gaps: float | None = Field(default=None, ge=1, le=20)
     minimum_history_days: int = Field(default=60, ge=14)
     training_origins: int = Field(default=8, ge=1, le=52)
     # A model is trained again after so many days, or as soon as these settings change.

@@ -100,7 +100,10 @@ def run_backtest(
         build_all(
             warehouse,
             settings,
-            until=["profiles.orders", "profiles.daily_activity", "core.order_items"],
+            until=[
+                *("profiles.orders", "profiles.daily_activity"),
+                *("core.order_items", "core.engagements"),
+            ],
         )
         if not (rates := rates_known(warehouse)).passed:
             raise InputError(rates.detail, where=str(file))

@@ -58,6 +58,11 @@ PREDICTIONS: tuple[Contract, ...] = (
             "as_of_date": date("The day at whose end features are taken."),
             "horizon_days": integer("Days looked ahead.", ge=1),
             "active_days": integer("Days after a purchase that a buyer counts as active.", ge=1),
+            "active_gaps": number(
+                "Typical gaps after a purchase, in place of those days; null: the days count.",
+                nullable=True,
+                ge=1,
+            ),
             "role": text("What the day is for.", one_of=("train", "test", "score")),
         },
         key=["task", "as_of_date"],
@@ -78,6 +83,9 @@ PREDICTIONS: tuple[Contract, ...] = (
             "gap_mean_days": number("Mean gap between days of purchase.", nullable=True, ge=0),
             "gap_std_days": number("Its standard deviation.", nullable=True, ge=0),
             "gap_last_days": integer("Gap before the last of them.", nullable=True, ge=1),
+            "typical_gap_days": number(
+                "Mean gap, the shop's mean gap counted as one more of the buyer's.", ge=0
+            ),
             "gross_amount_sum": number("Spent.", ge=0),
             "gross_amount_mean": number("Spent per day of purchase.", ge=0),
             "gross_amount_last": number("Spent on the last day of purchase.", ge=0),
@@ -89,6 +97,14 @@ PREDICTIONS: tuple[Contract, ...] = (
             "product_viewed_30d_count": integer("Views in the last 30 days.", ge=0),
             "product_added_7d_count": integer("Products added in the last 7 days.", ge=0),
             "product_added_30d_count": integer("Products added in the last 30 days.", ge=0),
+            "last_engaged_days": integer(
+                "Days since a message was last opened or clicked; null: not in 90.",
+                nullable=True,
+                ge=0,
+            ),
+            "opened_30d_count": integer("Messages opened in the last 30 days.", ge=0),
+            "opened_90d_count": integer("Messages opened in the last 90 days.", ge=0),
+            "clicked_90d_count": integer("Messages clicked in the last 90 days.", ge=0),
         },
         key=["customer_id", "as_of_date"],
     ),

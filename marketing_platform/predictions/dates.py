@@ -65,6 +65,7 @@ def as_of_rows(
             "as_of_date": day,
             "horizon_days": horizon,
             "active_days": settings.active_days,
+            "active_gaps": settings.active_gaps,
             "role": role,
         }
         for day, role in roles
@@ -86,6 +87,7 @@ def value_rows(
             "as_of_date": day,
             "horizon_days": LEARNED_DAYS,
             "active_days": settings.active_days,
+            "active_gaps": settings.active_gaps,
             "role": role,
         }
         for day, role in {clock: "score", **roles}.items()

@@ -42,6 +42,14 @@ known_orders as (
     inner join gaps on gaps.order_date <= dates.as_of_date
 ),
 
+-- A buyer's typical gap is drawn towards that of the shop: its mean gap counts as one more of
+-- theirs. A month where nobody has bought twice.
+shop as (
+    select as_of_date, coalesce(avg(gap_days), 30) as gap_days
+    from known_orders
+    group by as_of_date
+),
+
 bought as (
     select
         customer_id,
@@ -110,6 +118,45 @@ browsed as (
         sum(product_added_count) filter (where age_days < 30) as product_added_30d_count
     from known_activity
     group by customer_id, as_of_date
+),
+
+engaged_days as (
+    select
+        contact_customers.customer_id,
+        engagements.engagement_date,
+        count(*) filter (where engagements.engagement = 'opened') as opened_count,
+        count(*) filter (where engagements.engagement = 'clicked') as clicked_count
+    from core.engagements
+    inner join identity.contact_customers
+        on engagements.contact_id = contact_customers.contact_id
+    where engagements.engagement in ('opened', 'clicked')
+    group by contact_customers.customer_id, engagements.engagement_date
+),
+
+known_engaged as (
+    select
+        dates.as_of_date,
+        engaged_days.customer_id,
+        engaged_days.opened_count,
+        engaged_days.clicked_count,
+        date_diff('day', engaged_days.engagement_date, dates.as_of_date) as age_days
+    from dates
+    inner join engaged_days
+        on
+            engaged_days.engagement_date <= dates.as_of_date
+            and date_diff('day', engaged_days.engagement_date, dates.as_of_date) < 90
+),
+
+engaged as (
+    select
+        customer_id,
+        as_of_date,
+        min(age_days) as last_engaged_days,
+        sum(opened_count) filter (where age_days < 30) as opened_30d_count,
+        sum(opened_count) as opened_90d_count,
+        sum(clicked_count) as clicked_90d_count
+    from known_engaged
+    group by customer_id, as_of_date
 )
 
 select
@@ -126,6 +173,11 @@ select
     bought.gap_mean_days,
     bought.gap_std_days,
     bought.gap_last_days,
+    round(
+        (coalesce(bought.gap_mean_days, 0) * (bought.order_days_count - 1) + shop.gap_days)
+        / bought.order_days_count,
+        4
+    ) as typical_gap_days,
     bought.gross_amount_sum,
     bought.gross_amount_mean,
     bought.gross_amount_last,
@@ -136,7 +188,14 @@ select
     cast(coalesce(browsed.product_viewed_7d_count, 0) as bigint) as product_viewed_7d_count,
     cast(coalesce(browsed.product_viewed_30d_count, 0) as bigint) as product_viewed_30d_count,
     cast(coalesce(browsed.product_added_7d_count, 0) as bigint) as product_added_7d_count,
-    cast(coalesce(browsed.product_added_30d_count, 0) as bigint) as product_added_30d_count
+    cast(coalesce(browsed.product_added_30d_count, 0) as bigint) as product_added_30d_count,
+    engaged.last_engaged_days,
+    cast(coalesce(engaged.opened_30d_count, 0) as bigint) as opened_30d_count,
+    cast(coalesce(engaged.opened_90d_count, 0) as bigint) as opened_90d_count,
+    cast(coalesce(engaged.clicked_90d_count, 0) as bigint) as clicked_90d_count
 from bought
+inner join shop on bought.as_of_date = shop.as_of_date
 left join browsed
     on bought.customer_id = browsed.customer_id and bought.as_of_date = browsed.as_of_date
+left join engaged
+    on bought.customer_id = engaged.customer_id and bought.as_of_date = engaged.as_of_date

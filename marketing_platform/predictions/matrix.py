@@ -31,11 +31,15 @@ _COUNTS = (
     "product_viewed_30d_count",
     "product_added_7d_count",
     "product_added_30d_count",
+    "opened_30d_count",
+    "opened_90d_count",
+    "clicked_90d_count",
 )
 _GAPS = ("gap_mean_days", "gap_std_days", "gap_last_days")
 # Rate of a buyer of whom little is known yet: as if watched a month longer.
 _SHORTEST_WATCH_DAYS = 30
 _SEEN_FADING_DAYS = 7
+_ENGAGED_FADING_DAYS = 30
 
 _DERIVED: dict[str, Callable[[], pl.Expr]] = {
     "has_one_order_day": lambda: pl.col("gap_mean_days").is_null().cast(pl.Float64),
@@ -52,6 +56,9 @@ _DERIVED: dict[str, Callable[[], pl.Expr]] = {
     ).log1p(),
     "seen_fading_7d": lambda: (
         (-pl.col("last_seen_days").cast(pl.Float64) / _SEEN_FADING_DAYS).exp().fill_null(0)
+    ),
+    "engaged_fading_30d": lambda: (
+        (-pl.col("last_engaged_days").cast(pl.Float64) / _ENGAGED_FADING_DAYS).exp().fill_null(0)
     ),
 }
 

@@ -1,7 +1,8 @@
-"""The model: a logistic regression and small boosted trees, averaged, then calibrated.
+"""The model: a logistic regression and ensembles of small boosted trees, averaged, then calibrated.
 
 The regression is steady where data is thin; its curves of recency and frequency may bend. The trees
-add what depends on two things at once. The settings of both were chosen on earlier as-of days than
+add what depends on two things at once; ensembles that look at other columns each are averaged, so
+that what one drew by chance weighs less. The settings of both were chosen on earlier as-of days than
 the ones that figures are reported for, alike for every shop. The average of their log-odds beats
 either alone.
 """
@@ -20,10 +21,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Labels, Matrix, Vector
+from marketing_platform.predictions.matrix import COLUMNS, PLAIN_COLUMNS, Labels, Matrix, Vector
 
 # Part of each model's fingerprint: count it up when the way of training changes.
-RECIPE = 1
+RECIPE = 2
 _FLOOR = 1e-6
 # Newest training days that are predicted from the days before them, to calibrate on.
 _CALIBRATION_DAYS = 2
@@ -41,12 +42,14 @@ class Model:
     """A trained model: the two halves, and the slope that their mean log-odds are scaled by.
 
     `centre` is the log-odds of the base rate in training; scaling around it keeps the level.
+    `columns` are those of the matrix that it was trained on.
     """
 
     linear: Pipeline
-    trees: HistGradientBoostingClassifier
+    trees: list[HistGradientBoostingClassifier]
     slope: float
     centre: float
+    columns: tuple[str, ...] = COLUMNS
 
     def probabilities(self, features: Matrix) -> Vector:
         """Probability of each row of `features` (rows, columns), of shape (rows,)."""
@@ -111,19 +114,27 @@ TREE_SETTINGS: Final = {
     "early_stopping": False,
     "random_state": 0,
 }
+_ENSEMBLES = 2
+Trees = list[HistGradientBoostingClassifier]
 
 
-def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, HistGradientBoostingClassifier]:
+def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, Trees]:
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000))
-    trees = HistGradientBoostingClassifier(**TREE_SETTINGS)
+    plain = features[:, :_PLAIN]
     with threadpool_limits(_THREADS):
-        return linear.fit(features, outcomes), trees.fit(features[:, :_PLAIN], outcomes)
+        trees = [
+            HistGradientBoostingClassifier(**{**TREE_SETTINGS, "random_state": seed})
+            for seed in range(_ENSEMBLES)
+        ]
+        return linear.fit(features, outcomes), [one.fit(plain, outcomes) for one in trees]
 
 
-def _log_odds(linear: Pipeline, trees: HistGradientBoostingClassifier, features: Matrix) -> Vector:
+def _log_odds(linear: Pipeline, trees: Trees, features: Matrix) -> Vector:
+    plain = features[:, :_PLAIN]
     with threadpool_limits(_THREADS):
-        halves = (
-            linear.predict_proba(features)[:, 1],
-            trees.predict_proba(features[:, :_PLAIN])[:, 1],
-        )
-    return cast(Vector, sum(logit(np.clip(half, _FLOOR, 1 - _FLOOR)) for half in halves) / 2)
+        grown = sum(_bounded(one.predict_proba(plain)) for one in trees) / len(trees)
+        return cast(Vector, (_bounded(linear.predict_proba(features)) + grown) / 2)
+
+
+def _bounded(probabilities: Matrix) -> Vector:
+    return cast(Vector, logit(np.clip(probabilities[:, 1], _FLOOR, 1 - _FLOOR)))

@@ -57,9 +57,7 @@ def expected_dates(buyers: pl.DataFrame, gaps: pl.DataFrame) -> pl.DataFrame:
     all who came back. `buyers` are feature rows of one day, `gaps` what `GAPS` gives.
     """
     shop = mean_gap(buyers)
-    count = buyers["order_days_count"].cast(pl.Float64).to_numpy() - 1
-    own = buyers["gap_mean_days"].fill_null(0).to_numpy()
-    typical = (count * own + shop) / (count + 1)
+    typical = buyers["typical_gap_days"].to_numpy()
     before = gaps["before_count"].cast(pl.Float64).to_numpy()
     earlier = (gaps["before_days"].to_numpy() + shop) / (before + 1)
     ratios = np.sort(gaps["gap_days"].cast(pl.Float64).to_numpy() / np.maximum(earlier, 1))

@@ -1,7 +1,7 @@
 -- One row per task, buyer and past as-of date: whether it came true in the horizon_days after it, with
 -- the days of purchase and the amount spent in them. value: whether something was bought.
 -- purchase: bought on at least one day. churn: bought on none, asked only of buyers who were active,
--- that is, whose last day of purchase lay at most active_days back.
+-- that is, whose last day of purchase lay at most active_days, or active_gaps typical gaps, back.
 with order_days as (
     select
         customer_id,
@@ -22,7 +22,12 @@ candidates as (
     inner join predictions.features on as_of_dates.as_of_date = features.as_of_date
     where
         as_of_dates.role in ('train', 'test')
-        and (as_of_dates.task <> 'churn' or features.recency_days <= as_of_dates.active_days)
+        and (
+            as_of_dates.task <> 'churn'
+            or features.recency_days <= coalesce(
+                as_of_dates.active_gaps * features.typical_gap_days, as_of_dates.active_days
+            )
+        )
 ),
 
 bought as (

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
+from marketing_platform.errors import InputError
 from marketing_platform.predictions.bg_nbd import BgNbd
 from marketing_platform.predictions.gamma_gamma import GammaGamma
+from marketing_platform.predictions.matrix import COLUMNS
 from marketing_platform.predictions.model import Model
 from marketing_platform.predictions.rule import Rule
 from marketing_platform.predictions.value import Learned, ValueModel
@@ -19,9 +21,16 @@ def to_parts(scorer: Model | Rule) -> dict[str, Any]:
 
 
 def from_parts(parts: dict[str, Any]) -> Model | Rule:
-    """The scorer that `to_parts` took apart."""
-    made_of = {name: value for name, value in parts.items() if name != "method"}
-    return Model(**made_of) if parts["method"] == "model" else Rule(**made_of)
+    """The scorer that `to_parts` took apart.
+
+    Raises `InputError` for a model of other features, which an earlier version made.
+    """
+    made_of = {name: value for name, value in parts.items() if name not in ("method", "columns")}
+    if parts["method"] != "model":
+        return Rule(**made_of)
+    if tuple(parts.get("columns", ())) != COLUMNS:
+        raise InputError("a model of other features", mend="Build predictions.models again")
+    return Model(**made_of)
 
 
 def value_to_parts(model: ValueModel) -> dict[str, Any]:

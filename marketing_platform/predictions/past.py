@@ -11,7 +11,11 @@ from marketing_platform.warehouse import sql_tables
 
 FEATURES = "predictions.features"
 # What features are made of, and the column that says when it happened.
-_DATED = {"profiles.orders": "order_date", "profiles.daily_activity": "activity_date"}
+_DATED = {
+    "core.engagements": "engagement_date",
+    "profiles.daily_activity": "activity_date",
+    "profiles.orders": "order_date",
+}
 
 
 def features_of(day: dt.date, sql: str | None = None) -> str:

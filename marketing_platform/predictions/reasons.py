@@ -37,6 +37,9 @@ _KINDS: Final = {
         *("product_viewed_7d_count", "product_viewed_30d_count"),
     ),
     "cart": ("product_added_7d_count", "product_added_30d_count"),
+    "messages": (
+        *("opened_30d_count", "opened_90d_count", "clicked_90d_count", "engaged_fading_30d"),
+    ),
 }
 # A reason that moves the log-odds by less than this is none.
 _LEAST = 0.02
@@ -127,6 +130,10 @@ def _texts() -> dict[str, pl.Expr]:
         "cart": pl.format(
             "put {} into the cart in 7 days, {} in 30",
             _pieces("product_added_7d_count"), pl.col("product_added_30d_count"),
+        ),
+        "messages": pl.format(
+            "opened {} in 90 days, clicked {}",
+            counted(pl.col("opened_90d_count"), "message"), pl.col("clicked_90d_count"),
         ),
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from marketing_platform.predictions.tasks import Task
+from marketing_platform.predictions.tasks import Task, is_active
 from marketing_platform.warehouse import Warehouse
 
 # More rows than this do not make the model better, only slower. Buyers are left out whole, by a
@@ -84,11 +84,12 @@ def buyers_to_score(warehouse: Warehouse, task: Task) -> pl.DataFrame:
     buyers = _buyers(warehouse, task, "score")
     if task == "purchase":
         return buyers
-    active_days = warehouse.query(
-        "select active_days from predictions.as_of_dates where task = $task and role = 'score'",
+    known = warehouse.query(
+        "select active_days, active_gaps from predictions.as_of_dates"
+        " where task = $task and role = 'score'",
         {"task": task},
-    ).item()
-    return buyers.filter(pl.col("recency_days") <= active_days)
+    )
+    return buyers.filter(is_active(*known.row(0)))
 
 
 def _kept(warehouse: Warehouse, task: Task) -> int:

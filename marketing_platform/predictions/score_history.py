@@ -14,7 +14,7 @@ from marketing_platform.predictions.champion import earlier_models, reigning_on
 from marketing_platform.predictions.parts import from_parts
 from marketing_platform.predictions.past import features_of
 from marketing_platform.predictions.scores import scored
-from marketing_platform.predictions.tasks import SCORE_TABLES
+from marketing_platform.predictions.tasks import SCORE_TABLES, is_active
 from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Part, Warehouse
@@ -34,6 +34,7 @@ def _scores_of(
     empty = CONTRACTS[NAME].empty()
     buyers = warehouse.query(f"{features_of(day)} order by customer_id")
     parts = [empty]
+    rules = settings.platform.predictions
     for task in SCORE_TABLES:
         version = reigning_on(models, task, day)
         if version is None or buyers.is_empty():
@@ -43,7 +44,7 @@ def _scores_of(
         except InputError:
             # The file is gone: nobody knows any more what it would have said.
             continue
-        active = pl.col("recency_days") <= settings.platform.predictions.active_days
+        active = is_active(rules.active_days, rules.active_gaps)
         asked = buyers.filter(active) if task == "churn" else buyers
         frame = scored(asked, probabilities(scorer, asked)).with_columns(
             pl.lit(task).alias("task"), pl.lit(version).alias("model_version")

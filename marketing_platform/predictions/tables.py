@@ -77,7 +77,7 @@ DAY_TABLES: tuple[DayTable, ...] = (
         " buyer as known then. Days are built when they are asked for, in a backfill; nothing that"
         " sends reads them.",
         (
-            *("identity.contact_customers", "predictions.models"),
+            *("core.engagements", "identity.contact_customers", "predictions.models"),
             *("profiles.daily_activity", "profiles.orders"),
         ),
         _build_score_history,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
+import polars as pl
+
 from marketing_platform.contracts.predictions import TASKS
 from marketing_platform.errors import InputError
 from marketing_platform.settings import Predictions
@@ -29,6 +31,12 @@ def parse_task(text: str, also: Sequence[str] = ()) -> Task:
         known = ", ".join((*TASKS, *also))
         raise InputError(f"no such task: {text!r}", mend=f"Choose one of {known}")
     return cast(Task, text)
+
+
+def is_active(days: int, gaps: float | None) -> pl.Expr:
+    """Whether a buyer with these features can churn: by days, or by so many of their gaps."""
+    most = pl.lit(days) if gaps is None else pl.col("typical_gap_days") * gaps
+    return pl.col("recency_days") <= most
 
 
 def horizon_days(task: Task, settings: Predictions) -> int:

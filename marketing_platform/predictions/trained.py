@@ -171,7 +171,9 @@ def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Verd
     decided = promotion(evaluation)
     against = contest(labels(data.test), probabilities(tested.scorer, data.test), theirs)
     refusal = refused(against) if against.is_worse else tested.decision
-    won = not against.is_worse and (tested.decision.is_promoted or not decided.is_promoted)
+    # Who may be used goes before who may not; among equals the reigning one yields to no worse.
+    differ = tested.decision.is_promoted != decided.is_promoted
+    won = tested.decision.is_promoted if differ else not against.is_worse
     return won, _Verdict(decided, evaluation.to_json(), refusal)
 
 

@@ -228,6 +228,7 @@ def test_what_each_table_says_it_reads_is_enough_to_build_it(settings: Settings)
 
 def test_the_sql_tables_read_no_refunds_and_nothing_from_the_future() -> None:
     assert sql_tables()["predictions.features"].reads == (
+        "core.engagements",
         "identity.contact_customers",
         "predictions.as_of_dates",
         "profiles.daily_activity",
