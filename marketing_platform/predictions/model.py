@@ -1,4 +1,4 @@
-"""The model: a logistic regression and ensembles of small boosted trees, averaged, then calibrated.
+"""The model: a logistic regression and small boosted trees, averaged, then calibrated.
 
 The regression is steady where data is thin; its curves of recency and frequency may bend. The trees
 add what depends on two things at once; ensembles that look at other columns each are averaged, so

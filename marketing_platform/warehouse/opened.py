@@ -43,6 +43,8 @@ class _Opened:
 _lock = threading.RLock()
 _opened: dict[str, _Opened] = {}
 _closers: dict[str, threading.Timer] = {}
+# Those that wait, and those that may still be closing.
+_timers: set[threading.Timer] = set()
 
 
 @contextmanager
@@ -71,9 +73,11 @@ def close_all() -> None:
         for path, one in list(_opened.items()):
             if not one.users:
                 _close(path)
-        waiting = list(_closers.values())
+        timers = list(_timers)
         _closers.clear()
-    for timer in waiting:
+        _timers.clear()
+    # A thread that is closing a file when Python ends has the process aborted.
+    for timer in timers:
         timer.cancel()
         timer.join()
 
@@ -119,6 +123,8 @@ def _close_later(path: str) -> None:
     timer = threading.Timer(_LINGER_SECONDS, _close_if_idle, [path])
     timer.daemon = True
     _closers[path] = timer
+    _timers.difference_update([one for one in _timers if not one.is_alive()])
+    _timers.add(timer)
     timer.start()
 
 
@@ -163,6 +169,7 @@ def _forget() -> None:
     _lock = threading.RLock()
     _opened.clear()
     _closers.clear()
+    _timers.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

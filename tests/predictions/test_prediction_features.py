@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from predictions_shop import Activity, Order, day, warehouse_with
 
+from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions.dates import NAME, as_of_frame
 from marketing_platform.warehouse import Warehouse, sql_tables
 
@@ -23,13 +24,14 @@ HORIZON, ACTIVE = 14, 40
 AS_OF = [day(20), day(45), day(70)]
 
 
-def build(warehouse: Warehouse) -> Warehouse:
+def build(warehouse: Warehouse, active_gaps: float | None = None) -> Warehouse:
     rows = [
         {
             "task": task,
             "as_of_date": date,
             "horizon_days": HORIZON,
             "active_days": ACTIVE,
+            "active_gaps": active_gaps,
             "role": role,
         }
         for task in ("purchase", "churn")
@@ -49,6 +51,7 @@ def features(orders: list[Order], **more: Any) -> pl.DataFrame:
 def slow_features(orders: list[Order], as_of: dt.date) -> dict[str, dict[str, float | None]]:
     """The order features in plain Python, one buyer after the other."""
     found: dict[str, dict[str, float | None]] = {}
+    all_gaps: list[int] = []
     for customer in {name for name, _, _ in orders}:
         days: dict[dt.date, float] = {}
         for name, date, amount in orders:
@@ -59,6 +62,7 @@ def slow_features(orders: list[Order], as_of: dt.date) -> dict[str, dict[str, fl
         dates = sorted(days)
         ages = [(as_of - date).days for date in dates]
         gaps = [(b - a).days for a, b in pairwise(dates)]
+        all_gaps += gaps
         found[customer] = {
             "recency_days": ages[-1],
             "tenure_days": ages[0],
@@ -77,7 +81,11 @@ def slow_features(orders: list[Order], as_of: dt.date) -> dict[str, dict[str, fl
             "gross_amount_90d_sum": sum(
                 days[date] for date, age in zip(dates, ages, strict=True) if age < 90
             ),
+            "typical_gap_days": sum(gaps),
         }
+    shop = statistics.fmean(all_gaps) if all_gaps else 30
+    for row in found.values():
+        row["typical_gap_days"] = (row["typical_gap_days"] + shop) / row["order_days_count"]
     return found
 
 
@@ -101,7 +109,7 @@ def test_features_are_those_of_a_slow_reading_of_the_orders(orders: list[Order])
         assert set(rows["customer_id"]) == set(expected)
         for row in rows.to_dicts():
             for name, value in expected[row["customer_id"]].items():
-                assert row[name] == (None if value is None else pytest.approx(value, abs=1e-5))
+                assert row[name] == (None if value is None else pytest.approx(value, abs=1e-4))
 
 
 @given(some_orders, st.integers(0, 2))
@@ -145,6 +153,54 @@ def test_activity_of_all_contacts_of_a_customer_counts_and_a_day_counts_once() -
     assert (found["active_7d_days"], found["active_30d_days"]) == (1, 2)
     assert (found["product_viewed_7d_count"], found["product_viewed_30d_count"]) == (3, 4)
     assert (found["product_added_7d_count"], found["product_added_30d_count"]) == (2, 2)
+
+
+def test_messages_of_all_contacts_count_from_the_day_on_which_they_were_opened() -> None:
+    warehouse = warehouse_with(
+        [("ann", day(1), 10), ("bob", day(1), 10)],
+        clock=day(90),
+        contacts=[("shop:1", "ann"), ("mail:1", "ann"), ("shop:2", "bob")],
+    )
+    told = [
+        ("shop:1", day(5), "opened"), ("mail:1", day(18), "opened"), ("mail:1", day(18), "clicked"),
+        ("mail:1", day(19), "sent"), ("shop:2", day(21), "opened"),
+    ]  # fmt: skip
+    empty = CONTRACTS["core.engagements"].empty()
+    rows = [
+        {**dict.fromkeys(empty.columns), "contact_id": contact, "engagement_date": date,
+         "engagement": kind}
+        for contact, date, kind in told
+    ]  # fmt: skip
+    with warehouse.connect() as connection:
+        connection.register("told", pl.DataFrame(rows, schema=empty.schema).to_arrow())
+        connection.execute("create or replace table core.engagements as select * from told")
+    columns = ("last_engaged_days", "opened_30d_count", "opened_90d_count", "clicked_90d_count")
+    found = build(warehouse).read("predictions.features")
+    seen = {
+        (name, date): values
+        for name, date, *values in found.select("customer_id", "as_of_date", *columns).rows()
+    }
+    assert seen["ann", AS_OF[0]] == [2, 2, 2, 1]
+    assert seen["ann", AS_OF[1]] == [27, 1, 2, 1]
+    assert seen["bob", AS_OF[0]] == [None, 0, 0, 0]
+    assert seen["bob", AS_OF[1]] == [24, 1, 1, 0]
+
+
+def test_by_their_own_rhythm_who_buys_often_has_lapsed_before_who_buys_seldom() -> None:
+    often = [("often", day(number), 10.0) for number in range(1, 31, 3)]
+    seldom = [("seldom", day(number), 10.0) for number in (0, 30)]
+    asked = {}
+    for gaps in (None, 2.0):
+        warehouse = build(warehouse_with([*often, *seldom], clock=day(90)), gaps)
+        asked[gaps] = set(
+            warehouse.query(
+                "select customer_id from predictions.outcomes"
+                " where task = 'churn' and as_of_date = $day",
+                {"day": AS_OF[1]},
+            )["customer_id"]
+        )
+    # After two weeks and more: five gaps of the one, half a gap of the other.
+    assert asked == {None: {"often", "seldom"}, 2.0: {"seldom"}}
 
 
 def test_refunds_change_no_feature() -> None:

@@ -161,3 +161,17 @@ def test_a_misnamed_table_is_an_error_even_if_a_python_object_has_its_name(
     with pytest.raises(Exception, match="nothing_of_that_name"):
         warehouse.query("select * from nothing_of_that_name")
     assert nothing_of_that_name.height == 1
+
+
+def test_a_program_that_ends_while_its_file_is_being_closed_ends_well(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path;"
+        " from marketing_platform.warehouse import Warehouse, opened;"
+        " Warehouse(Path(sys.argv[1])).query('select 1');"
+        " time.sleep(opened._LINGER_SECONDS + float(sys.argv[2]))"
+    )
+    # A third of them died of it.
+    for number in range(10):
+        path, late = tmp_path / f"{number}.duckdb", str((number % 5) / 1000)
+        ended = subprocess.run([sys.executable, "-c", script, path, late], capture_output=True)
+        assert (ended.returncode, ended.stderr) == (0, b"")
