@@ -25,6 +25,11 @@ _REASONS = {
     "reason_2": text("Second reason.", nullable=True),
     "reason_3": text("Third reason.", nullable=True),
 }
+_FACTS = {
+    "reason_1": text("What it follows from, in words."),
+    "reason_2": text("What else it follows from.", nullable=True),
+    "reason_3": text("And what else.", nullable=True),
+}
 BANDS = ("very_low", "low", "medium", "high", "very_high")
 
 
@@ -229,6 +234,7 @@ PREDICTIONS: tuple[Contract, ...] = (
             "band": text("Fifth of the buyers that it lies in.", one_of=BANDS),
             "model_version": key("Which model said so."),
             "is_promoted": flag("Whether that model passed its backtest."),
+            **_REASONS,
         },
         key=["customer_id"],
     ),
@@ -243,6 +249,7 @@ PREDICTIONS: tuple[Contract, ...] = (
             ),
             "earliest_date": date("A quarter of such orders come before it.", nullable=True),
             "latest_date": date("A quarter of such orders come after it.", nullable=True),
+            **_FACTS,
         },
         key=["customer_id"],
     ),
@@ -256,7 +263,9 @@ PREDICTIONS: tuple[Contract, ...] = (
             "product_id": key("The product."),
             "score": number("Orders products of one list; it is no probability."),
             "due_date": date("When it is due to be bought again; null: unknown.", nullable=True),
+            "model_version": key("Which model said so."),
             "is_promoted": flag("Whether such lists beat the bestsellers in their backtest."),
+            "reason": text("What it follows from, in words."),
         },
         key=["customer_id", "kind", "place"],
     ),
@@ -281,6 +290,7 @@ PREDICTIONS: tuple[Contract, ...] = (
             "weekday": text("Day of the week.", one_of=_WEEKDAYS),
             "moment_count": integer("Opened messages and visits that this was learned from.", ge=1),
             "hour_share": share("Share of the person's moments within about an hour of it."),
+            "reason": text("What it follows from, in words."),
         },
         key=["customer_id"],
     ),

@@ -106,6 +106,31 @@ class Affinity:
         return new, every
 
 
+def companions(
+    data: Purchases, model: Affinity, start: int, stop: int, columns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Of each listed product, the bought one that speaks for it most: columns, or -1 for none.
+
+    `columns` (customers, places) are the products of a list, of the customers from `start` on.
+    """
+    rows = data.bought[start:stop]
+    counts = np.diff(rows.indptr)
+    found = np.full(columns.shape, -1, dtype=np.int64)
+    bought = np.flatnonzero(counts)
+    if not len(bought):
+        return found
+    begins = rows.indptr[:-1][bought]
+    owners = np.repeat(np.arange(len(counts)), counts)
+    places = np.arange(len(rows.indices))
+    for place in range(columns.shape[1]):
+        weights = model.weights[rows.indices, columns[owners, place]]
+        most = np.maximum.reduceat(weights, begins)
+        is_most = weights == np.repeat(most, counts[bought])
+        first = np.minimum.reduceat(np.where(is_most, places, len(places)), begins)
+        found[bought, place] = np.where(most > 0, rows.indices[first], -1)
+    return found
+
+
 def train(data: Purchases) -> Affinity:
     """Solve EASE for these purchases."""
     gram = np.asarray((data.bought.T @ data.bought).toarray(), dtype=np.float64)

@@ -8,6 +8,7 @@ from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import next_order, store
 from marketing_platform.predictions.parts import value_from_parts
+from marketing_platform.predictions.reasons import value_reasons
 from marketing_platform.predictions.scores import scored
 from marketing_platform.predictions.value_training import HORIZONS, buyers_of
 from marketing_platform.settings import Settings
@@ -42,6 +43,7 @@ def build_lifetime_value(warehouse: Warehouse, settings: Settings) -> Built:
                     *(_money(name, days) for name in ("amount", "low_amount", "high_amount")),
                 )
             )
+        columns.append(value_reasons(model.learned, chunk))
         parts.append(pl.concat(columns, how="horizontal"))
     frame = pl.concat(parts)
     ranks = scored(frame, frame[f"expected_{HORIZONS[-1]}d_amount"].cast(pl.Float64).to_numpy())

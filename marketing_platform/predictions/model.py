@@ -1,10 +1,10 @@
 """The model: a logistic regression and small boosted trees, averaged, then calibrated.
 
 The regression is steady where data is thin; its curves of recency and frequency may bend. The trees
-add what depends on two things at once; ensembles that look at other columns each are averaged, so
-that what one drew by chance weighs less. The settings of both were chosen on earlier as-of days than
-the ones that figures are reported for, alike for every shop. The average of their log-odds beats
-either alone.
+add what depends on two things at once; two ensembles that look at other columns each are averaged,
+so that what one drew by chance weighs less. The settings of both were chosen on earlier as-of days
+than the ones that figures are reported for, alike for every shop. The average of their log-odds
+beats either alone.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, Trees]:
 def _log_odds(linear: Pipeline, trees: Trees, features: Matrix) -> Vector:
     plain = features[:, :_PLAIN]
     with threadpool_limits(_THREADS):
-        grown = sum(_bounded(one.predict_proba(plain)) for one in trees) / len(trees)
+        grown = np.mean([_bounded(one.predict_proba(plain)) for one in trees], axis=0)
         return cast(Vector, (_bounded(linear.predict_proba(features)) + grown) / 2)
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from marketing_platform.predictions.matrix import Vector
+from marketing_platform.predictions.reasons import counted
 from marketing_platform.predictions.rule import mean_gap
 
 # Gaps with those before them; the last gap of who never came back is not known, and left out.
@@ -51,7 +53,7 @@ _FEWEST = 20
 
 
 def expected_dates(buyers: pl.DataFrame, gaps: pl.DataFrame) -> pl.DataFrame:
-    """One row per buyer: customer_id, as_of_date, typical_gap_days and three dates.
+    """One row per buyer: customer_id, as_of_date, typical_gap_days, three dates and reasons.
 
     expected_date, earliest_date and latest_date are null for who has been away longer than nearly
     all who came back. `buyers` are feature rows of one day, `gaps` what `GAPS` gives.
@@ -69,8 +71,9 @@ def expected_dates(buyers: pl.DataFrame, gaps: pl.DataFrame) -> pl.DataFrame:
         "as_of_date",
         pl.Series("typical_gap_days", typical, dtype=pl.Float64),
         (pl.col("as_of_date") - pl.duration(days="recency_days")).alias("last"),
+        *_facts(waited),
     )
-    dates = []
+    dates: list[pl.Expr] = []
     for name, quantile in (("expected_date", 0.5), ("earliest_date", 0.25), ("latest_date", 0.75)):
         place = np.minimum(first + (quantile * beyond).astype(np.int64), max(len(ratios) - 1, 0))
         ratio = ratios[place] if len(ratios) else np.zeros(len(first))
@@ -79,3 +82,24 @@ def expected_dates(buyers: pl.DataFrame, gaps: pl.DataFrame) -> pl.DataFrame:
         ahead = pl.when(pl.lit(due) >= 0).then(pl.duration(days=pl.lit(due)))
         dates.append((pl.col("last") + ahead).cast(pl.Date).alias(name))
     return found.with_columns(dates).drop("last")
+
+
+def _facts(waited: Vector) -> list[pl.Expr]:
+    """reason_1 to reason_3: the rhythm, the last order, and how late the buyer is by now.
+
+    `waited` are typical gaps since the last order.
+    """
+    gap = pl.col("typical_gap_days").round(0).cast(pl.Int64)
+    is_known = pl.col("order_days_count") > 1
+    usually = pl.format(
+        "usually every {}, by {}",
+        counted(gap, "day"),
+        counted(pl.col("order_days_count"), "day").add(pl.lit(" with a purchase")),
+    )
+    first = pl.format("one purchase so far; such buyers come again after {}", counted(gap, "day"))
+    late = pl.Series(np.where(waited > 1, np.round(waited, 1), np.nan), nan_to_null=True)
+    return [
+        pl.when(is_known).then(usually).otherwise(first).alias("reason_1"),
+        pl.format("last purchase {} ago", counted(pl.col("recency_days"), "day")).alias("reason_2"),
+        pl.format("late: {} times that long", pl.lit(late)).alias("reason_3"),
+    ]

@@ -14,6 +14,7 @@ from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.affinity import Affinity, Purchases
 from marketing_platform.predictions.promotion import Decision
+from marketing_platform.predictions.reasons import counted
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -68,12 +69,11 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     day = as_of_date(warehouse)
     rules = settings.platform.predictions
     bought = warehouse.query(BOUGHT, {"day": day})
-    promoted = bool(
-        warehouse.query(
-            "select coalesce(bool_or(is_promoted), false) from predictions.models"
-            " where task = 'affinity' and standing = 'champion'"
-        ).item()
-    )
+    known = warehouse.query(
+        "select model_version, is_promoted from predictions.models"
+        " where task = 'affinity' and standing = 'champion'"
+    ).rows()
+    version, promoted = known[0] if known else (f"affinity-{day}", False)
     data = affinity.purchases(bought, day, rules.affinity_products)
     empty = CONTRACTS[NAME].empty()
     if not len(data.products):
@@ -82,16 +82,28 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     with warehouse.connect() as connection:
         connection.register("bought", bought.to_arrow())
         due = pl.DataFrame(connection.sql(_DUE).to_arrow_table())
-    frame = lists.join(due, on=["customer_id", "product_id"], how="left").with_columns(
-        pl.when(pl.col("kind") == "again").then("due_date").alias("due_date"),
-        pl.lit(day).alias("as_of_date"),
-        pl.lit(promoted).alias("is_promoted"),
+    titles = warehouse.query("select product_id as companion, title from core.products")
+    times = bought.group_by("customer_id", "product_id").agg(
+        pl.len().cast(pl.Int64).alias("times"),
+        (pl.lit(day) - pl.col("order_date").max()).dt.total_days().alias("age_days"),
+    )
+    frame = (
+        lists.join(due, on=["customer_id", "product_id"], how="left")
+        .join(times, on=["customer_id", "product_id"], how="left")
+        .join(titles, on="companion", how="left")
+        .with_columns(
+            pl.when(pl.col("kind") == "again").then("due_date").alias("due_date"),
+            pl.lit(day).alias("as_of_date"),
+            pl.lit(version).alias("model_version"),
+            pl.lit(promoted).alias("is_promoted"),
+            _reason().alias("reason"),
+        )
     )
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
 def _lists(data: Purchases, model: Affinity) -> pl.DataFrame:
-    """customer_id, kind, place, product_id and score."""
+    """customer_id, kind, place, product_id, score, and the companion that speaks for it, if any."""
     parts = []
     for start, stop in affinity.chunks(len(data.customers)):
         new, every = model.scores(data, start, stop)
@@ -99,6 +111,7 @@ def _lists(data: Purchases, model: Affinity) -> pl.DataFrame:
         for kind, scores in (("again", again), ("new", new)):
             columns, found = affinity.best(np.asarray(scores, dtype=np.float32))
             rows, places = np.nonzero(np.isfinite(found))
+            with_it = affinity.companions(data, model, start, stop, columns)[rows, places]
             parts.append(
                 pl.DataFrame(
                     {
@@ -107,10 +120,28 @@ def _lists(data: Purchases, model: Affinity) -> pl.DataFrame:
                         "place": (places + 1).astype(np.int64),
                         "product_id": data.products.gather(columns[rows, places]),
                         "score": np.round(found[rows, places].astype(np.float64), _ROUND),
+                        "companion": data.products.gather(np.maximum(with_it, 0)),
+                        "has_companion": with_it >= 0,
                     }
-                )
+                ).with_columns(pl.when("has_companion").then("companion").alias("companion"))
             )
     return pl.concat(parts)
+
+
+def _reason() -> pl.Expr:
+    """What was bought before: how often and when. What is new: what it goes with."""
+    name = pl.coalesce("title", "companion")
+    again = pl.format(
+        "bought on {}, last {} ago",
+        counted(pl.col("times"), "day"),
+        counted(pl.col("age_days"), "day"),
+    )
+    new = pl.when(name.is_not_null()).then(pl.format("goes with {}, which they bought", name))
+    return (
+        pl.when(pl.col("kind") == "again")
+        .then(again)
+        .otherwise(new.otherwise(pl.lit("sells well in these weeks")))
+    )
 
 
 def judge_lists(

@@ -8,7 +8,7 @@ reasons would not be sums. A rule has two reasons, and they are always the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,9 @@ from sklearn.pipeline import Pipeline
 from marketing_platform.predictions.matrix import COLUMNS, Matrix, matrix
 from marketing_platform.predictions.model import Model
 from marketing_platform.predictions.rule import Rule
+
+if TYPE_CHECKING:
+    from marketing_platform.predictions.value import Learned
 
 NAMES: Final = ("reason_1", "reason_2", "reason_3")
 _KINDS: Final = {
@@ -57,6 +60,26 @@ def reasons(scorer: Model | Rule, features: pl.DataFrame) -> pl.DataFrame:
     return strongest(effects, texts.select(list(_KINDS)))
 
 
+def value_reasons(learned: Learned | None, features: pl.DataFrame) -> pl.DataFrame:
+    """Why a buyer is worth what they are: reason_1 to reason_3 of each row, as `reasons` has them.
+
+    The logarithm of the value is a sum of what both regressions say. Where nothing was learned, the
+    classic models know orders, spending and recency alone.
+    """
+    texts = features.select(**_texts())
+    if learned is None:
+        return texts.select(
+            pl.col(kind).alias(name)
+            for kind, name in zip(("frequency", "spending", "recency"), NAMES, strict=True)
+        )
+    seen = matrix(features)
+    effects = sum(
+        effects_by_kind(linear, seen, COLUMNS, _KINDS)
+        for linear in (learned.orders_linear, learned.amount_linear)
+    )
+    return strongest(cast(Matrix, effects), texts.select(list(_KINDS)))
+
+
 def strongest(effects: Matrix, texts: pl.DataFrame) -> pl.DataFrame:
     """The texts of the strongest effects: reason_1 to reason_3; null: no more.
 
@@ -84,7 +107,7 @@ def effects_by_kind(
     of one kind.
     """
     scaler, regression = linear[0], linear[-1]
-    weights = regression.coef_[0] / scaler.scale_
+    weights = np.ravel(regression.coef_) / scaler.scale_
     shares = np.zeros((len(columns), len(kinds)))
     for place, names in enumerate(kinds.values()):
         for column, name in enumerate(columns):

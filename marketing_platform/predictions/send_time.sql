@@ -108,7 +108,13 @@ select
         else 'saturday'
     end as weekday,
     e.moment_count,
-    least(cast(h.score as double) / (e.weight + 10), 1.0) as hour_share
+    least(cast(h.score as double) / (e.weight + 10), 1.0) as hour_share,
+    concat(
+        cast(e.moment_count as varchar),
+        ' opened messages and visits; ',
+        cast(cast(round(least(h.score / (e.weight + 10), 1.0) * 100) as bigint) as varchar),
+        ' of 100 within about an hour of it'
+    ) as reason
 from evidence as e
 cross join core.clock as k
 inner join best_hours as h on e.customer_id = h.customer_id

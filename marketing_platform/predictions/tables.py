@@ -148,7 +148,7 @@ TABLES: tuple[PythonTable, ...] = (
         TableName("predictions", "product_affinity"),
         "One row is a customer and one of the ten products that they are likeliest to buy again, or"
         " of the ten new to them.",
-        ("core.clock", "predictions.models", *_BASKETS),
+        ("core.clock", "core.products", "predictions.models", *_BASKETS),
         _build_product_affinity,
         is_long=True,
     ),

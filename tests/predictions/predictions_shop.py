@@ -20,7 +20,7 @@ from marketing_platform.warehouse.tables import in_build_order
 FIRST = dt.date(2024, 1, 1)
 # What predictions read besides; of no interest here.
 _EMPTY = (
-    *("core.order_items", "core.orders", "core.engagements", "core.deals"),
+    *("core.order_items", "core.orders", "core.products", "core.engagements", "core.deals"),
     *("identity.customers", "profiles.daily_touches"),
 )
 Order = tuple[str, dt.date, float]

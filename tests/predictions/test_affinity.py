@@ -94,6 +94,11 @@ def test_new_products_follow_the_customers_taste_and_were_not_bought(settings: S
     )
     assert (first["product_id"].str.slice(0, 3) == first["taste"]).mean() > 0.95
     assert lists["is_promoted"].all()
+    told = first.select(
+        "customer_id", product_id=pl.col("reason").str.extract("^goes with (.*), which they bought")
+    )
+    assert told.join(had, on=["customer_id", "product_id"]).height > 0.95 * told.height
+    assert lists["model_version"].unique().to_list() == ["affinity-2024-07-18"]
 
 
 def test_a_product_bought_every_month_is_due_a_month_after_the_last_time(
@@ -104,10 +109,40 @@ def test_a_product_bought_every_month_is_due_a_month_after_the_last_time(
     warehouse = warehouse_of([*monthly, *once], day(110))
     build_predictions(warehouse, settings)
     rows = warehouse.query(
-        "select product_id, due_date from predictions.product_affinity"
+        "select product_id, due_date, reason from predictions.product_affinity"
         " where customer_id = 'c3' and kind = 'again'"
     )
-    assert dict(rows.rows()) == {"coffee": day(3 + 120), "mug": None}
+    assert sorted(rows.rows()) == [
+        ("coffee", day(3 + 120), "bought on 4 days, last 17 days ago"),
+        ("mug", None, "bought on 1 day, last 107 days ago"),
+    ]
+
+
+def test_a_product_that_nothing_bought_speaks_for_is_told_to_sell_well(settings: Settings) -> None:
+    alone = [(f"c{n}", f"p{n % 4}", n) for n in range(40)]
+    warehouse = warehouse_of(alone, day(60))
+    build_predictions(warehouse, settings)
+    lists = warehouse.read("predictions.product_affinity").filter(pl.col("kind") == "new")
+    assert lists["reason"].unique().to_list() == ["sells well in these weeks"]
+
+
+def test_of_what_was_bought_the_product_that_goes_with_it_most_is_named(
+    settings: Settings,
+) -> None:
+    pairs = [(f"c{n}", name, n) for n in range(60) for name in ("pot", "tea")]
+    both = [("zoe", "pot", 1), ("zoe", "hat", 2), *((f"h{n}", "hat", n) for n in range(20))]
+    warehouse = warehouse_of([*pairs, *both], day(70))
+    products = CONTRACTS["core.products"].empty()
+    named = pl.DataFrame([{"product_id": "pot", "title": "Tea pot, 1 l"}])
+    with warehouse.connect() as connection:
+        connection.register("named", pl.concat([products, named], how="diagonal").to_arrow())
+        connection.execute("create or replace table core.products as select * from named")
+    build_predictions(warehouse, settings)
+    reason = warehouse.query(
+        "select reason from predictions.product_affinity"
+        " where customer_id = 'zoe' and product_id = 'tea'"
+    ).item()
+    assert reason == "goes with Tea pot, 1 l, which they bought"
 
 
 def test_ndcg_is_that_of_a_small_example_by_hand() -> None:

@@ -79,6 +79,11 @@ def test_every_buyer_is_told_what_they_spent_and_are_expected_to(lively: Lively)
     top = value.sort("percentile")[-1]
     assert top["expected_365d_amount"].item() == value["expected_365d_amount"].max()
     assert top["band"].item() == "very_high"
+    # What is said of the best is what raises it, of the worst what lowers it.
+    assert "(raises it)" in top["reason_1"].item()
+    worst = value.sort("percentile")[0]
+    assert "(lowers it)" in worst["reason_1"].item()
+    assert value["reason_1"].n_unique() > 20
     (row,) = warehouse.query("select * from predictions.models where task = 'value'").to_dicts()
     assert row["method"] == "model"
     assert row["is_promoted"], row["reason"]
@@ -89,7 +94,9 @@ def test_a_small_shop_gets_the_classic_models_and_is_told(settings: Settings) ->
     build_predictions(warehouse, settings)
     (row,) = warehouse.query("select * from predictions.models where task = 'value'").to_dicts()
     assert row["method"] == "rule"
-    assert warehouse.read("predictions.lifetime_value").height > 40
+    value = warehouse.read("predictions.lifetime_value")
+    assert value.height > 40
+    assert value["reason_3"].str.starts_with("last purchase ").all()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +129,11 @@ def test_the_next_order_comes_after_today_in_the_buyers_own_rhythm(settings: Set
     build_predictions(warehouse, settings)
     rows = {row["customer_id"]: row for row in warehouse.read("predictions.next_order").to_dicts()}
     assert rows["gone"]["expected_date"] is None
+    assert rows["gone"]["reason_2"] == "last purchase 184 days ago"
+    assert rows["gone"]["reason_3"].startswith("late: ")
+    told = [rows["s29"][f"reason_{place}"] for place in (1, 2, 3)]
+    assert told[0].endswith(", by 6 days with a purchase")
+    assert told[1:] == ["last purchase 6 days ago", None]
     # Six orders a month apart, the last 6 days ago, in a shop whose mean gap is 18 days.
     assert abs((rows["s29"]["expected_date"] - day(29 + 180)).days) <= 7
     for row in rows.values():
@@ -146,7 +158,7 @@ def test_next_orders_are_told_better_than_by_the_shops_mean_gap() -> None:
         connection.execute(
             "create or replace table predictions.as_of_dates as select 'purchase' as task,"
             " (select as_of_date from core.clock) as as_of_date, 14 as horizon_days,"
-            " 90 as active_days, 'score' as role"
+            " 90 as active_days, null::double as active_gaps, 'score' as role"
         )
     from marketing_platform.warehouse import sql_tables
 

@@ -162,6 +162,8 @@ def test_the_hour_to_send_at_is_nearer_to_when_people_read_than_the_shops_best_h
         print(f"\nhours off, of {found.height} people: {ours:.2f}, by the shop's best: {shops:.2f}")
     assert found.height > 50
     assert ours < 0.6 * shops
+    share = found["reason"].str.extract(r"; (\d+) of 100 within about an hour of it$")
+    assert share.cast(pl.Int64).to_list() == [round(one * 100) for one in found["hour_share"]]
 
 
 def test_who_left_a_list_has_no_consent_any_more(shop: tuple[Warehouse, Facts]) -> None:
