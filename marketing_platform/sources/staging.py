@@ -12,6 +12,7 @@ from sqlglot import exp
 from marketing_platform.contracts import contract_of
 from marketing_platform.contracts.entities import ENTITIES
 from marketing_platform.contracts.staging import entity_of
+from marketing_platform.errors import ConfigError
 from marketing_platform.names import TableName
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource, active_sources
@@ -190,7 +191,11 @@ def _of_files(streams: tuple[str, ...]) -> tuple[Staged, ...]:
 
 
 def tables_of_source(source: ActiveSource) -> tuple[Staged, ...]:
-    """The staging tables of a system: those whose raw view comes of a stream that is pulled."""
+    """The staging tables of a system: those whose raw view comes of a stream that is pulled.
+
+    Raises `ConfigError` where records that are pulled cannot be read without those of a stream that
+    is not.
+    """
     lists = tuple(
         (source.raw_name(stream.name), tuple(source.raw_name(items.name) for items in stream.items))
         for stream in source.streams
@@ -215,7 +220,15 @@ def _of_system(
     judges = {stem: _first_read(text) for stem, text in files.items()}
     found = []
     for stem, text in files.items():
-        if not set(_raw_reads(text)) <= pulled:
+        if missing := sorted(set(_raw_reads(text)) - pulled):
+            if judges[stem] in pulled:
+                views = (parents.get(judges[stem], judges[stem]), missing[0])
+                read, needed = (view.removeprefix(f"raw.{name}_") for view in views)
+                raise ConfigError(
+                    f"{read} is read together with {needed}",
+                    where=f"sources.{name}.streams",
+                    mend=f"Add {needed}, or leave out {read}",
+                )
             continue
         parent = next((s for s in files if judges[s] == parents.get(judges[stem])), None)
         parent_table = f"staging.{name}_{parent}" if parent else None

@@ -8,6 +8,7 @@ import pytest
 import sqlglot
 
 from marketing_platform.contracts.entities import ENTITIES
+from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.database.source import DatabaseSettings, EntityQuery
@@ -39,6 +40,25 @@ def test_no_staging_file_is_left_out_and_every_stream_is_judged(system: str) -> 
     read = {name for staged in tables for name in staged.table.reads}
     for stream in source.streams:
         assert source.raw_name(stream.name) in read
+
+
+@pytest.mark.parametrize(
+    ("system", "streams", "missing"),
+    [
+        ("stripe", ("customers", "charges"), "events"),
+        ("bigcommerce", ("carts",), "orders"),
+        ("woocommerce", ("refunds",), "orders"),
+    ],
+)
+def test_a_stream_that_cannot_be_read_without_another_asks_for_it(
+    system: str, streams: tuple[str, ...], missing: str
+) -> None:
+    found = find_system(system)
+    settings = found.settings_model.model_construct(type=system, streams=streams)
+    with pytest.raises(ConfigError, match=f"{streams[0]} is read together with {missing}"):
+        tables_of_source(ActiveSource("mine", found, settings))
+    enough = settings.model_copy(update={"streams": (*streams, missing)})
+    assert tables_of_source(ActiveSource("mine", found, enough))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
