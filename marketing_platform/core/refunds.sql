@@ -70,6 +70,7 @@ matched as (
         p.refund_id,
         p.order_item_id,
         p.order_id,
+        o.contact_id,
         p.quantity as sold_quantity,
         -- What was paid may be more than the lines: shipping and taxes are given back too.
         greatest(coalesce(o.total_amount, 0), o.gross_amount) as most_amount,
@@ -93,7 +94,8 @@ select
     r.source,
     m.order_id,
     m.order_item_id,
-    r.contact_id,
+    -- Most systems say whose it is by its order alone.
+    coalesce(r.contact_id, m.contact_id) as contact_id,
     r.refunded_at,
     r.refund_date,
     r.product_id,

@@ -87,6 +87,15 @@ def test_a_return_with_the_number_of_its_order_belongs_to_it(
     assert refunds(warehouse) == [("files:1", 1), ("files:2", 2)]
 
 
+def test_a_return_that_names_its_order_alone_is_of_the_orders_customer(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    lines = "1,k,,2024-01-01,a,5,2.00,\n1,,,2024-01-02,a,-2,2.00,\n7,,,2024-01-03,a,-1,2.00,\n"
+    warehouse = built(make_settings, tmp_path, lines)
+    found = warehouse.read("core.refunds").sort("refunded_at")
+    assert found.select("order_id", "contact_id").rows() == [("files:1", "files:k"), (None, None)]
+
+
 def test_a_negative_amount_without_a_quantity_is_given_back_up_to_what_the_order_cost(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
