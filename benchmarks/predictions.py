@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,9 +22,12 @@ from pydantic import SecretStr
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions.affinity import evaluate
 from marketing_platform.predictions.backtest import backtest, summary_table
+from marketing_platform.predictions.scores import build_scores
 from marketing_platform.predictions.tables import TABLES
+from marketing_platform.predictions.tasks import SCORE_TABLES
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.warehouse import PythonTable, SqlTable, Warehouse, sql_tables
+from marketing_platform.warehouse.opened import close_all
 from marketing_platform.warehouse.tables import in_build_order
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -180,7 +182,7 @@ def at_size(customers: int) -> None:
         last = dt.date(2025, 12, 31)
         clock = pl.DataFrame({"as_of": [last], "as_of_date": [last]})
         warehouse.replace("core.clock", clock.cast({"as_of": pl.Datetime("us")}))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_memory()
         sql = {n: t for n, t in sql_tables().items() if n.startswith("predictions.")}
         tables = in_build_order({**sql, **{str(table.name): table for table in TABLES}})
         spent = {}
@@ -191,18 +193,46 @@ def at_size(customers: int) -> None:
             elif isinstance(table, PythonTable):
                 table.build(warehouse, settings)
             spent[name] = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        close_all()
+        peak = peak_memory()
+        scored = subprocess.run(
+            [sys.executable, __file__],
+            env={**os.environ, "BENCH_SCORED": folder},
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
     total = sum(spent.values())
     print(
         f"\n{customers:,} buyers, {orders.height:,} orders: {total:.1f} s,"
-        f" peak {peak / 1024**2:.1f} GB ({before / 1024**2:.1f} GB before)"
+        f" peak {peak:.1f} GB ({before:.1f} GB before)"
     )
     for name, seconds in sorted(spent.items(), key=lambda item: -item[1])[:8]:
         print(f"  {name:<32}{seconds:>8.2f} s")
+    print(scored.stdout, end="")
+
+
+def peak_memory() -> float:
+    """The most memory that this process had, in GB; `ru_maxrss` has the parent's in it."""
+    told = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in told.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024**2
+
+
+def scoring(folder: Path) -> None:
+    """What scoring alone takes: both tasks, in a process that does nothing else."""
+    settings = settings_of(folder)
+    warehouse = Warehouse(folder / "warehouse.duckdb", memory_limit="1GB")
+    start = time.perf_counter()
+    for task in SCORE_TABLES:
+        build_scores(task, warehouse, settings)
+    seconds = time.perf_counter() - start
+    print(f"  scoring alone, 1 GB for DuckDB: {seconds:.1f} s, peak {peak_memory():.1f} GB")
 
 
 def main() -> None:
     """Print the figures of public data where it is there, and those of sizes."""
+    if os.environ.get("BENCH_SCORED"):
+        scoring(Path(os.environ["BENCH_SCORED"]))
+        return
     if os.environ.get("BENCH_SIZE"):
         at_size(int(os.environ["BENCH_SIZE"]))
         return

@@ -17,7 +17,8 @@ from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Warehouse
 
-_CHUNK = 200_000
+# Buyers whose reasons are put into words at once.
+_CHUNK = 50_000
 
 
 def build_scores(task: Task, warehouse: Warehouse, settings: Settings) -> Built:
