@@ -35,9 +35,9 @@ BUILT_CHECK = "built"
 
 
 def table_assets(
-    schema: str, settings: Settings, partitions: dg.PartitionsDefinition[str]
+    schemas: Sequence[str], settings: Settings, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetsDefinition]:
-    """The assets of all tables of one schema.
+    """The assets of all tables of these schemas.
 
     A table that is built in parts has daily partitions where exports alone feed it: an export
     covers days. What systems tell on a day is of any day, so what they feed is built whole. A table
@@ -54,7 +54,7 @@ def table_assets(
             checks.get(str(table.name), ()),
         )
         for table in all_tables(settings).values()
-        if table.name.schema == schema
+        if table.name.schema in schemas
     ]
 
 

@@ -62,7 +62,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         end_date=(end + dt.timedelta(days=1)).isoformat() if end else None,
         end_offset=0 if end else 1,
     )
-    tables = [asset for layer in LAYERS for asset in table_assets(layer, settings, partitions)]
+    tables = table_assets(LAYERS, settings, partitions)
     hourly = hourly_pull(settings, loaded_days)
     return dg.Definitions(
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets(), health_spec()],

@@ -94,7 +94,7 @@ def _facts(waited: Vector) -> list[pl.Expr]:
     usually = pl.format(
         "usually every {}, by {}",
         counted(gap, "day"),
-        counted(pl.col("order_days_count"), "day").add(pl.lit(" with a purchase")),
+        counted(pl.col("order_days_count"), "day") + pl.lit(" with a purchase"),
     )
     first = pl.format("one purchase so far; such buyers come again after {}", counted(gap, "day"))
     late = pl.Series(np.where(waited > 1, np.round(waited, 1), np.nan), nan_to_null=True)

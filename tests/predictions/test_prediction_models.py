@@ -102,6 +102,26 @@ def test_only_active_buyers_get_a_churn_score(lively: tuple[Warehouse, Settings]
     assert sorted(scored) == sorted(active["customer_id"])
 
 
+def test_by_their_own_rhythm_the_same_buyers_are_learned_from_and_scored(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, active_gaps=2)
+    warehouse = warehouse_with(lively_shop(), clock=day(299))
+    build_predictions(warehouse, settings, until="predictions.churn_30d")
+    both = warehouse.query(
+        "select f.as_of_date, f.customer_id, f.recency_days <= 2 * f.typical_gap_days as is_active,"
+        " o.customer_id is not null or s.customer_id is not null as is_asked"
+        " from predictions.features as f"
+        " inner join predictions.as_of_dates as d"
+        " on f.as_of_date = d.as_of_date and d.task = 'churn'"
+        " left join predictions.outcomes as o"
+        " on f.customer_id = o.customer_id and f.as_of_date = o.as_of_date and o.task = 'churn'"
+        " left join predictions.churn_30d as s"
+        " on f.customer_id = s.customer_id and f.as_of_date = s.as_of_date"
+    )
+    assert both["as_of_date"].n_unique() > 3
+    assert 0 < both["is_active"].sum() < both.height
+    assert both["is_active"].equals(both["is_asked"])
+
+
 def test_a_customer_without_orders_gets_no_score(settings: Settings) -> None:
     warehouse = warehouse_with(
         [("ann", day(1), 5), ("nil", day(1), 0)], clock=day(99), contacts=[("shop:9", "zoe")]
