@@ -12,6 +12,7 @@ from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.client import open_client
+from marketing_platform.sources.staging import tables_of_source
 
 # Filters by time, and signatures, go wrong when the clocks differ by more.
 _SKEW_SECONDS = 120
@@ -38,6 +39,8 @@ def examine_sources(settings: Settings) -> Iterator[Finding]:
 def _examine(settings: Settings, source: ActiveSource) -> Finding:
     newest = _newest_record(settings, source)
     try:
+        # Before the vendor is asked: a choice of streams whose records could not be read.
+        tables_of_source(source)
         found, skew = _probe(source)
     except PlatformError as error:
         return Finding(source.name, source.system.title, False, f"{error}; {newest}")

@@ -12,6 +12,7 @@ from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.database.source import DatabaseSettings, EntityQuery
+from marketing_platform.sources.doctor import examine_sources
 from marketing_platform.sources.raw_view import create_views
 from marketing_platform.sources.staging import tables_of_source
 from marketing_platform.sources.system import FOLDER, find_system, system_types
@@ -59,6 +60,15 @@ def test_a_stream_that_cannot_be_read_without_another_asks_for_it(
         tables_of_source(ActiveSource("mine", found, settings))
     enough = settings.model_copy(update={"streams": (*streams, missing)})
     assert tables_of_source(ActiveSource("mine", found, enough))
+
+
+def test_the_doctor_tells_of_it_before_it_asks_the_vendor(
+    make_settings: Callable[..., Settings],
+) -> None:
+    told = {"api_key": "key", "streams": ["customers"], "base_url": "http://127.0.0.1:9"}
+    (finding,) = examine_sources(make_settings(sources={"stripe": told}))
+    assert not finding.is_well
+    assert "Add events, or leave out customers" in finding.found
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
