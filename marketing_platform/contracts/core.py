@@ -17,7 +17,7 @@ from marketing_platform.contracts.contract import (
     text,
     timestamp,
 )
-from marketing_platform.contracts.entities import ENTITIES
+from marketing_platform.contracts.entities import DEVICE_TYPES, ENTITIES
 
 
 def _of(entity: str, columns: str) -> Mapping[str, Column]:
@@ -162,6 +162,7 @@ CORE: tuple[Contract, ...] = (
             ),
             "order_id": text("The order it is about, as its source calls it.", nullable=True),
             **_of("events", "page_url utm_source utm_medium utm_campaign"),
+            "device_type": text("Kind of device.", nullable=True, one_of=DEVICE_TYPES),
         },
         key=["event_id"],
         partition_by="event_date",

@@ -20,6 +20,7 @@ from marketing_platform.contracts.contract import (
     timestamp,
 )
 
+DEVICE_TYPES = ("mobile", "tablet", "desktop", "tv")
 CHANNELS = ("email", "sms", "push", "whatsapp", "in_app")
 ENGAGEMENTS = (
     "sent",
@@ -184,6 +185,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "utm_source": text("Where the visit came from.", nullable=True),
         "utm_medium": text("By what means.", nullable=True),
         "utm_campaign": text("Through which campaign.", nullable=True),
+        "device_type": text("Kind of device: mobile, tablet, desktop or tv.", nullable=True),
     },
     "engagements": {
         "source_engagement_id": _key("The source's key of what happened."),

@@ -24,6 +24,7 @@ from marketing_platform.contracts.contract import (
     timestamp,
 )
 from marketing_platform.contracts.definitions import definitions
+from marketing_platform.contracts.entities import DEVICE_TYPES
 
 LIFECYCLE_STAGES = (
     *("subscriber", "first_time_buyer", "repeat_buyer", "loyal", "vip", "advocate"),
@@ -85,6 +86,7 @@ _GROUPS: Mapping[str, Mapping[str, Column]] = {
         "advocated_365d_count": _count(),
         **{f"visit_{days}d_count": _count() for days in (1, 7, 30, 90)},
         "dwell_seconds": _some(number, ge=0),
+        "device_type": _some(text, one_of=DEVICE_TYPES),
         "active_30d_days": _count(),
         "visit_velocity": _some(number, ge=0),
         "is_velocity_decay": flag(""),
@@ -247,6 +249,7 @@ PROFILES: tuple[Contract, ...] = (
             "activity_date": date("Day."),
             "visit_count": integer("Visits that began.", ge=1),
             "dwell_seconds": integer("Time between first and last events of visits.", ge=0),
+            "device_type": text("Kind of device, the last of the day.", nullable=True),
         },
         key=["identifier", "activity_date"],
         partition_by="activity_date",

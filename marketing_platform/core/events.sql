@@ -12,5 +12,8 @@ select
     page_url,
     utm_source,
     utm_medium,
-    utm_campaign
+    utm_campaign,
+    case
+        when lower(device_type) in ('mobile', 'tablet', 'desktop', 'tv') then lower(device_type)
+    end as device_type
 from staging.events

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from marketing_platform.demo.homes import draw_homes
 from marketing_platform.demo.phones import draw_phones
 from marketing_platform.demo.window import Floats, Ints
 
@@ -31,8 +32,9 @@ _BASKET_SIGMA = 0.5
 class People:
     """One entry is a person.
 
-    `rows` has first_name, last_name, country, email, alternative_email and phone; `favourite` is
-    the category each likes best and `basket` how much they buy at once, around 1.
+    `rows` has first_name, last_name, country, street, city, postcode, region, email,
+    alternative_email and phone; `favourite` is the category each likes best and `basket` how much
+    they buy at once, around 1.
     """
 
     rows: pl.DataFrame
@@ -50,6 +52,8 @@ def draw_people(rng: np.random.Generator, size: int, categories: int) -> People:
     country = rng.choice(list(_COUNTRIES), size=size, p=list(_COUNTRIES.values()))
     domain = rng.choice(_DOMAINS, size=size, p=[0.6, 0.25, 0.15])
     phone = draw_phones(rng, country, rng.random(size) < _PHONE_SHARE)
+    # Draws of its own: who lives where changes nothing else.
+    homes = draw_homes(rng.spawn(1)[0], country)
     # The number keeps addresses apart; the other order of names keeps the second one apart.
     number = pl.col("number").cast(pl.String)
     names = [pl.col("first_name").str.to_lowercase(), pl.col("last_name").str.to_lowercase()]
@@ -66,6 +70,7 @@ def draw_people(rng: np.random.Generator, size: int, categories: int) -> People:
         "first_name",
         "last_name",
         "country",
+        *homes,
         "phone",
         email=pl.concat_str(names[0], pl.lit("."), names[1], number, pl.lit("@"), "domain"),
         alternative_email=pl.concat_str(

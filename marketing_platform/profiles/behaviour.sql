@@ -66,6 +66,8 @@ visited as (
         sum(case when days_ago < 90 then v.visit_count end) as visit_90d,
         sum(case when days_ago >= 30 and days_ago < 120 then v.visit_count end) as visit_before,
         sum(case when days_ago < 90 then v.dwell_seconds end) as dwell_90d,
+        arg_max(v.device_type, concat(cast(v.activity_date as varchar), v.device_type))
+            filter (where v.device_type is not null) as device_type,
         max(days_ago) as known_days
     from (
         select a.*, date_diff('day', a.activity_date, k.as_of_date) as days_ago
@@ -116,6 +118,8 @@ select
     cast(coalesce(v.visit_90d, 0) as bigint) as visit_90d_count,
     -- Mean length of the visits of the last 90 days, in seconds.
     case when v.visit_90d > 0 then cast(v.dwell_90d as double) / v.visit_90d end as dwell_seconds,
+    -- Kind of device on which they were last seen: mobile, tablet, desktop or tv.
+    v.device_type,
     -- Days with an event in the last 30 days.
     c.active_30d_days,
     -- Visits a day in the last 30 days, as a ratio to those in the 90 days before; null for who was

@@ -166,6 +166,7 @@ select
     coalesce(h.visit_30d_count, 0) as visit_30d_count,
     coalesce(h.visit_90d_count, 0) as visit_90d_count,
     h.dwell_seconds,
+    h.device_type,
     coalesce(h.active_30d_days, 0) as active_30d_days,
     h.visit_velocity,
     coalesce(h.is_velocity_decay, false) as is_velocity_decay,

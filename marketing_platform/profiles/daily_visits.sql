@@ -1,4 +1,5 @@
--- One row is a contact (or a visitor without one) and a day with an event: visits and their length.
+-- One row is a contact (or a visitor without one) and a day with an event: visits and their length,
+-- and the kind of device on which they were last.
 -- A visit ends where nothing happens for half an hour; events of one hour are seen together. Days whose
 -- events did not change are not built again.
 with
@@ -8,7 +9,9 @@ hours as (
         event_date as activity_date,
         date_trunc('hour', occurred_at) as hour_at,
         min(occurred_at) as first_at,
-        max(occurred_at) as last_at
+        max(occurred_at) as last_at,
+        -- Who changes the device within an hour is rare: any of the two, and always the same.
+        max(device_type) as device_type
     from core.events
     group by 1, 2, 3
 ),
@@ -39,6 +42,7 @@ select
             date_diff('second', first_at, last_at)
             + case when goes_on then pause_seconds else 0 end
         ) as bigint
-    ) as dwell_seconds
+    ) as dwell_seconds,
+    arg_max(device_type, hour_at) filter (where device_type is not null) as device_type
 from followed
 group by identifier, activity_date

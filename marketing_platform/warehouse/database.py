@@ -113,8 +113,8 @@ class Warehouse:
         contract = contract_of(name)
         with self.transaction() as connection:
             if not _exists(connection, contract.name):
-                _create_empty(connection, contract)
                 rolling.forget(connection, contract)
+            _create_empty(connection, contract)
             rolling.ensure_noted(connection, contract)
             written = 0
             for first, last in rolling.spans(rolling.changed_days(connection, contract, sql)):
@@ -284,8 +284,18 @@ def _repeated_keys(
 
 
 def _create_empty(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    columns = ", ".join(f"{name} {column.duckdb_type}" for name, column in contract.columns.items())
+    """Make the table where it is not there; one of an earlier version is given today's columns.
+
+    What a new column would have had in the rows of before is not known: it is null there.
+    """
+    wanted = {name: column.duckdb_type for name, column in contract.columns.items()}
+    columns = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
     connection.execute(f"create table if not exists {contract.name} ({columns})")
+    there = {row[0] for row in connection.execute(f"describe {contract.name}").fetchall()}
+    for name in wanted.keys() - there:
+        connection.execute(f"alter table {contract.name} add column {name} {wanted[name]}")
+    for name in there - wanted.keys():
+        connection.execute(f'alter table {contract.name} drop column "{name}"')
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, name: TableName) -> bool:

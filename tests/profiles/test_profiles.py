@@ -148,6 +148,18 @@ def test_windows_visits_and_velocity(shop: Shop) -> None:
     assert 0 < found["visit_velocity"] < 0.4
 
 
+def test_the_kind_of_device_is_the_one_on_which_they_were_last_seen(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2025-12-01", created_at="2025-12-01")
+    shop.event("a", "product_viewed", "2026-01-05 10:00", device_type="Desktop")
+    shop.event("a", "product_viewed", "2026-01-06 09:00", device_type="tablet")
+    shop.event("a", "product_viewed", "2026-01-06 12:00", device_type="mobile")
+    shop.event("a", "product_viewed", "2026-01-07 12:00", device_type="fridge")
+    shop.event("b", "product_viewed", "2026-01-05 10:00", device_type="Desktop")
+    warehouse = shop.build()
+    assert profile(warehouse, "a")["device_type"] == "mobile"
+    assert profile(warehouse, "b")["device_type"] == "desktop"
+
+
 def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(shop: Shop) -> None:
     for who in ("a", "b"):
         shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")

@@ -42,8 +42,9 @@ def accepted(shop: Shop, table: str, *columns: str) -> list[tuple[Any, ...]]:
 def check(shop: Shop, sandbox: Sandbox) -> None:
     """The accepted rows of every table are what the sandbox knows by now."""
     account, key = pl.col("account_id").cast(pl.String), pl.col("order_id").cast(pl.String)
-    accounts = sandbox.truth("accounts").select(account, "email", "first_name", "country")
-    found = accepted(shop, "contacts", "source_contact_id", "email", "first_name", "country")
+    person = ("email", "first_name", "street", "city", "postcode", "region", "country")
+    accounts = sandbox.truth("accounts").select(account, *person)
+    found = accepted(shop, "contacts", "source_contact_id", *person)
     assert found == sorted(accounts.rows())
     orders = sandbox.truth("orders")
     amounts = ("gross_amount", "discount_amount", "shipping_amount", "total_amount", "currency")

@@ -79,6 +79,12 @@ def test_events_have_the_names_of_the_segment_spec_and_the_source_of_their_visit
     ]
 
 
+def test_the_kind_of_device_is_that_of_the_export(make_settings: MakeSettings) -> None:
+    rows = stage(make_settings, "ga4_export", {"folder": "unused"}, SAMPLES)
+    found = [row["device_type"] for row in rows("events", "device_type")]
+    assert found == ["tv", None, None, None, None]
+
+
 def test_the_whole_day_takes_the_place_of_its_beginning(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

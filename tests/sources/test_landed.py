@@ -140,6 +140,24 @@ def test_each_record_of_a_crm_that_was_landed_is_accounted_for(
     assert f"tables of {system}, landed by fivetran" in finding.found
 
 
+def test_a_customer_of_shopify_has_their_default_address(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    address = "7 as customer_id, {} as is_default, '{}' as address_1, 'Austin' as city,"
+    address += " '00078' as zip, 'TX' as province_code, 'US' as country_code"
+    home, other = address.format("true", "1 Mill Street"), address.format("false", "2 Mill Street")
+    tables = {
+        "customer": "7 as id, 'ada@example.com' as email, timestamp '2026-01-05' as updated_at",
+        "customer_address": f"{other} union all select {home}",
+    }
+    for table, columns in tables.items():
+        duckdb.sql(f"copy (select {columns}) to '{tmp_path / table}.parquet'")
+    (contact,) = landed(make_settings, "shopify", tmp_path).staged("contacts").to_dicts()
+    home = ("street", "city", "postcode", "region", "country")
+    found = tuple(contact[name] for name in home)
+    assert found == ("1 Mill Street", "Austin", "00078", "TX", "US")
+
+
 def test_a_refunded_line_has_its_order_its_day_and_its_tax(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

@@ -109,7 +109,10 @@ def same(ours: Shop, theirs: Shop, table: str, *columns: str) -> None:
     assert found
 
 
-CONTACT = ("source_contact_id", "email", "first_name", "last_name", "created_at", "updated_at")
+CONTACT = (
+    "source_contact_id", "email", "first_name", "last_name", "street", "city", "postcode", "region",
+    "country", "created_at", "updated_at",
+)  # fmt: skip
 DEAL = ("source_deal_id", "title", "stage", "deal_amount", "source_owner_id", "is_won")
 AD = (
     "performance_date", "platform", "source_campaign_id", "campaign_name", "source_ad_group_id",
@@ -182,7 +185,8 @@ def test_salesforce_landed_by_either(
         for table, stream in ({**names, "Account": "accounts"}).items()
     }
     shop = landed(make_settings, tool, "salesforce", path=str(land(tables, tmp_path / "landed")))
-    people = ("source_contact_id", "email", "first_name", "last_name", "has_email_consent")
+    people = ("source_contact_id", "email", "first_name", "street", "city", "postcode", "region",
+              "has_email_consent")  # fmt: skip
     leads = ours.staged("contacts__leads", is_clean=False).filter(pl.col("outcome") == "accepted")
     expected = rows(ours, "contacts", people) + leads.select(people).rows()
     assert rows(shop, "contacts", people) == sorted(expected, key=str)
@@ -352,6 +356,11 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
         found = shop.staged(table, is_clean=False)
         assert found.height == len({str(record["id"]) for record in expected}) > 0, table
         assert set(found["outcome"]) <= {"accepted"}, (table, found["quarantine_reason"].to_list())
+    person = next(c for c in told["customers"] if c.get("default_address"))
+    home = person["default_address"]
+    (contact,) = shop.staged("contacts").filter(source_contact_id=str(person["id"])).to_dicts()
+    assert (contact["street"], contact["city"]) == (home["address1"], home["city"])
+    assert (contact["postcode"], contact["region"]) == (home["zip"], home["province_code"])
     (order,) = shop.staged("orders").head(1).to_dicts()
     first = next(o for o in told["orders"] if str(o["id"]) == order["source_order_id"])
     assert order["source_contact_id"] == str(first["customer"]["id"])

@@ -59,7 +59,8 @@ def known(
 
 def check(shop: Shop, sandbox: Sandbox) -> None:
     """The accepted rows of every table are what the sandbox knows by now, deleted ones too."""
-    person = ("email", "first_name", "country", "is_deleted")
+    home = ("street", "city", "postcode", "region", "country")
+    person = ("email", "first_name", *home, "is_deleted")
     found = accepted(shop, "contacts", "source_contact_id", *person)
     assert found == known(sandbox, "crm_contacts", "003", "crm_id", *person)
     found = accepted(shop, "contacts__leads", "source_contact_id", *person)

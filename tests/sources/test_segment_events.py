@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from staged_samples import stage
 
 from marketing_platform.errors import SourceError
 from marketing_platform.pipeline import build_all
@@ -108,6 +109,32 @@ def test_every_call_of_the_specs_own_examples_is_read(
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
         pulled(tmp_path / "none", "events")
+
+
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("context", "device_type"),
+    [
+        ({"userAgent": f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari"}, "mobile"),
+        ({"userAgent": f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Safari/537.36"}, "tablet"),
+        ({"userAgent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)"}, "mobile"),
+        ({"userAgent": "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X)"}, "tablet"),
+        ({"userAgent": f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME}"}, "desktop"),
+        ({"userAgent": "Mozilla/5.0 (Linux; Android 14; SMART-TV)"}, "tv"),
+        ({"device": {"type": "ios", "model": "iPhone16,2"}}, "mobile"),
+        ({"userAgent": "curl/8.9.1"}, None),
+        ({}, None),
+    ],
+)
+def test_a_visit_has_the_kind_of_device_that_the_browser_names(
+    context: dict[str, Any], device_type: str | None, make_settings: Callable[..., Settings]
+) -> None:
+    told = call("m1", "2026-01-05T10:00:00Z", event="Order Completed", context=context)
+    samples = {"events": [json.loads(told)]}
+    rows = stage(make_settings, "segment_events", {"folder": "unused"}, samples)
+    assert rows("events", "device_type") == [{"device_type": device_type}]
 
 
 def test_the_latest_push_token_of_a_person_reaches_their_profile(

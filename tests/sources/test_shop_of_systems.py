@@ -81,6 +81,19 @@ def test_every_record_of_every_system_is_accounted_for(shop: tuple[Warehouse, Fa
     assert counts["quarantined_count"].sum() == 0
 
 
+def test_every_system_tells_where_a_person_lives(shop: tuple[Warehouse, Facts]) -> None:
+    warehouse, facts = shop
+    home = ("street", "city", "postcode", "region", "country")
+    true = persons(facts).join(facts.people.select("person", *home), on="person")
+    listed = "select contact_id, source, street, city, postcode, region, country from core.contacts"
+    found = warehouse.query(f"{listed} where street is not null")
+    assert set(found["source"]) == {"shopify", "stripe", "klaviyo", "hubspot"}
+    both = found.join(true, on="contact_id", suffix="_true")
+    assert both.height == found.height > 200
+    for name in home:
+        assert both[name].equals(both[f"{name}_true"], null_equal=True), name
+
+
 def test_core_has_the_orders_of_the_shop_and_their_amounts(shop: tuple[Warehouse, Facts]) -> None:
     warehouse, facts = shop
     true = facts.orders.unique("order_id", keep="last").filter(pl.col("cancelled_at").is_null())

@@ -47,6 +47,26 @@ def test_a_build_that_breaks_the_contract_leaves_the_table_of_before(
     assert warehouse.read(TABLE).rows() == [("a", "c")]
 
 
+def test_a_table_of_an_earlier_version_is_given_the_columns_of_today(warehouse: Warehouse) -> None:
+    days = [dt.date(2026, 1, 5), dt.date(2026, 1, 6)]
+    parts = [Part(day, day) for day in days]
+    row = "'{0}' as event_id, 'shop' as source, 'seen' as event, timestamp '{0}' as occurred_at,"
+    row += " date '{0}' as event_date"
+    nulls = [name for name, column in CONTRACTS["core.events"].columns.items() if column.nullable]
+    row += "".join(f", null::varchar as {name}" for name in nulls if name != "device_type")
+    warehouse.build(
+        "core.events", f"select {row.format(days[0])}, 'tv' as device_type", part=parts[0]
+    )
+    with warehouse.connect() as connection:
+        connection.execute("alter table core.events drop column device_type")
+        connection.execute("alter table core.events add column of_old_times integer")
+    told = f"select {row.format(days[1])}, 'mobile' as device_type"
+    warehouse.build("core.events", told, part=parts[1])
+    events = warehouse.read("core.events").sort("event_date")
+    assert events["device_type"].to_list() == [None, "mobile"]
+    assert set(events.columns) == set(CONTRACTS["core.events"].columns)
+
+
 def test_a_build_whose_sql_fails_leaves_the_table_of_before(warehouse: Warehouse) -> None:
     warehouse.build(TABLE, CUSTOMER)
     with pytest.raises(Exception, match="does not exist"):

@@ -18,6 +18,7 @@ _TYPO_SHARE = 0.03
 _DELETED_SHARE = 0.02
 _OWNERS = ("Alma Agate", "Bruno Basalt", "Celia Cobalt", "Dora Diorite", "Egon Epidote")
 _COMPANIES = ("Amber", "Birch", "Cedar", "Dune", "Echo", "Fjord", "Glade", "Heath", "Islet", "Jade")
+_HOME = ("street", "city", "postcode", "region")
 _INDUSTRIES = ("RETAIL", "HOSPITALITY", "CONSUMER_SERVICES")
 
 
@@ -188,6 +189,7 @@ def _leads(
         "last_name",
         pl.Series("company", rng.choice(_COMPANIES, size)) + " Ltd",
         "country",
+        *_HOME,
         pl.lit("open").alias("status"),
         _pick(rng, "owner_id", owners["owner_id"], size),
         moments("created_at", world.window, at),

@@ -28,6 +28,7 @@ _ORIGINS = (
     ("facebook", "paid_social", "Retargeting", 0.08),
     ("newsletter", "email", "Weekly", 0.15),
 )
+_DEVICE_TYPES, _DEVICE_SHARES = ("mobile", "tablet", "desktop"), (0.6, 0.08, 0.32)
 _RECOVERED_DAYS = 2
 
 
@@ -52,6 +53,8 @@ def _events(rng: np.random.Generator, world: World) -> pl.DataFrame:
     product = events["product"].to_numpy()
     origin = rng.choice(len(_ORIGINS), len(sessions), p=[share for *_, share in _ORIGINS])[session]
     devices = _hexadecimal(rng, int(sessions.device.max()) + 1)
+    # Draws of its own: what a device is changes nothing else.
+    kinds = pl.Series(rng.spawn(1)[0].choice(_DEVICE_TYPES, len(devices), p=_DEVICE_SHARES))
     milliseconds = pl.Series(rng.integers(0, 1000, len(at))).cast(pl.Duration("ms"))
     moment = moments("occurred_at", window, at) + milliseconds
     signed_in, ordered = pl.Series(is_known), pl.Series(is_order)
@@ -63,6 +66,7 @@ def _events(rng: np.random.Generator, world: World) -> pl.DataFrame:
             "updated_at": moment,
             "account_id": world.records.account_id[known].cast(pl.Int64),
             "anonymous_id": devices[sessions.device[session]],
+            "device_type": kinds[sessions.device[session]],
             "person": person,
             "email": world.people.rows["email"][known],
             "product_id": product + FIRST_PRODUCT,

@@ -9,6 +9,15 @@ import polars as pl
 from marketing_platform.demo.sandbox.facts import Facts
 
 NAME = "segment_events"
+# What the browser of each kind of device says of itself.
+_AGENTS = {
+    "mobile": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/139.0.0.0 Mobile Safari/537.36",
+    "tablet": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/139.0.0.0 Safari/537.36",
+    "desktop": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/139.0.0.0 Safari/537.36",
+}
 _ISO = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 
@@ -37,6 +46,7 @@ def _tracks(facts: Facts) -> pl.DataFrame:
         context=pl.struct(
             page=pl.struct(url="page_url"),
             campaign=pl.when(pl.col("utm_source").is_not_null()).then(campaign),
+            userAgent=pl.col("device_type").replace_strict(_AGENTS),
         ),
         properties=pl.struct(
             product_id=pl.col("product_id").cast(pl.String),
@@ -62,7 +72,7 @@ def _identifies(facts: Facts) -> pl.DataFrame:
             firstName="first_name",
             lastName="last_name",
             createdAt=_iso("created_at"),
-            address=pl.struct(country="country"),
+            address=pl.struct("street", "city", "country", postalCode="postcode", state="region"),
         ),
     )
     return facts.accounts.select(at=_at("updated_at"), line=call.struct.json_encode())

@@ -71,7 +71,15 @@ def customers(facts: Facts) -> pl.DataFrame:
                 ),
             ),
         ),
-        defaultAddress=_address(),
+        defaultAddress=_home(),
+    )
+
+
+def _home() -> pl.Expr:
+    """The address of an account, whole."""
+    known = {"address1": "street", "city": "city", "zip": "postcode", "provinceCode": "region"}
+    return _address().struct.with_fields(
+        pl.col(column).alias(name) for name, column in known.items()
     )
 
 

@@ -32,7 +32,9 @@ def _money(column: str) -> pl.Expr:
 
 
 def _customers(facts: Facts) -> pl.DataFrame:
-    address = pl.struct(pl.col("phone").fill_null(""), country_code=pl.col("country").fill_null(""))
+    known = {"address1": "street", "city": "city", "postal_code": "postcode"}
+    known |= {"state_or_province": "region", "country_code": "country", "phone": "phone"}
+    address = pl.struct(pl.col(column).fill_null("").alias(name) for name, column in known.items())
     payload = pl.struct(
         pl.col("email", "first_name", "last_name", "phone").fill_null(""),
         id="account_id",

@@ -5,15 +5,16 @@ Ids are integers; moments are UTC datetimes (µs); money is decimal(18, 2) in EU
 Tables with "(versions)" have a row for each state a record was in; `updated_at` is when that state
 began. All other tables have one row per key. `Facts.latest` gives the newest rows as of a moment.
 
-- people: person, first_name, last_name, email, alternative_email, phone, country, language
+- people: person, first_name, last_name, email, alternative_email, phone, country, language and
+  home, which is street, city, postcode and region in all tables
 - responses: person, and how that person takes messages (see `drawing.responses`); nobody is told
-- accounts (versions): account_id, person, email, phone, first_name, last_name, country, language,
-  has_email_consent, has_sms_consent (null: never asked), created_at, updated_at
+- accounts (versions): account_id, person, email, phone, first_name, last_name, home, country,
+  language, has_email_consent, has_sms_consent (null: never asked), created_at, updated_at
 - crm_contacts (versions): crm_id, person, email (same, typed differently, another or null), phone,
-  first_name, last_name, country, language, company_id, owner_id, lifecycle (subscriber, lead,
+  first_name, last_name, home, country, language, company_id, owner_id, lifecycle (subscriber, lead,
   customer), has_email_consent, created_at, updated_at, is_deleted
-- leads (versions): lead_id, person, email, phone, first_name, last_name, company, country, status
-  (open, working, converted), owner_id, created_at, updated_at, is_deleted
+- leads (versions): lead_id, person, email, phone, first_name, last_name, company, home, country,
+  status (open, working, converted), owner_id, created_at, updated_at, is_deleted
 - companies: company_id, name, domain, industry, country, created_at, updated_at, is_deleted
 - owners: owner_id, email, first_name, last_name, created_at, updated_at, is_active
 - products: product_id, sku, title, category, brand, price, currency, is_active, created_at,
@@ -31,8 +32,9 @@ began. All other tables have one row per key. `Facts.latest` gives the newest ro
   item_count, url, created_at, updated_at, completed_at (null: abandoned)
 - cart_lines: cart_line_id, cart_id, product_id, variant_id, sku, title, quantity, price
 - events: event_id (text), event ("Product Viewed", ...), occurred_at, updated_at, account_id (null:
-  not signed in), anonymous_id, person (-1: a stranger), email (signed in only), product_id, sku,
-  order_id, order_number, page_url, utm_source, utm_medium, utm_campaign
+  not signed in), anonymous_id, device_type (mobile, tablet, desktop), person (-1: a stranger),
+  email (signed in only), product_id, sku, order_id, order_number, page_url,
+  utm_source, utm_medium, utm_campaign
 - ad_days (versions): performance_date (date), platform (google_ads, meta_ads, microsoft_ads),
   campaign_id, campaign_name, ad_group_id, ad_group_name, ad_id, ad_name, impressions, clicks, cost,
   conversions (float), conversion_value, currency, updated_at. Key: performance_date, ad_id. A day's

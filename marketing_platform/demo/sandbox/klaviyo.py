@@ -80,7 +80,7 @@ def _profiles(facts: Facts) -> pl.DataFrame:
             "last_name",
             phone_number="phone",
             locale="language",
-            location=pl.struct("country"),
+            location=pl.struct("country", "city", "region", address1="street", zip="postcode"),
             created=pl.col("created_at").dt.to_string(_ISO),
             updated=pl.col("updated_at").dt.to_string(_ISO),
             subscriptions=pl.struct(email=_consent("email"), sms=_consent("sms")),

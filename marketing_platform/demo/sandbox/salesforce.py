@@ -65,18 +65,24 @@ def _person() -> dict[str, pl.Expr]:
     }
 
 
+def _address(prefix: str) -> dict[str, pl.Expr]:
+    names = {"Street": "street", "City": "city", "PostalCode": "postcode", "State": "region"}
+    named = {**names, "Country": "country"}
+    return {f"{prefix}{name}": pl.col(column) for name, column in named.items()}
+
+
 def _contacts(facts: Facts) -> pl.DataFrame:
     return _objects(
         facts.crm_contacts,
         _key("003", "crm_id"),
         **_person(),
         HasOptedOutOfEmail=~pl.col("has_email_consent").fill_null(True),
-        MailingCountry=pl.col("country"),
+        **_address("Mailing"),
     )
 
 
 def _leads(facts: Facts) -> pl.DataFrame:
-    own = {"HasOptedOutOfEmail": pl.lit(False), "Country": pl.col("country")}
+    own = {"HasOptedOutOfEmail": pl.lit(False), **_address("")}
     return _objects(facts.leads, _key("00Q", "lead_id"), **_person(), **own)
 
 

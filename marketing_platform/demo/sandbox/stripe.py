@@ -73,7 +73,9 @@ def _customers(facts: Facts) -> pl.DataFrame:
         email=pl.col("email"),
         name=name,
         phone=pl.col("phone"),
-        address=pl.struct(country=pl.col("country"), city=pl.lit(None)),
+        address=pl.struct(
+            "country", "city", line1="street", postal_code="postcode", state="region"
+        ),
         preferred_locales=pl.concat_list("language"),
     )
     return _versions(facts.accounts, key, "created_at", payload, pl.lit("customer.updated"))

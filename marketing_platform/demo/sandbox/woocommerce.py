@@ -29,6 +29,9 @@ def _money(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String)
 
 
+_HOME = {"address_1": "street", "city": "city", "postcode": "postcode", "state": "region"}
+
+
 def _dates(created: str, modified: str) -> list[pl.Expr]:
     return [
         pl.col(column).dt.to_string(_ISO).alias(f"date_{name}{zone}")
@@ -37,18 +40,16 @@ def _dates(created: str, modified: str) -> list[pl.Expr]:
     ]
 
 
-def _address() -> pl.Expr:
+def _address(*more: str, **renamed: str) -> pl.Expr:
     """Who lives where; a null becomes an empty text, as in every WooCommerce answer."""
+    names = {name: name for name in ("first_name", "last_name", "country", "phone", *more)}
     return pl.struct(
-        pl.col(name).fill_null("") for name in ("first_name", "last_name", "country", "phone")
+        pl.col(column).fill_null("").alias(name) for name, column in (names | renamed).items()
     )
 
 
-def _billing() -> pl.Expr:
-    return pl.struct(
-        pl.col(name).fill_null("")
-        for name in ("first_name", "last_name", "country", "phone", "email")
-    )
+def _billing(**renamed: str) -> pl.Expr:
+    return _address("email", **renamed)
 
 
 def _customers(facts: Facts) -> pl.DataFrame:
@@ -60,8 +61,8 @@ def _customers(facts: Facts) -> pl.DataFrame:
         last_name=pl.col("last_name").fill_null(""),
         role=pl.lit("customer"),
         username=pl.format("user{}", "account_id"),
-        billing=_billing(),
-        shipping=_address(),
+        billing=_billing(**_HOME),
+        shipping=_address(**_HOME),
         is_paying_customer=pl.lit(True),
     )
     return encode(facts.accounts.select(key="account_id", updated_at="updated_at", payload=payload))

@@ -152,6 +152,10 @@ _CUSTOMERS = Stream(
         text("first_name", "$.first_name"),
         text("last_name", "$.last_name"),
         text("country", "$.addresses[0].country_code"),
+        text("street", "$.addresses[0].address1"),
+        text("city", "$.addresses[0].city"),
+        text("postcode", "$.addresses[0].postal_code"),
+        text("region", "$.addresses[0].state_or_province"),
     ),
 )
 

@@ -24,5 +24,6 @@ select
     page_url,
     utm_source,
     utm_medium,
-    utm_campaign
+    utm_campaign,
+    device_type
 from raw.database_events

@@ -49,5 +49,6 @@ select
     anonymous_id,
     email,
     product_id as source_product_id,
-    order_id as source_order_id
+    order_id as source_order_id,
+    device_type
 from ranked

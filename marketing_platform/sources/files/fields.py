@@ -180,6 +180,7 @@ EVENTS = StreamFields(
         _EMAIL,
         _field("product_id", "id", "propertiesproductid propertiessku sku"),
         _field("order_id", "id", "propertiesorderid"),
+        _field("device_type", "text", "devicecategory contextdevicetype device platformtype"),
     ),
     clock="occurred_at",
     required=(("event",), ("occurred_at",), ("customer_id", "anonymous_id", "email")),

@@ -39,5 +39,6 @@ select
     page_location as page_url,
     nullif(source, '(not set)') as utm_source,
     nullif(medium, '(not set)') as utm_medium,
-    nullif(campaign, '(not set)') as utm_campaign
+    nullif(campaign, '(not set)') as utm_campaign,
+    case lower(device_category) when 'smart tv' then 'tv' else device_category end as device_type
 from raw.ga4_export_events

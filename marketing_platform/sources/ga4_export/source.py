@@ -186,6 +186,7 @@ SYSTEM = System(
                     "$.collected_traffic_source.manual_campaign_name",
                     "$._params.campaign",
                 ),
+                text("device_category", "$.device.category"),
             ),
             reads="report",
             look_back_days=_CHANGING_DAYS,

@@ -8,7 +8,8 @@ select
     when created_at is null then 'no date'
   end as quarantine_reason,
   id as source_contact_id,
-  email, phone, first_name, last_name, country, language,
+  email, phone, first_name, last_name, country, street, city, postcode, region,
+  language,
   case
     when is_opted_out then false
     when lower(legal_basis) like '%consent%' then true

@@ -16,6 +16,10 @@ select
     first_name,
     last_name,
     country,
+    street,
+    city,
+    postcode,
+    region,
     language,
     -- Who is suppressed keeps the consent once given, and may not be written to.
     upper(email_consent) = 'SUBSCRIBED' and coalesce(can_receive_email, true)

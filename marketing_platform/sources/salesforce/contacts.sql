@@ -7,7 +7,7 @@ select
     when updated_at is null then 'no date'
   end as quarantine_reason,
   id as source_contact_id,
-  email, phone, first_name, last_name, country,
+  email, phone, first_name, last_name, country, street, city, postcode, region,
   -- Who did not opt out has not thereby agreed.
   case when is_opted_out then false end as has_email_consent,
   created_at, updated_at,

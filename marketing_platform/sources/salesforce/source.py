@@ -222,13 +222,24 @@ _PERSON = (
     flag("is_opted_out", "$.HasOptedOutOfEmail"),
 )
 
+
+def _address(prefix: str) -> tuple[Column, ...]:
+    return (
+        text("street", f"$.{prefix}Street"),
+        text("city", f"$.{prefix}City"),
+        text("postcode", f"$.{prefix}PostalCode"),
+        text("region", f"$.{prefix}State"),
+        text("country", f"$.{prefix}Country"),
+    )
+
+
 SYSTEM = System(
     "salesforce",
     "Salesforce",
     SalesforceSettings,
     (
-        _stream("contacts", "Contact", (*_PERSON, text("country", "$.MailingCountry"))),
-        _stream("leads", "Lead", (*_PERSON, text("country", "$.Country"))),
+        _stream("contacts", "Contact", (*_PERSON, *_address("Mailing"))),
+        _stream("leads", "Lead", (*_PERSON, *_address(""))),
         _stream(
             "opportunities",
             "Opportunity",

@@ -39,5 +39,17 @@ select
     page_url,
     utm_source,
     utm_medium,
-    utm_campaign
+    utm_campaign,
+    -- A phone's browser says Mobile, a tablet's leaves it out (Android) or names itself; today's iPads
+    -- say that they are a Mac and count as one.
+    case
+        when regexp_matches(lower(user_agent), 'smart-?tv|appletv|googletv|hbbtv|bravia') then 'tv'
+        when regexp_matches(lower(user_agent), 'ipad|tablet|kindle|silk/') then 'tablet'
+        when lower(user_agent) like '%android%' and lower(user_agent) not like '%mobile%'
+            and coalesce(call_type, '') <> 'screen'
+            then 'tablet'
+        when regexp_matches(lower(user_agent), 'mobi|iphone|ipod|android') then 'mobile'
+        when lower(app_system) in ('ios', 'android') or is_mobile then 'mobile'
+        when regexp_matches(lower(user_agent), 'windows|macintosh|x11|cros') then 'desktop'
+    end as device_type
 from named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from marketing_platform.sources.fields import ident, text, timestamp
+from marketing_platform.sources.fields import flag, ident, text, timestamp
 from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.stream import Query, Stream, Window
@@ -79,6 +79,9 @@ _EVENTS = Stream(
         text("utm_source", "$.context.campaign.source"),
         text("utm_medium", "$.context.campaign.medium"),
         text("utm_campaign", "$.context.campaign.name"),
+        text("user_agent", "$.context.userAgent"),
+        flag("is_mobile", "$.context.userAgentData.mobile"),
+        text("app_system", "$.context.device.type"),
     ),
 )
 _IDENTIFIES = Stream(
@@ -96,6 +99,10 @@ _IDENTIFIES = Stream(
         text("first_name", "$.traits.firstName", "$.traits.first_name"),
         text("last_name", "$.traits.lastName", "$.traits.last_name"),
         text("country", "$.traits.address.country", "$.context.location.country"),
+        text("street", "$.traits.address.street"),
+        text("city", "$.traits.address.city"),
+        text("postcode", "$.traits.address.postalCode", "$.traits.address.postal_code"),
+        text("region", "$.traits.address.state"),
         text("language", "$.traits.language", "$.context.locale"),
         text("push_token", "$.context.device.token"),
     ),

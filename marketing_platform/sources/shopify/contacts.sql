@@ -9,7 +9,7 @@ select
   replace(customer_id, 'gid://shopify/Customer/', '') as source_contact_id,
   email,
   coalesce(phone, address_phone) as phone,
-  first_name, last_name, country,
+  first_name, last_name, country, street, city, postcode, region,
   locale as language,
   case
     when email_marketing_state is null then accepts_marketing

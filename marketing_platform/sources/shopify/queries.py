@@ -12,6 +12,7 @@ SHOP = "query Shop { shop { name } currentAppInstallation { accessScopes { handl
 _PAGE = "pageInfo { hasNextPage endCursor }"
 _MONEY = "{ shopMoney { amount currencyCode } }"
 _ADDRESS = "{ firstName lastName phone countryCodeV2 }"
+_HOME = "{ firstName lastName phone countryCodeV2 address1 city zip provinceCode }"
 
 CUSTOMERS = f"""
 query Customers($first: Int!, $after: String, $query: String!) {{
@@ -20,7 +21,7 @@ query Customers($first: Int!, $after: String, $query: String!) {{
       id createdAt updatedAt firstName lastName locale tags state
       defaultEmailAddress {{ emailAddress marketingState marketingUpdatedAt }}
       defaultPhoneNumber {{ phoneNumber smsMarketingConsent {{ state updatedAt }} }}
-      defaultAddress {_ADDRESS}
+      defaultAddress {_HOME}
     }}
     {_PAGE}
   }}

@@ -75,6 +75,10 @@ _CUSTOMERS = Stream(
         text("first_name", "$.firstName", "$.first_name"),
         text("last_name", "$.lastName", "$.last_name"),
         text("country", "$.defaultAddress.countryCodeV2", "$.default_address.country_code"),
+        text("street", "$.defaultAddress.address1", "$.default_address.address1"),
+        text("city", "$.defaultAddress.city", "$.default_address.city"),
+        text("postcode", "$.defaultAddress.zip", "$.default_address.zip"),
+        text("region", "$.defaultAddress.provinceCode", "$.default_address.province_code"),
         text("locale", "$.locale"),
         text(
             "email_marketing_state",

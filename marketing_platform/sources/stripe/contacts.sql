@@ -14,7 +14,7 @@ select
   end as first_name,
   case when strpos(c.name, ' ') > 0 then trim(substr(c.name, strpos(c.name, ' ') + 1)) end
     as last_name,
-  c.country, c.language, c.created_at,
+  c.country, c.street, c.city, c.postcode, c.region, c.language, c.created_at,
   c.record_updated_at as updated_at,
   -- Only the event tells of it: the customer in it looks as before.
   d.object_id is not null as is_deleted

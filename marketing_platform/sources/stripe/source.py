@@ -129,6 +129,10 @@ _CUSTOMERS = _stream(
         text("phone", "$.phone", "$.shipping.phone"),
         text("name", "$.individual_name", "$.name", "$.shipping.name"),
         text("country", "$.address.country", "$.shipping.address.country"),
+        text("street", "$.address.line1"),
+        text("city", "$.address.city"),
+        text("postcode", "$.address.postal_code"),
+        text("region", "$.address.state"),
         text("language", "$.preferred_locales[0]"),
     ),
 )

@@ -7,5 +7,6 @@ select
     when updated_at is null then 'no date'
   end as quarantine_reason,
   customer_id as source_contact_id,
-  email, phone, first_name, last_name, country, created_at, updated_at
+  email, phone, first_name, last_name, country, street, city, postcode, region,
+  created_at, updated_at
 from raw.woocommerce_customers

@@ -83,6 +83,10 @@ _CUSTOMERS = Stream(
         text("first_name", "$.first_name", "$.billing.first_name"),
         text("last_name", "$.last_name", "$.billing.last_name"),
         text("country", "$.billing.country", "$.shipping.country"),
+        text("street", "$.billing.address_1"),
+        text("city", "$.billing.city"),
+        text("postcode", "$.billing.postcode"),
+        text("region", "$.billing.state"),
     ),
     reads="listing",
 )

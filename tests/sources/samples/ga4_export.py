@@ -21,6 +21,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
             params={"page_location": "https://shop.example.com/a", "source": "news"},
             items=[{"item_id": "SKU-1"}, {"item_id": "SKU-2"}],
             traffic_source={"source": "first-ever", "medium": "organic", "name": "x"},
+            device={"category": "smart tv"},
         ),
         _event(
             "k2",

@@ -38,7 +38,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
                 "phone": "+4930901820",
                 "firstName": "Peter",
                 "lastName": "Gibbons",
-                "address": {"country": "Germany"},
+                "address": {"street": "Mill Street 1", "city": "Berlin", "country": "Germany"},
             },
             "context": {"locale": "de-DE"},
             "timestamp": "2026-01-05T09:59:00.000Z",

@@ -9,6 +9,10 @@ select
     coalesce(properties_firstname, properties ->> '$.firstname') as first_name,
     coalesce(properties_lastname, properties ->> '$.lastname') as last_name,
     coalesce(properties_country, properties ->> '$.country') as country,
+    coalesce(properties_address, properties ->> '$.address') as street,
+    coalesce(properties_city, properties ->> '$.city') as city,
+    coalesce(properties_zip, properties ->> '$.zip') as postcode,
+    coalesce(properties_state, properties ->> '$.state') as region,
     case
         when try_cast(
             coalesce(properties_hs_email_optout, properties ->> '$.hs_email_optout') as boolean

@@ -6,6 +6,10 @@ select
     attributes ->> '$.first_name' as first_name,
     attributes ->> '$.last_name' as last_name,
     attributes ->> '$.location.country' as country,
+    attributes ->> '$.location.address1' as street,
+    attributes ->> '$.location.city' as city,
+    attributes ->> '$.location.zip' as postcode,
+    attributes ->> '$.location.region' as region,
     -- Who is suppressed keeps the consent once given, and may not be written to.
     upper(attributes ->> '$.subscriptions.email.marketing.consent') = 'SUBSCRIBED'
     and coalesce(

@@ -6,6 +6,10 @@ select
     property_firstname as first_name,
     property_lastname as last_name,
     property_country as country,
+    property_address as street,
+    property_city as city,
+    property_zip as postcode,
+    property_state as region,
     case
         when cast(property_hs_email_optout as boolean) then false
         -- Who did not opt out has not thereby agreed: consent needs its legal basis.

@@ -6,6 +6,10 @@ select
     first_name,
     last_name,
     country,
+    address_1 as street,
+    city,
+    zip as postcode,
+    region,
     created as created_at,
     updated as updated_at,
     coalesce(cast(_fivetran_deleted as boolean), false) as is_deleted

@@ -1,13 +1,28 @@
--- A customer with an account.
+-- A customer with an account. Of its addresses the default one.
 select
-    id as source_contact_id,
-    email,
-    phone,
-    first_name,
-    last_name,
-    cast(coalesce(accepts_marketing, email_marketing_consent_state = 'subscribed') as boolean)
+    c.id as source_contact_id,
+    c.email,
+    coalesce(c.phone, a.phone) as phone,
+    c.first_name,
+    c.last_name,
+    coalesce(a.country_code, a.country) as country,
+    a.address_1 as street,
+    a.city,
+    a.zip as postcode,
+    coalesce(a.province_code, a.province) as region,
+    cast(coalesce(c.accepts_marketing, c.email_marketing_consent_state = 'subscribed') as boolean)
         as has_email_consent,
-    created_at,
-    updated_at,
-    coalesce(cast(_fivetran_deleted as boolean), false) as is_deleted
-from customer
+    c.created_at,
+    c.updated_at,
+    coalesce(cast(c._fivetran_deleted as boolean), false) as is_deleted
+from customer as c
+left join (
+    select
+        cast(customer_id as varchar) as customer_id,
+        min(phone) as phone, min(country_code) as country_code, min(country) as country,
+        min(address_1) as address_1, min(city) as city, min(zip) as zip,
+        min(province_code) as province_code, min(province) as province
+    from customer_address
+    where cast(is_default as boolean)
+    group by 1
+) as a on cast(c.id as varchar) = a.customer_id

@@ -6,6 +6,10 @@ select
     first_name,
     last_name,
     coalesce(default_address ->> '$.country_code', default_address__country_code) as country,
+    coalesce(default_address ->> '$.address1', default_address__address1) as street,
+    coalesce(default_address ->> '$.city', default_address__city) as city,
+    coalesce(default_address ->> '$.zip', default_address__zip) as postcode,
+    coalesce(default_address ->> '$.province_code', default_address__province_code) as region,
     case
         when
             coalesce(

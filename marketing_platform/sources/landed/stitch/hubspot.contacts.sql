@@ -16,6 +16,18 @@ select
     coalesce(
         properties__country__value, property_country__value, properties ->> '$.country.value'
     ) as country,
+    coalesce(
+        properties__address__value, property_address__value, properties ->> '$.address.value'
+    ) as street,
+    coalesce(
+        properties__city__value, property_city__value, properties ->> '$.city.value'
+    ) as city,
+    coalesce(
+        properties__zip__value, property_zip__value, properties ->> '$.zip.value'
+    ) as postcode,
+    coalesce(
+        properties__state__value, property_state__value, properties ->> '$.state.value'
+    ) as region,
     case
         when try_cast(
             coalesce(properties__hs_email_optout__value, property_hs_email_optout__value)
