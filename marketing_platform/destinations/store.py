@@ -65,7 +65,8 @@ class _Folder:
 class _Bucket:
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         self._url = url.rstrip("/")
-        is_plain = options.get("endpoint", "").startswith("http://")
+        # A server of one's own; Google's key file names it within.
+        is_plain = any("http://" in option for option in options.values())
         self._open = partial(
             from_url,
             self._url,

@@ -564,11 +564,12 @@ def test_a_webhook_with_a_secret_is_signed() -> None:
     assert json.loads(request.content)["event"] == "entered_vip"
 
 
-def test_a_feed_is_written_into_a_bucket() -> None:
-    with SmallBucket("feeds", {}) as bucket:
+@pytest.mark.parametrize("kind", ["s3", "gs", "az"])
+def test_a_feed_is_written_into_a_bucket(kind: str) -> None:
+    with SmallBucket("feeds", {}, kind) as bucket:
         rule = ActivationRule(segment="vip", destination="feed", attributes=("email",))
         declared = FilesDestination.model_validate(
-            {"type": "files", "folder": "s3://feeds/daily", "store": bucket.store}
+            {"type": "files", "folder": f"{kind}://feeds/daily", "store": bucket.store}
         )
         files = Files("feed", declared, Place({"vip": rule}))
         assert files.missing() == ["vip"]

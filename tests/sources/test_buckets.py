@@ -36,8 +36,9 @@ def parts() -> dict[str, bytes]:
     return {"in/2026/03/a.jsonl": first, "in/2026/03/b.jsonl.gz": gzip.compress(second)}
 
 
+@pytest.mark.parametrize("kind", ["s3", "gs", "az"])
 def test_events_in_a_bucket_are_those_in_a_folder(
-    make_settings: MakeSettings, tmp_path: Path
+    kind: str, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     for name, content in parts().items():
         path = tmp_path / "drop" / name
@@ -45,15 +46,15 @@ def test_events_in_a_bucket_are_those_in_a_folder(
         path.write_bytes(content)
     here = pulled(make_settings, folder=str(tmp_path / "drop" / "in")).staged("events")
     others = {"elsewhere/c.jsonl": CALLS[0].encode(), "in/read.me": b"not for us"}
-    with SmallBucket("shop", parts() | others) as bucket:
-        given = {"folder": "s3://shop/in", "store": bucket.store}
+    with SmallBucket("shop", parts() | others, kind) as bucket:
+        given = {"folder": f"{kind}://shop/in", "store": bucket.store}
         shop = pulled(make_settings, **given)
         there = shop.staged("events")
         (finding,) = examine_sources(shop.settings)
     assert there.height == len(CALLS)
     assert there.sort("source_event_id").equals(here.sort("source_event_id"))
     assert finding.is_well
-    assert "2 files in s3://shop/in" in finding.found
+    assert f"2 files in {kind}://shop/in" in finding.found
 
 
 def test_a_bucket_that_refuses_is_told_in_a_line_without_its_secret(
