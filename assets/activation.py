@@ -16,6 +16,7 @@ from marketing_platform.activation import (
     DispatchReport,
     Plan,
     conservation,
+    count_again,
     daily_sums,
     dispatch,
     ledger_sums,
@@ -33,6 +34,8 @@ PLANS = asset_key("activation.plans")
 MESSAGES = asset_key("activation.messages")
 FEEDS = asset_key("activation.product_feeds")
 _PLOTTED = dt.timedelta(days=60)
+# The sums of plans that have ended.
+_COUNTED_EVERY = dt.timedelta(days=1)
 _BACKFILL_TAG = "dagster/backfill"
 
 
@@ -144,6 +147,7 @@ def messages(
     for line in lines:
         context.log.info(line)
     yield _delivered(state, MESSAGES, "delivered", report, holds)
+    count_again(state, before=utc_now() - _COUNTED_EVERY, now=utc_now())
     broken = conservation(state, only_broken=True)
     sums = ledger_sums(state)
     found = ", ".join(f"{name} {count}" for name, count in sums.items())

@@ -3,6 +3,7 @@
 - segments: 30 segments over a million customers in one query, to 30 counts with a filter
 - sending: plan, ledger and dispatch to a receiver, to a bare httpx loop with the same batches
 - ledger: rows claimed and settled in a second, with nothing sent
+- age: planning and the sums of a ledger with ten messages a customer, to one with one
 
     python benchmarks/activation.py [--customers 1000000] [--rows 50000]
 """
@@ -23,7 +24,7 @@ import duckdb
 import httpx
 from pydantic import SecretStr
 
-from marketing_platform.activation import dispatch, plan_all
+from marketing_platform.activation import conservation, dispatch, plan_all
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
@@ -237,6 +238,33 @@ def bench_ledger(folder: Path, rows: int) -> None:
     print(f"ledger    {rows / taken:,.0f} rows claimed and settled a second (batches of 500)")
 
 
+def bench_age(folder: Path, rows: int, rounds: int = 10) -> None:
+    """The same plan over a young and an old ledger."""
+    settings = settings_of(
+        folder,
+        destinations={"nowhere": {"type": "webhook", "url": "http://127.0.0.1:9"}},
+        activations=[{"segment": "all", "destination": "nowhere", "attributes": ["first_name"]}],
+    )
+    warehouse = filled_segment(settings, rows)
+    state = open_state(settings.state_url.get_secret_value())
+    planned, summed = [], []
+    for number in range(rounds + 1):
+        with warehouse.connect() as connection:
+            connection.execute(
+                "update profiles.customers set first_name = $name", {"name": f"Ada {number}"}
+            )
+        plan_all(warehouse, state, settings)
+        dispatch(state, settings, make=lambda name, _: Nowhere(name))
+        # Nothing has changed: what is measured is the look at what was told.
+        planned.append(seconds(lambda: plan_all(warehouse, state, settings)))
+        summed.append(seconds(lambda: conservation(state)))
+    print(f"age       {rows:,} customers, told once or {rounds} times: a plan {planned[0]:.2f} s,")
+    print(
+        f"          then {planned[rounds - 1] / planned[0]:.2f} times that; the sums"
+        f" {summed[0]:.3f} s, then {summed[rounds - 1] / summed[0]:.2f} times that"
+    )
+
+
 def main() -> None:
     """Print all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -247,6 +275,7 @@ def main() -> None:
         bench_segments(Path(scratch) / "segments", options.customers)
         bench_sending(Path(scratch) / "sending", options.rows)
         bench_ledger(Path(scratch) / "ledger", options.rows)
+        bench_age(Path(scratch) / "age", options.rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak      {peak:.1f} GB")
 

@@ -81,7 +81,7 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
     for run in content["runs"]:
         runs.add_row(run["run_id"][:8], run["job"], run["status"], run["started_at"] or "")
     console.print(runs)
-    print_ledger(console, content["plans"][-12:], content["ledger"])
+    print_ledger(console, content["plans"], content["ledger"])
     for reason in content["reasons"][:_SHOWN]:
         console.print(
             f"  {reason['count']:,} {reason['state']} for {reason['destination']}:"
@@ -115,10 +115,11 @@ def print_outcome(console: Console, warehouse: Warehouse) -> None:
 
 
 def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, int]) -> None:
-    """The sums of the ledger, by plan and in all."""
+    """The sums of the ledger: of each segment's newest plan, and of all plans."""
     names = ("eligible", "sent", "suppressed", "deferred", "failed")
     table = _table("Messages", "segment", "destination", *names)
-    for plan in plans:
+    newest = {(plan["segment"], plan["destination"]): plan for plan in plans}
+    for plan in newest.values():
         figures = [f"{plan[name]:,}" for name in names]
         if plan["status"] == "held":
             figures[0] = "held"

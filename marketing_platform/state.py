@@ -34,6 +34,7 @@ TRANSITIONS: dict[str, tuple[str, ...]] = {
 # SQLite uses a partial index only where the query repeats its condition word for word.
 OPEN = "state in ('planned', 'in_flight', 'deferred')"
 CLAIMABLE = f"{OPEN} and state <> 'in_flight'"
+PRESENT = "not is_past"
 _BUSY_SECONDS = 60
 
 
@@ -85,10 +86,17 @@ plans = sa.Table(
     sa.Column("fingerprint", sa.Text),
     sa.Column("released_at", UtcDateTime),
     sa.Column("released_by", sa.Text),
+    # The sums of a plan without work, when they were last counted; null while there is work. They
+    # spare the ledger to be counted whole at each run.
+    sa.Column("settled_sent", sa.Integer),
+    sa.Column("settled_suppressed", sa.Integer),
+    sa.Column("settled_failed", sa.Integer),
+    sa.Column("counted_at", UtcDateTime),
     one_of("status", PLAN_STATUSES),
     sa.CheckConstraint("(status = 'held') = (held_reason is not null)", name="held_says_why"),
     sa.CheckConstraint("status <> 'held' or eligible_count = 0", name="held_sends_nothing"),
     sa.Index("plans_by_audience", "destination", "audience", "plan_id"),
+    sa.Index("plans_counted", "counted_at"),
     sqlite_autoincrement=True,
 )
 
@@ -147,6 +155,8 @@ messages = sa.Table(
     sa.Column("reaches_person", sa.Boolean, nullable=False, server_default=sa.false()),
     # The destination's own id of it, by which engagement comes back.
     sa.Column("vendor_id", sa.Text),
+    # A later message about the same customer in the same audience was sent: no plan needs this one.
+    sa.Column("is_past", sa.Boolean, nullable=False, server_default=sa.false()),
     one_of("operation", OPERATIONS),
     one_of("state", tuple(TRANSITIONS)),
     sa.CheckConstraint("attempts >= 0 and sequence >= 0", name="counts_are_positive"),
@@ -171,6 +181,23 @@ messages = sa.Table(
         unique=True,
         sqlite_where=sa.text(OPEN),
         postgresql_where=sa.text(OPEN),
+    ),
+    sa.Index("messages_by_plan", "plan_id"),
+    # What a plan compares with does not grow with the age of the ledger.
+    sa.Index(
+        "messages_present",
+        "destination",
+        "audience",
+        sqlite_where=sa.text(PRESENT),
+        postgresql_where=sa.text(PRESENT),
+    ),
+    sa.Index(
+        "messages_refused",
+        "destination",
+        "state",
+        "reason",
+        sqlite_where=sa.text("reason is not null"),
+        postgresql_where=sa.text("reason is not null"),
     ),
     sa.Index(
         "messages_by_batch",
@@ -238,29 +265,38 @@ _GUARDS = (
 )
 
 
-def _add_guards() -> None:
+# A row that was settled and is not any more: what was counted of its plan does not count.
+_RECOUNT = (
+    "update plans set settled_sent = null, settled_suppressed = null, settled_failed = null,"
+    " counted_at = null where plan_id = old.plan_id"
+)
+
+
+def _add_guards(connection: sa.Connection) -> None:
+    """The triggers, those too that a database of an earlier version does not have yet."""
     for name, moment, condition, said in _GUARDS:
-        when = f"when ({condition}) " if condition else ""
-        head = f"create trigger {name} {moment} on messages for each row {when}"
-        sqlite = f"{head}begin select raise(abort, '{said}'); end"
-        function = (
-            f"create or replace function {name}() returns trigger language plpgsql as"
-            f" $$ begin raise exception '{said}' using errcode = 'check_violation'; end $$"
-        )
-        _after_create(sqlite, "sqlite")
-        _after_create(function, "postgresql")
-        _after_create(f"{head}execute function {name}()", "postgresql")
+        refusal = f"select raise(abort, '{said}')"
+        if connection.dialect.name == "postgresql":
+            refusal = f"raise exception '{said}' using errcode = 'check_violation'"
+        _add_trigger(connection, name, moment, condition, refusal)
+    reopened = "old.state = 'failed' and new.state <> old.state"
+    _add_trigger(connection, "messages_reopened", "after update of state", reopened, _RECOUNT)
 
 
-def _after_create(statement: str, dialect: str) -> None:
-    def run(target: Any, connection: sa.Connection, **_: Any) -> None:
-        if connection.dialect.name == dialect:
-            connection.exec_driver_sql(statement)
-
-    event.listen(messages, "after_create", run)
-
-
-_add_guards()
+def _add_trigger(
+    connection: sa.Connection, name: str, moment: str, condition: str | None, act: str
+) -> None:
+    when = f"when ({condition}) " if condition else ""
+    head = f"{name} {moment} on messages for each row {when}"
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"create trigger if not exists {head}begin {act}; end")
+        return
+    connection.exec_driver_sql(
+        f"create or replace function {name}() returns trigger language plpgsql as"
+        f" $$ begin {act}; return new; end $$"
+    )
+    connection.exec_driver_sql(f"drop trigger if exists {name} on messages")
+    connection.exec_driver_sql(f"create trigger {head}execute function {name}()")
 
 
 def connect(url: str) -> sa.Engine:
@@ -334,6 +370,7 @@ def create_tables(engine: sa.Engine) -> None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_265_101)))
             METADATA.create_all(connection)
             _add_columns(connection)
+            _add_guards(connection)
     except sa.exc.OperationalError as error:
         raise ConfigError(
             f"cannot open the state database: {str(error.orig).splitlines()[0]}",

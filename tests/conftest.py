@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from small_postgres import postgres_server
 from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
+# Workers and the programs that they start share the cores, on which threads of small models would
+# wait for each other in circles. Before scikit-learn is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile("shared_machine", deadline=None, max_examples=25)
 hypothesis.settings.load_profile("shared_machine")

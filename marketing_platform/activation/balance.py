@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from marketing_platform.activation.claims import held_audiences
+from marketing_platform.activation.ledger import settled_sums
 from marketing_platform.activation.verdict import UNKNOWN
 from marketing_platform.state import (
     CLAIMABLE,
     SETTLED_STATES,
+    TRANSITIONS,
     batches,
     messages,
     plans,
@@ -24,7 +26,7 @@ from marketing_platform.state import (
 
 @dataclass(frozen=True)
 class Balance:
-    """A plan's sums. `eligible` was written with the plan, the others are counted from its rows.
+    """A plan's sums. `eligible` was written with the plan, the others are counted of its rows.
 
     A row that is not settled yet, `planned` or `in_flight`, is work put off, as `deferred` is.
     """
@@ -33,6 +35,7 @@ class Balance:
     destination: str
     audience: str
     status: str
+    created_at: dt.datetime
     eligible: int
     sent: int
     suppressed: int
@@ -67,27 +70,39 @@ class Failure:
 
 
 def conservation(engine: sa.Engine, *, only_broken: bool = False) -> list[Balance]:
-    """The balance of every plan, oldest first; with `only_broken` those that do not add up."""
-    states = ("sent", "suppressed", "deferred", "failed", "planned", "in_flight")
+    """The balance of every plan, oldest first; with `only_broken` those that do not add up.
+
+    The rows of a plan with work are counted; of one without, what was written down when it ended,
+    or when `count_again` counted it last.
+    """
+    has_work = sa.select(plans.c.plan_id).where(plans.c.counted_at.is_(None))
     counted = (
         sa.select(
             messages.c.plan_id,
             *(
                 sa.func.count(sa.case((messages.c.state == state, 1))).label(state)
-                for state in states
+                for state in TRANSITIONS
             ),
         )
+        .where(messages.c.plan_id.in_(has_work))
         .group_by(messages.c.plan_id)
         .subquery()
     )
+    settled = [
+        sa.func.coalesce(plans.c[f"settled_{state}"], counted.c[state], 0).label(state)
+        for state in SETTLED_STATES
+    ]
+    open_states = [state for state in TRANSITIONS if state not in SETTLED_STATES]
     statement = (
         sa.select(
             plans.c.plan_id,
             plans.c.destination,
             plans.c.audience,
             plans.c.status,
+            plans.c.created_at,
             plans.c.eligible_count.label("eligible"),
-            *(sa.func.coalesce(counted.c[state], 0).label(state) for state in states),
+            *settled,
+            *(sa.func.coalesce(counted.c[state], 0).label(state) for state in open_states),
         )
         .outerjoin_from(plans, counted, plans.c.plan_id == counted.c.plan_id)
         .order_by(plans.c.plan_id)
@@ -95,6 +110,31 @@ def conservation(engine: sa.Engine, *, only_broken: bool = False) -> list[Balanc
     with reading(engine) as connection:
         balances = [Balance(**row) for row in connection.execute(statement).mappings()]
     return [balance for balance in balances if not (only_broken and balance.adds_up)]
+
+
+def count_again(engine: sa.Engine, *, before: dt.datetime, now: dt.datetime) -> int:
+    """Count the plans without work anew that were counted before a moment; gives how many.
+
+    The database refuses what would change their sums. That it did is what this looks at.
+    """
+    old = sa.select(plans.c.plan_id).where(plans.c.counted_at < before)
+    with reading(engine) as connection:
+        found = connection.execute(settled_sums(old)).mappings().all()
+    if not found:
+        return 0
+    statement = (
+        sa.update(plans)
+        # Not one that has work again by now.
+        .where(plans.c.plan_id == sa.bindparam("plan"), plans.c.counted_at.is_not(None))
+        .values(
+            counted_at=now,
+            **{f"settled_{state}": sa.bindparam(state) for state in SETTLED_STATES},
+        )
+    )
+    rows = [{"plan": row["plan_id"], **{s: row[s] for s in SETTLED_STATES}} for row in found]
+    with writing(engine) as connection:
+        connection.execute(statement, rows)
+    return len(rows)
 
 
 def ledger_sums(engine: sa.Engine) -> dict[str, int]:
@@ -114,18 +154,16 @@ def ledger_sums(engine: sa.Engine) -> dict[str, int]:
 
 
 def daily_sums(engine: sa.Engine, *, since: dt.datetime) -> dict[str, dict[dt.date, int]]:
-    """By state, how many rows were settled on each day (UTC) since a moment."""
-    day = sa.func.date(messages.c.settled_at)
-    statement = (
-        sa.select(messages.c.state, day.label("day"), sa.func.count().label("count"))
-        .where(messages.c.state.in_(SETTLED_STATES), messages.c.settled_at > since)
-        .group_by(messages.c.state, day)
-        .order_by(messages.c.state, day)
-    )
+    """By settled state, how many rows of the plans of each day (UTC) since a moment are in it."""
     found: dict[str, dict[dt.date, int]] = {}
-    with reading(engine) as connection:
-        for row in connection.execute(statement):
-            found.setdefault(row.state, {})[dt.date.fromisoformat(str(row.day))] = row[2]
+    for balance in conservation(engine):
+        if balance.created_at <= since:
+            continue
+        for state in SETTLED_STATES:
+            if count := getattr(balance, state):
+                days = found.setdefault(state, {})
+                day = balance.created_at.date()
+                days[day] = days.get(day, 0) + count
     return found
 
 
@@ -188,7 +226,9 @@ def failures(
 ) -> list[Failure]:
     """The messages that failed, the latest first."""
     columns = [messages.c[name] for name in Failure.__dataclass_fields__]
-    statement = sa.select(*columns).where(messages.c.state == "failed")
+    statement = sa.select(*columns).where(
+        messages.c.state == "failed", messages.c.reason.is_not(None)
+    )
     if destination:
         statement = statement.where(messages.c.destination == destination)
     statement = statement.order_by(messages.c.settled_at.desc(), messages.c.message_key)

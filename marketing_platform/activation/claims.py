@@ -28,6 +28,7 @@ from marketing_platform.destinations import Batch, Destination, Row
 from marketing_platform.settings import Fatigue
 from marketing_platform.state import (
     CLAIMABLE,
+    PRESENT,
     batches,
     messages,
     plans,
@@ -382,7 +383,9 @@ def _whole_audience(
             .label("rank"),
         )
         .where(messages.c.destination == destination, messages.c.audience == audience)
-        .where(sa.or_(messages.c.state == "sent", messages.c.batch_id == batch_id))
+        .where(
+            sa.text(PRESENT), sa.or_(messages.c.state == "sent", messages.c.batch_id == batch_id)
+        )
         .subquery()
     )
     return sa.select(

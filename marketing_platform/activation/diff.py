@@ -102,6 +102,22 @@ from (
 group by customer_id
 """
 
+# Rows that no plan needs any more: a later one was sent, or they were suppressed and a later one is
+# there. None of them can change, but by `retry`, which leaves alone what was overtaken.
+_OVERTAKEN = """
+select message_key
+from (
+    select
+        message_key, sequence, state, may_have_arrived,
+        max(sequence) over (partition by customer_id) as last,
+        max(case when state = 'sent' then sequence end) over (partition by customer_id) as sent
+    from ledger
+)
+where coalesce(sequence < sent, false)
+    or (state = 'suppressed' and not may_have_arrived and sequence < last)
+order by message_key
+"""
+
 # Told of a removal, or never told: the customer is not in the audience over there. An update is
 # only planned for a customer whose add was sent, so a doubtful update still finds them there; after
 # a doubtful add or a removal, an add is the safe word.
@@ -236,12 +252,14 @@ class Counts:
 class Diff:
     """What a plan has to write: the counts, new messages, and open ones that nobody wants now.
 
-    `fingerprint` is a hash of all that: another plan with the same one does the same.
+    `overtaken` are the keys of messages that no later plan needs. `fingerprint` is a hash of all
+    that is told: another plan with the same one does the same.
     """
 
     counts: Counts
     new: pl.DataFrame
     superseded: list[str]
+    overtaken: list[str]
     fingerprint: str
 
 
@@ -294,6 +312,7 @@ def compare(
     connection.unregister("suppressed")
     connection.register("ledger", ledger.to_arrow())
     connection.execute(_KNOWN)
+    overtaken = connection.sql(_OVERTAKEN).pl()["message_key"].to_list()
     connection.unregister("ledger")
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     connection.execute(_DECIDED, {"once": rule.is_once, "told_since": since})
@@ -306,7 +325,7 @@ def compare(
     ).pl()
     for table in ("decided", "known", "desired"):
         connection.execute(f"drop table {table}")
-    return Diff(counts, new, superseded["superseded_key"].to_list(), fingerprint)
+    return Diff(counts, new, superseded["superseded_key"].to_list(), overtaken, fingerprint)
 
 
 def _as_json(name: str) -> str:

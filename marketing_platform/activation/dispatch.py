@@ -52,7 +52,7 @@ def dispatch(
     couriers = [Courier(desk, make(name, settings), halt) for name in names]
     reports = asyncio.run(_run(desk, couriers, only_leftovers, on_progress))
     with writing(engine) as connection:
-        close_plans(connection)
+        close_plans(connection, now())
     waiting = waiting_counts(engine)
     return DispatchReport(
         destinations=tuple(reports),

@@ -8,33 +8,28 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from marketing_platform.activation.diff import Diff
-from marketing_platform.state import CLAIMABLE, OPEN, UtcDateTime, messages, plans, reading
+from marketing_platform.state import (
+    CLAIMABLE,
+    OPEN,
+    SETTLED_STATES,
+    UtcDateTime,
+    messages,
+    plans,
+    reading,
+)
 
 _CHUNK = 5_000
 _SUPERSEDED = "superseded"
+# As SQLAlchemy writes a moment.
+_SQLITE_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 
 _KNOWN = sa.text("""
 select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
     may_have_arrived, settled_at
-from (
-    select
-        *,
-        row_number() over (partition by customer_id order by sequence desc) as last_rank,
-        row_number() over (
-            partition by customer_id, (state = 'sent' or may_have_arrived) order by sequence desc
-        ) as told_rank,
-        row_number() over (
-            partition by customer_id, (state = 'suppressed') order by sequence desc
-        ) as meant_rank
-    from messages
-    where destination = :destination and audience = :audience
-) ranked
-where last_rank = 1
-    or (told_rank = 1 and (state = 'sent' or may_have_arrived))
-    or (meant_rank = 1 and state <> 'suppressed')
+from messages
+where destination = :destination and audience = :audience and not is_past
 """)
 
 # A statement as text gives SQLite's moments as text, too.
@@ -74,7 +69,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def known_messages(engine: sa.Engine, destination: str, audience: str) -> pl.DataFrame:
-    """The messages that say where each customer of an audience stands; at most three a customer."""
+    """The messages that say where each customer of an audience stands: all that are not past."""
     with reading(engine) as connection:
         rows = connection.execute(_TYPED, {"destination": destination, "audience": audience})
         return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
@@ -98,23 +93,53 @@ def write_messages(
     fixed = {"plan_id": plan_id, **names}
     for part in diff.new.iter_slices(_CHUNK):
         _insert(connection, part, fixed, now)
+    _pass_by(connection, diff.overtaken)
     counted = sa.select(sa.func.count()).where(messages.c.plan_id == plan_id)
     count = int(connection.execute(counted).scalar_one())
     connection.execute(
         sa.update(plans).where(plans.c.plan_id == plan_id).values(eligible_count=count)
     )
-    close_plans(connection)
+    close_plans(connection, now)
     return count
 
 
-def close_plans(connection: sa.Connection) -> None:
-    """Mark the plans of which every message is settled as done."""
+def close_plans(connection: sa.Connection, now: dt.datetime) -> None:
+    """Mark the plans of which every message is settled as done, and write down their sums."""
     has_work = sa.select(messages.c.plan_id).where(sa.text(OPEN))
-    connection.execute(
-        sa.update(plans)
-        .where(plans.c.status == "planned", plans.c.plan_id.not_in(has_work))
-        .values(status="done")
+    ended = sa.select(plans.c.plan_id).where(
+        plans.c.counted_at.is_(None), plans.c.status != "held", plans.c.plan_id.not_in(has_work)
     )
+    for sums in connection.execute(settled_sums(ended)).mappings().all():
+        values = {f"settled_{state}": sums[state] for state in SETTLED_STATES}
+        connection.execute(
+            sa.update(plans)
+            .where(plans.c.plan_id == sums["plan_id"])
+            .values(status="done", counted_at=now, **values)
+        )
+
+
+def settled_sums(chosen: sa.Select[tuple[int]]) -> sa.Select[Any]:
+    """For each of these plans, how many of its messages are in each of the settled states."""
+    counts = [
+        sa.func.count(sa.case((messages.c.state == state, 1))).label(state)
+        for state in SETTLED_STATES
+    ]
+    return (
+        sa.select(plans.c.plan_id, *counts)
+        .outerjoin_from(plans, messages, messages.c.plan_id == plans.c.plan_id)
+        .where(plans.c.plan_id.in_(chosen))
+        .group_by(plans.c.plan_id)
+    )
+
+
+def _pass_by(connection: sa.Connection, keys: Sequence[str]) -> None:
+    statement = (
+        sa.update(messages)
+        .where(messages.c.message_key == sa.bindparam("key"))
+        .values(is_past=True)
+    )
+    for start in range(0, len(keys), _CHUNK):
+        connection.execute(statement, [{"key": key} for key in keys[start : start + _CHUNK]])
 
 
 def _supersede(connection: sa.Connection, keys: Sequence[str], now: dt.datetime) -> None:
@@ -136,12 +161,15 @@ def _insert(
         lists = {name: rows[name].to_list() for name in rows.columns}
         connection.execute(_INSERT_LISTS, {**lists, **fixed, "now": now})
         return
-    statement = sqlite.insert(messages).on_conflict_do_nothing()
-    settled = {"suppressed": now, "planned": None}
-    connection.execute(
-        statement,
-        [
-            {**row, **fixed, "created_at": now, "settled_at": settled[row["state"]]}
-            for row in rows.iter_rows(named=True)
-        ],
+    # As tuples: to bind each value of each row by its type takes longer than to write it.
+    moment = f"{now.astimezone(dt.UTC):{_SQLITE_MOMENT}}"
+    whole = rows.with_columns(
+        *(pl.lit(value).alias(name) for name, value in fixed.items()),
+        created_at=pl.lit(moment),
+        settled_at=pl.when(pl.col("state") == "suppressed").then(pl.lit(moment)),
+    )
+    names, marks = ", ".join(whole.columns), ", ".join("?" * whole.width)
+    connection.exec_driver_sql(
+        f"insert into messages ({names}) values ({marks}) on conflict do nothing",  # noqa: S608
+        whole.rows(),
     )

@@ -138,7 +138,7 @@ def run_everything(console: Console, settings: Settings) -> None:
     with console.status("Activating the segments"):
         sent = run_job(settings, "activation")
     content = read_status(settings)
-    report.print_ledger(console, content["plans"][-12:], content["ledger"])
+    report.print_ledger(console, content["plans"], content["ledger"])
     if settings.platform.feeds:
         for check in content["checks"]:
             if check["check"] == "feeds_written":

@@ -10,7 +10,8 @@ kind, so that a column that ends in `_at` cannot be anything but a UTC timestamp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandera.polars as pa
@@ -169,7 +170,6 @@ class Contract:
     key: tuple[str, ...] = ()
     partition_by: str | None = None
     rolled_from: Days | None = None
-    schema: pa.DataFrameSchema = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = {*self.key, *([self.partition_by] if self.partition_by else [])} - set(
@@ -177,7 +177,11 @@ class Contract:
         )
         if unknown:
             raise ValueError(f"{self.name}: no such column: {', '.join(sorted(unknown))}")
-        schema = pa.DataFrameSchema(
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The columns and their checks as pandera holds them."""
+        return pa.DataFrameSchema(
             {
                 name: pa.Column(
                     column.dtype,
@@ -190,7 +194,6 @@ class Contract:
             strict=True,
             name=str(self.name),
         )
-        object.__setattr__(self, "schema", schema)
 
     @property
     def broken(self) -> str:

@@ -17,8 +17,6 @@ from functools import cache
 import duckdb
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from marketing_platform.identity.edges import Edge
 
@@ -55,6 +53,10 @@ def groups(
     Contacts set `apart` share identifiers only among themselves, so exactly the ties to everybody
     else are cut. Contacts said to be `together` are tied whatever they share.
     """
+    # Slow to load, and needed by builds alone.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     people = contacts.select("contact_id").unique().sort("contact_id").with_row_index("contact")
     tied = identifiers.select("contact_id", "kind", "value").join(
         _labels(edges), on="contact_id", how="left"

@@ -14,7 +14,7 @@ from marketing_platform.quality.holds import SENT_FROM, stale_tables, wrong_sums
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.results import latest_builds, latest_checks
 from marketing_platform.settings import Settings
-from marketing_platform.state import CLAIMABLE, messages, plans, reading
+from marketing_platform.state import CLAIMABLE, batches, messages, plans, reading
 
 _ALL = "all activations"
 # A destination that always sends: on so many of the days before, and on none of the last.
@@ -106,11 +106,14 @@ def _sums(engine: sa.Engine) -> Iterator[Finding]:
 
 def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """Destinations to which something always goes, and to which nothing went of late."""
-    day = sa.func.date(messages.c.settled_at)
+    day = sa.func.date(batches.c.closed_at)
     start = now - dt.timedelta(days=_OF_DAYS + _SILENT_DAYS)
+    has_sent = sa.exists().where(
+        messages.c.batch_id == batches.c.batch_id, messages.c.state == "sent"
+    )
     statement = (
-        sa.select(messages.c.destination, day.label("day"))
-        .where(messages.c.state == "sent", messages.c.settled_at > start)
+        sa.select(batches.c.destination, day.label("day"))
+        .where(batches.c.closed_at > start, has_sent)
         .distinct()
     )
     days: dict[str, list[dt.date]] = {}

@@ -8,10 +8,8 @@ from collections.abc import Generator, Mapping
 from typing import Any, Protocol
 
 import httpx
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
 from authlib.oauth2.rfc6749 import OAuth2Token  # type: ignore[import-untyped]
 from authlib.oauth2.rfc6749.parameters import prepare_token_request  # type: ignore[import-untyped]
-from authlib.oauth2.rfc7523 import JWTBearerGrant  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
 from marketing_platform.errors import SourceError
@@ -208,6 +206,10 @@ class _AssertionGrant:
         self._subject = subject
 
     def asking(self, refresh_token: str | None) -> Mapping[str, str | None]:
+        # Slow to load, and needed by service accounts alone.
+        from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+        from authlib.oauth2.rfc7523 import JWTBearerGrant  # type: ignore[import-untyped]
+
         try:
             assertion = JWTBearerGrant.sign(
                 self._private_key,

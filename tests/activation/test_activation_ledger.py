@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from small_shop import SmallShop, small_settings, webhook
 
 from marketing_platform.activation import (
     conservation,
+    count_again,
     dispatch,
     failures,
     ledger_sums,
     plan_all,
     retry,
 )
+from marketing_platform.activation.ledger import known_messages
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
@@ -42,25 +45,29 @@ ILLEGAL = [
     if old != new and new not in TRANSITIONS[old]
 ]
 
-FALSE = [
-    "delete from messages",
-    "update messages set customer_id = 'other'",
-    "update messages set content_version = 'other'",
-    "update messages set plan_id = 7",
-    "update messages set state = 'unheard of'",
-    "update messages set state = 'suppressed', settled_at = '2025-01-01'",
-    "update messages set state = 'in_flight'",
-    "update messages set attempts = -1",
-    "update plans set status = 'held'",
-    "update plans set status = 'lost'",
-    # A second open message about the same customer, and one that was sent from the start.
-    "insert into messages select 'k2', plan_id, destination, audience, customer_id, 1, operation,"
-    " payload, content_version, 'planned', reason, 0, may_have_arrived, null, null, null,"
-    " created_at, null from messages",
-    "insert into messages select 'k2', plan_id, destination, audience, 'other', 0, operation,"
-    " payload, content_version, 'sent', reason, 0, may_have_arrived, null, null, null,"
-    " created_at, created_at from messages",
-]
+_COPY = (
+    "insert into messages (message_key, plan_id, destination, audience, customer_id, sequence,"
+    " operation, payload, content_version, state, created_at, settled_at)"
+    " select 'k2', plan_id, destination, audience, {}, operation, payload, content_version, {}"
+    " from messages"
+)
+# What a careless program would write, and the words of the refusal, on SQLite or PostgreSQL.
+FALSE = {
+    "delete from messages": "never deleted",
+    "update messages set customer_id = 'other'": "what a message is does not change",
+    "update messages set content_version = 'other'": "what a message is does not change",
+    "update messages set plan_id = 7": "what a message is does not change",
+    "update messages set state = 'unheard of'": "cannot change its state so",
+    "update messages set state = 'suppressed', settled_at = '2025-01-01'": "a_refusal_says_why",
+    "update messages set state = 'in_flight'": "in_flight_has_a_batch",
+    "update messages set attempts = -1": "counts_are_positive",
+    "update plans set status = 'held'": "held_says_why",
+    "update plans set status = 'lost'": "status_is_known",
+    # A second open message about the same customer.
+    _COPY.format("customer_id, 1", "'planned', created_at, null"): "unique constraint",
+    # One that was sent from the start.
+    _COPY.format("'other', 0", "'sent', created_at, created_at"): "starts as planned or suppressed",
+}
 
 
 @pytest.fixture
@@ -122,8 +129,8 @@ def test_the_database_refuses_what_would_falsify_the_ledger(
 ) -> None:
     shop.fill(1)
     plan_all(shop.warehouse, engine, settings)
-    for statement in FALSE:
-        with pytest.raises(REFUSED), writing(engine) as connection:
+    for statement, told in FALSE.items():
+        with pytest.raises(REFUSED, match=f"(?i){told}"), writing(engine) as connection:
             connection.exec_driver_sql(statement)
     assert ledger_sums(engine)["deferred"] == 1
 
@@ -137,6 +144,74 @@ def test_sums_that_do_not_add_up_are_told(
         connection.execute(sa.update(plans).values(eligible_count=4))
     [broken] = conservation(engine, only_broken=True)
     assert (broken.eligible, broken.unsettled, broken.adds_up) == (4, 3, False)
+
+
+def test_a_row_that_is_gone_from_a_plan_that_ended_is_found_when_it_is_counted_again(
+    engine: sa.Engine, shop: SmallShop, settings: Settings
+) -> None:
+    shop.fill(3)
+    plan_all(shop.warehouse, engine, settings)
+    dispatch(engine, settings)
+    assert count_again(engine, before=utc_now(), now=utc_now()) == 1
+    assert conservation(engine, only_broken=True) == []
+    on = " on messages" if engine.dialect.name == "postgresql" else ""
+    with writing(engine) as connection:
+        connection.exec_driver_sql(f"drop trigger messages_kept{on}")
+        connection.exec_driver_sql("delete from messages where customer_id = 'c00001'")
+    yesterday = utc_now() - dt.timedelta(days=1)
+    assert count_again(engine, before=yesterday, now=utc_now()) == 0, "it was counted just now"
+    assert count_again(engine, before=utc_now(), now=utc_now()) == 1
+    [broken] = conservation(engine, only_broken=True)
+    assert (broken.eligible, broken.sent) == (3, 2)
+
+
+def test_however_often_a_person_was_told_a_plan_reads_the_last_words_alone(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url, consent="email")})
+    for number in range(5):
+        for name in ("ada", "ben"):
+            shop.know(name, first_name=f"{name} {number}", has_email_consent=name == "ada")
+        shop.members(["ada", "ben"])
+        plan_all(shop.warehouse, engine, settings)
+        dispatch(engine, settings)
+    sums = ledger_sums(engine)
+    assert (sums["eligible"], sums["sent"], sums["suppressed"]) == (10, 5, 5)
+    [first, *_] = conservation(engine)
+    found = known_messages(engine, first.destination, first.audience)
+    assert sorted(found["customer_id"]) == ["ada", "ada", "ben", "ben"]
+    assert found["sequence"].min() == 3
+
+
+def test_a_ledger_of_an_earlier_version_is_counted_and_goes_on(
+    state_url: str, shop: SmallShop, settings: Settings, receiver: Receiver
+) -> None:
+    engine = open_state(state_url)
+    shop.fill(4)
+    receiver.bad_customers["c00001"] = "row"
+    plan_all(shop.warehouse, engine, settings)
+    dispatch(engine, settings)
+    on = " on messages" if engine.dialect.name == "postgresql" else ""
+    with writing(engine) as connection:
+        connection.exec_driver_sql(f"drop trigger messages_reopened{on}")
+        for index in ("present", "by_plan", "refused"):
+            connection.exec_driver_sql(f"drop index messages_{index}")
+        connection.exec_driver_sql("alter table messages drop column is_past")
+        connection.exec_driver_sql("drop index plans_counted")
+        for column in ("settled_sent", "settled_suppressed", "settled_failed", "counted_at"):
+            connection.exec_driver_sql(f"alter table plans drop column {column}")
+    engine.dispose()
+    again = open_state(state_url)
+    sums = {"eligible": 4, "sent": 3, "suppressed": 0, "deferred": 0, "failed": 1}
+    assert ledger_sums(again) == sums
+    plan_all(shop.warehouse, again, settings)
+    assert ledger_sums(again) == sums
+    receiver.bad_customers.clear()
+    assert retry(again) == 1
+    assert ledger_sums(again) == {**sums, "failed": 0, "deferred": 1}
+    dispatch(again, settings)
+    assert ledger_sums(again) == {**sums, "failed": 0, "sent": 4}
+    again.dispose()
 
 
 def test_a_failed_row_is_sent_again_only_by_command(

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from predictions_shop import build_predictions, day, lively_shop, settings_in, warehouse_with
 from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
@@ -67,6 +68,8 @@ def test_a_worse_challenger_is_told_from_noise() -> None:
     outcomes = (draw.random(4000) < expit(truth)).astype(np.int64)
     good, worse = expit(truth), expit(truth + draw.normal(0, 2, 4000))
     alike = expit(truth + draw.normal(0, 0.05, 4000))
+    difference = roc_auc_score(outcomes, worse) - roc_auc_score(outcomes, good)
+    assert contest(outcomes, worse, good).auc_difference == pytest.approx(difference)
     assert contest(outcomes, worse, good).is_worse
     assert not contest(outcomes, good, worse).is_worse
     assert not contest(outcomes, good, good).is_worse

@@ -82,7 +82,8 @@ def test_a_query_names_its_fields_and_its_window_and_is_read_to_its_end() -> Non
     assert pages[-1][1] is None
     assert client.asked[0].params["q"] == (
         "SELECT Id, CreatedDate, SystemModstamp, LastModifiedDate, IsDeleted, Email, MobilePhone,"
-        " Phone, FirstName, LastName, HasOptedOutOfEmail, MailingCountry FROM Contact"
+        " Phone, FirstName, LastName, HasOptedOutOfEmail, MailingStreet, MailingCity,"
+        " MailingPostalCode, MailingState, MailingCountry FROM Contact"
         " WHERE SystemModstamp >= 2026-01-05T00:00:00.000Z"
         " AND SystemModstamp < 2026-01-06T00:00:00.000Z ORDER BY SystemModstamp, Id"
     )
