@@ -6,7 +6,6 @@ members as (
     select
         m.customer_id,
         c.*,
-        count(*) over (partition by m.customer_id) as contact_count,
         -- The key settles a tie, so that the order of the contacts does not matter.
         concat(
             cast(coalesce(c.updated_at, timestamp '1900-01-01') as varchar), ' ', c.contact_id
@@ -14,179 +13,174 @@ members as (
     from identity.contact_customers as m
     inner join core.contacts as c on m.contact_id = c.contact_id
 ),
+-- How often a customer's contacts say the same, where the rule asks for it.
 told as (
-    select customer_id, source, standing, 'email' as attribute, email as value
-    from members where contact_count > 1 and email is not null
+    select m.customer_id, m.contact_id, 'email' as attribute, m.email as value
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'email' and r.rule = 'most_frequent' and m.email is not null
     union all
-    select customer_id, source, standing, 'phone', phone
-    from members where contact_count > 1 and phone is not null
+    select m.customer_id, m.contact_id, 'phone', m.phone
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'phone' and r.rule = 'most_frequent' and m.phone is not null
     union all
-    select customer_id, source, standing, 'first_name', first_name
-    from members where contact_count > 1 and first_name is not null
+    select m.customer_id, m.contact_id, 'first_name', m.first_name
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'first_name' and r.rule = 'most_frequent' and m.first_name is not null
     union all
-    select customer_id, source, standing, 'last_name', last_name
-    from members where contact_count > 1 and last_name is not null
+    select m.customer_id, m.contact_id, 'last_name', m.last_name
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'last_name' and r.rule = 'most_frequent' and m.last_name is not null
     union all
-    select customer_id, source, standing, 'country', country
-    from members where contact_count > 1 and country is not null
+    select m.customer_id, m.contact_id, 'country', m.country
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'country' and r.rule = 'most_frequent' and m.country is not null
     union all
-    select customer_id, source, standing, 'language', language
-    from members where contact_count > 1 and language is not null
+    select m.customer_id, m.contact_id, 'language', m.language
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'language' and r.rule = 'most_frequent' and m.language is not null
     union all
-    select customer_id, source, standing, 'birth_date', cast(birth_date as varchar)
-    from members where contact_count > 1 and birth_date is not null
+    select m.customer_id, m.contact_id, 'birth_date', cast(m.birth_date as varchar)
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'birth_date' and r.rule = 'most_frequent' and m.birth_date is not null
     union all
-    select customer_id, source, standing, 'street', street
-    from members where contact_count > 1 and street is not null
+    select m.customer_id, m.contact_id, 'street', m.street
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'street' and r.rule = 'most_frequent' and m.street is not null
     union all
-    select customer_id, source, standing, 'city', city
-    from members where contact_count > 1 and city is not null
+    select m.customer_id, m.contact_id, 'city', m.city
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'city' and r.rule = 'most_frequent' and m.city is not null
     union all
-    select customer_id, source, standing, 'postcode', postcode
-    from members where contact_count > 1 and postcode is not null
+    select m.customer_id, m.contact_id, 'postcode', m.postcode
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'postcode' and r.rule = 'most_frequent' and m.postcode is not null
     union all
-    select customer_id, source, standing, 'region', region
-    from members where contact_count > 1 and region is not null
+    select m.customer_id, m.contact_id, 'region', m.region
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'region' and r.rule = 'most_frequent' and m.region is not null
     union all
-    select customer_id, source, standing, 'loyalty_number', loyalty_number
-    from members where contact_count > 1 and loyalty_number is not null
+    select m.customer_id, m.contact_id, 'loyalty_number', m.loyalty_number
+    from members as m
+    inner join identity.attribute_rules as r on m.source = r.source
+    where r.attribute = 'loyalty_number' and r.rule = 'most_frequent' and m.loyalty_number is not null
 ),
 counted as (
-    select *, count(*) over (partition by customer_id, attribute, value) as times
+    select
+        contact_id,
+        attribute,
+        lpad(
+            cast(count(*) over (partition by customer_id, attribute, value) as varchar), 9, '0'
+        ) as place
     from told
 ),
-ranked as (
+-- What goes before the standing of a contact, as text: the more trusted or frequent, the larger.
+trusted as (
     select
-        t.*,
-        row_number() over (
-            partition by t.customer_id, t.attribute
-            order by
-                case r.rule
-                    when 'most_trusted' then r.rank
-                    when 'most_frequent' then -t.times
-                    else 0
-                end asc,
-                t.standing desc
-        ) as place
-    from counted as t
-    left join identity.attribute_rules as r on t.attribute = r.attribute and t.source = r.source
+        source,
+        attribute,
+        case when rule = 'most_trusted' then lpad(cast(99999 - rank as varchar), 5, '0') end
+            as place
+    from identity.attribute_rules
 ),
-several as (
+ranks as (
     select
-        customer_id,
-        max(case when attribute = 'email' then value end) as email,
-        max(case when attribute = 'email' then source end) as email_source,
-        max(case when attribute = 'phone' then value end) as phone,
-        max(case when attribute = 'phone' then source end) as phone_source,
-        max(case when attribute = 'first_name' then value end) as first_name,
-        max(case when attribute = 'first_name' then source end) as first_name_source,
-        max(case when attribute = 'last_name' then value end) as last_name,
-        max(case when attribute = 'last_name' then source end) as last_name_source,
-        max(case when attribute = 'country' then value end) as country,
-        max(case when attribute = 'country' then source end) as country_source,
-        max(case when attribute = 'language' then value end) as language,
-        max(case when attribute = 'language' then source end) as language_source,
-        max(case when attribute = 'birth_date' then value end) as birth_date,
-        max(case when attribute = 'birth_date' then source end) as birth_date_source,
-        max(case when attribute = 'street' then value end) as street,
-        max(case when attribute = 'street' then source end) as street_source,
-        max(case when attribute = 'city' then value end) as city,
-        max(case when attribute = 'city' then source end) as city_source,
-        max(case when attribute = 'postcode' then value end) as postcode,
-        max(case when attribute = 'postcode' then source end) as postcode_source,
-        max(case when attribute = 'region' then value end) as region,
-        max(case when attribute = 'region' then source end) as region_source,
-        max(case when attribute = 'loyalty_number' then value end) as loyalty_number,
-        max(case when attribute = 'loyalty_number' then source end) as loyalty_number_source
-    from ranked
-    where place = 1
-    group by customer_id
+        source,
+        max(case when attribute = 'email' then place end) as email,
+        max(case when attribute = 'phone' then place end) as phone,
+        max(case when attribute = 'first_name' then place end) as first_name,
+        max(case when attribute = 'last_name' then place end) as last_name,
+        max(case when attribute = 'country' then place end) as country,
+        max(case when attribute = 'language' then place end) as language,
+        max(case when attribute = 'birth_date' then place end) as birth_date,
+        max(case when attribute = 'street' then place end) as street,
+        max(case when attribute = 'city' then place end) as city,
+        max(case when attribute = 'postcode' then place end) as postcode,
+        max(case when attribute = 'region' then place end) as region,
+        max(case when attribute = 'loyalty_number' then place end) as loyalty_number
+    from trusted
+    group by source
 ),
-people as (
+times as (
     select
-        customer_id,
-        count(*) as contact_count,
-        count(distinct source) as source_count,
-        arg_max(source_contact_id, standing) filter (where source_contact_id not like 'email:%')
-            as source_contact_id,
-        arg_max(push_token, standing) filter (where push_token is not null) as push_token,
-        bool_and(has_email_consent) as has_email_consent,
-        bool_and(has_sms_consent) as has_sms_consent,
-        min(created_at) as created_at,
-        -- Of the only contact; those of several are chosen above.
-        any_value(source) as source,
-        any_value(email) as email,
-        any_value(phone) as phone,
-        any_value(first_name) as first_name,
-        any_value(last_name) as last_name,
-        any_value(country) as country,
-        any_value(language) as language,
-        any_value(birth_date) as birth_date,
-        any_value(street) as street,
-        any_value(city) as city,
-        any_value(postcode) as postcode,
-        any_value(region) as region,
-        any_value(loyalty_number) as loyalty_number
-    from members
-    group by customer_id
+        contact_id,
+        max(case when attribute = 'email' then place end) as email,
+        max(case when attribute = 'phone' then place end) as phone,
+        max(case when attribute = 'first_name' then place end) as first_name,
+        max(case when attribute = 'last_name' then place end) as last_name,
+        max(case when attribute = 'country' then place end) as country,
+        max(case when attribute = 'language' then place end) as language,
+        max(case when attribute = 'birth_date' then place end) as birth_date,
+        max(case when attribute = 'street' then place end) as street,
+        max(case when attribute = 'city' then place end) as city,
+        max(case when attribute = 'postcode' then place end) as postcode,
+        max(case when attribute = 'region' then place end) as region,
+        max(case when attribute = 'loyalty_number' then place end) as loyalty_number
+    from counted
+    group by contact_id
+),
+placed as (
+    select
+        m.*,
+        concat(coalesce(r.email, t.email, ''), m.standing) as email_place,
+        concat(coalesce(r.phone, t.phone, ''), m.standing) as phone_place,
+        concat(coalesce(r.first_name, t.first_name, ''), m.standing) as first_name_place,
+        concat(coalesce(r.last_name, t.last_name, ''), m.standing) as last_name_place,
+        concat(coalesce(r.country, t.country, ''), m.standing) as country_place,
+        concat(coalesce(r.language, t.language, ''), m.standing) as language_place,
+        concat(coalesce(r.birth_date, t.birth_date, ''), m.standing) as birth_date_place,
+        concat(coalesce(r.street, t.street, ''), m.standing) as street_place,
+        concat(coalesce(r.city, t.city, ''), m.standing) as city_place,
+        concat(coalesce(r.postcode, t.postcode, ''), m.standing) as postcode_place,
+        concat(coalesce(r.region, t.region, ''), m.standing) as region_place,
+        concat(coalesce(r.loyalty_number, t.loyalty_number, ''), m.standing) as loyalty_number_place
+    from members as m
+    left join ranks as r on m.source = r.source
+    left join times as t on m.contact_id = t.contact_id
 )
 select
-    p.customer_id,
-    p.contact_count,
-    p.source_count,
-    p.source_contact_id,
-    case when p.contact_count = 1 then p.email else s.email end as email,
-    case when p.contact_count > 1 then s.email_source when p.email is not null then p.source end
-        as email_source,
-    case when p.contact_count = 1 then p.phone else s.phone end as phone,
-    case when p.contact_count > 1 then s.phone_source when p.phone is not null then p.source end
-        as phone_source,
-    case when p.contact_count = 1 then p.first_name else s.first_name end as first_name,
-    case
-        when p.contact_count > 1 then s.first_name_source
-        when p.first_name is not null then p.source
-    end as first_name_source,
-    case when p.contact_count = 1 then p.last_name else s.last_name end as last_name,
-    case
-        when p.contact_count > 1 then s.last_name_source
-        when p.last_name is not null then p.source
-    end as last_name_source,
-    case when p.contact_count = 1 then p.country else s.country end as country,
-    case
-        when p.contact_count > 1 then s.country_source when p.country is not null then p.source
-    end as country_source,
-    case when p.contact_count = 1 then p.language else s.language end as language,
-    case
-        when p.contact_count > 1 then s.language_source when p.language is not null then p.source
-    end as language_source,
-    case when p.contact_count = 1 then p.birth_date else cast(s.birth_date as date) end
-        as birth_date,
-    case
-        when p.contact_count > 1 then s.birth_date_source
-        when p.birth_date is not null then p.source
-    end as birth_date_source,
-    case when p.contact_count = 1 then p.street else s.street end as street,
-    case when p.contact_count > 1 then s.street_source when p.street is not null then p.source end
-        as street_source,
-    case when p.contact_count = 1 then p.city else s.city end as city,
-    case when p.contact_count > 1 then s.city_source when p.city is not null then p.source end
-        as city_source,
-    case when p.contact_count = 1 then p.postcode else s.postcode end as postcode,
-    case
-        when p.contact_count > 1 then s.postcode_source when p.postcode is not null then p.source
-    end as postcode_source,
-    case when p.contact_count = 1 then p.region else s.region end as region,
-    case when p.contact_count > 1 then s.region_source when p.region is not null then p.source end
-        as region_source,
-    case when p.contact_count = 1 then p.loyalty_number else s.loyalty_number end
-        as loyalty_number,
-    case
-        when p.contact_count > 1 then s.loyalty_number_source
-        when p.loyalty_number is not null then p.source
-    end as loyalty_number_source,
-    p.push_token,
-    p.has_email_consent,
-    p.has_sms_consent,
-    p.created_at
-from people as p
-left join several as s on p.customer_id = s.customer_id
+    customer_id,
+    count(*) as contact_count,
+    count(distinct source) as source_count,
+    arg_max(source_contact_id, standing) filter (where source_contact_id not like 'email:%')
+        as source_contact_id,
+    arg_max(email, email_place) filter (where email is not null) as email,
+    arg_max(source, email_place) filter (where email is not null) as email_source,
+    arg_max(phone, phone_place) filter (where phone is not null) as phone,
+    arg_max(source, phone_place) filter (where phone is not null) as phone_source,
+    arg_max(first_name, first_name_place) filter (where first_name is not null) as first_name,
+    arg_max(source, first_name_place) filter (where first_name is not null) as first_name_source,
+    arg_max(last_name, last_name_place) filter (where last_name is not null) as last_name,
+    arg_max(source, last_name_place) filter (where last_name is not null) as last_name_source,
+    arg_max(country, country_place) filter (where country is not null) as country,
+    arg_max(source, country_place) filter (where country is not null) as country_source,
+    arg_max(language, language_place) filter (where language is not null) as language,
+    arg_max(source, language_place) filter (where language is not null) as language_source,
+    arg_max(birth_date, birth_date_place) filter (where birth_date is not null) as birth_date,
+    arg_max(source, birth_date_place) filter (where birth_date is not null) as birth_date_source,
+    arg_max(street, street_place) filter (where street is not null) as street,
+    arg_max(source, street_place) filter (where street is not null) as street_source,
+    arg_max(city, city_place) filter (where city is not null) as city,
+    arg_max(source, city_place) filter (where city is not null) as city_source,
+    arg_max(postcode, postcode_place) filter (where postcode is not null) as postcode,
+    arg_max(source, postcode_place) filter (where postcode is not null) as postcode_source,
+    arg_max(region, region_place) filter (where region is not null) as region,
+    arg_max(source, region_place) filter (where region is not null) as region_source,
+    arg_max(loyalty_number, loyalty_number_place) filter (where loyalty_number is not null) as loyalty_number,
+    arg_max(source, loyalty_number_place) filter (where loyalty_number is not null) as loyalty_number_source,
+    arg_max(push_token, standing) filter (where push_token is not null) as push_token,
+    bool_and(has_email_consent) as has_email_consent,
+    bool_and(has_sms_consent) as has_sms_consent,
+    min(created_at) as created_at
+from placed
+group by customer_id

@@ -29,7 +29,7 @@ from marketing_platform.quality.incidents import (
 )
 from marketing_platform.quality.results import CheckResult, record_build, record_check
 from marketing_platform.settings import Platform, Settings
-from marketing_platform.state import messages, open_state, plans
+from marketing_platform.state import batches, messages, open_state, plans
 
 START = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -262,11 +262,25 @@ def test_findings_are_of_checks_sources_plans_and_the_ledger(
             "created_at": START - 30 * HOUR,
         }
         connection.execute(sa.insert(messages), [*sent, waits])
-        connection.exec_driver_sql("drop trigger messages_transition")
-        connection.exec_driver_sql(
-            "update messages set state = 'sent', settled_at = created_at"
-            " where message_key like 'k%'"
-        )
+        requests = [
+            {
+                "batch_id": one["message_key"],
+                "destination": "always",
+                "audience": "vip",
+                "is_exclusive": False,
+                "lease_owner": "me",
+                "lease_expires_at": one["created_at"],
+                "created_at": one["created_at"],
+                "closed_at": one["created_at"],
+            }
+            for one in sent
+        ]
+        connection.execute(sa.insert(batches), requests)
+        for change in (
+            "set state = 'in_flight', batch_id = message_key",
+            "set state = 'sent', settled_at = created_at",
+        ):
+            connection.exec_driver_sql(f"update messages {change} where destination = 'always'")
     found = {finding.key: finding for finding in find_all(state, settings, now=START)}
     assert set(found) == {
         "check:core.orders:contract",
