@@ -527,8 +527,9 @@ def load_settings(
     config_dir: Path | None = None,
     data_dir: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    is_optional: bool = False,
 ) -> Settings:
-    """Read the settings of one shop.
+    """Read the settings of one shop; with `is_optional` there may be none, in a folder of nobody.
 
     `platform.yaml` in the config folder is the base; `shop.json` in the data folder, written by
     `marketing-platform run` and `demo`, is laid over it, so that the UI opens on the same input.
@@ -538,7 +539,8 @@ def load_settings(
     config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
     data = (data_dir or _data_dir(env)).absolute()
     path = config / "platform.yaml"
-    content = _read_yaml(path)
+    is_missing = is_optional and CONFIG_DIR_VARIABLE not in env and not path.exists()
+    content = {} if is_missing else _read_yaml(path)
     overlay_path = data / "shop.json"
     if overlay_path.exists():
         overlay = json.loads(overlay_path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from rich.console import Console
 
 from marketing_platform import report
@@ -37,9 +38,10 @@ def run_export(
     currency: str | None,
 ) -> None:
     """Take in exports, build every table, activate the segments, and say what happened."""
-    streams = _streams(files, maps, date_format)
+    shop = load_settings()
+    streams = _streams(files, maps, date_format, shop.platform.sources.files)
     # A mistake in a segment or a file is told before anything is written.
-    load_segments(load_settings().segments_dir)
+    load_segments(shop.segments_dir)
     for stream, file in streams.items():
         inspect(stream, file)
     folder = claim_folder("shop")
@@ -85,8 +87,10 @@ def run_backtest(
     """Backtest a task on an export of orders, in a scratch folder and database."""
     from marketing_platform.predictions.backtest import backtest
 
-    streams = _streams({"orders": file}, maps, date_format)
-    base = load_settings()
+    # For who has installed nothing yet: no shop has to be there.
+    base = load_settings(is_optional=True)
+    configured = base.platform.sources.files
+    streams = _streams({"orders": file}, maps, date_format, configured)
     with tempfile.TemporaryDirectory(prefix="backtest-") as scratch:
         sources = Sources(files={"orders": streams["orders"]})
         shop = base.platform.shop
@@ -95,7 +99,11 @@ def run_backtest(
         platform = base.platform.model_copy(
             update={"sources": sources, "clock": "newest_record", "shop": shop}
         )
-        settings = base.model_copy(update={"data_dir": Path(scratch), "platform": platform})
+        # Not the state of a shop either: what people said of its customers is about others.
+        state_url = SecretStr(f"sqlite:///{Path(scratch) / 'state.db'}")
+        settings = base.model_copy(
+            update={"data_dir": Path(scratch), "state_url": state_url, "platform": platform}
+        )
         warehouse = Warehouse(":memory:")
         build_all(
             warehouse,
@@ -183,7 +191,10 @@ def _print_places(console: Console, settings: Settings, seconds: float) -> None:
 
 
 def _streams(
-    files: Mapping[str, Path], maps: list[str], date_format: str | None
+    files: Mapping[str, Path],
+    maps: list[str],
+    date_format: str | None,
+    configured: Mapping[Any, FileStream],
 ) -> dict[str, FileStream]:
     told: dict[str, dict[str, str]] = {}
     for field, column in parse_told(maps).items():
@@ -193,7 +204,6 @@ def _streams(
                 f"no stream {stream!r}", where="--map", mend=f"There are: {', '.join(STREAMS)}"
             )
         told.setdefault(stream if dot else "orders", {})[name if dot else field] = column
-    configured = load_settings().platform.sources.files
     return {
         stream: FileStream(
             path=path.absolute(),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 from predictions_shop import build_predictions, day, lively_shop, warehouse_with
 
+from marketing_platform.commands.running import run_backtest
 from marketing_platform.errors import InputError
 from marketing_platform.predictions.backtest import backtest, summary_table
 from marketing_platform.predictions.metrics import METRICS
-from marketing_platform.settings import Settings
+from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, Settings
 from marketing_platform.warehouse import Warehouse
 
 
@@ -33,6 +35,19 @@ def test_the_answer_has_task_day_counts_and_the_metrics_of_each_model(
     assert list(found["models"]) == ["platform", "recency", "bg_nbd"]
     assert all(tuple(metrics) == METRICS for metrics in found["models"].values())
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_backtest_of_a_file_needs_no_shop_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    lines = [f"c{n % 40},{day(7 * n % 200)},{5 + n % 9}" for n in range(400)]
+    (tmp_path / "orders.csv").write_text("\n".join(["customer_id,date,amount", *lines]))
+    found = run_backtest(Path("orders.csv"), "purchase", 14, None, [], None, None)
+    assert found["customers"] == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
 
 
 def test_the_backtest_of_today_is_the_test_of_the_platform(settings: Settings) -> None:

@@ -113,6 +113,55 @@ def test_a_german_export_is_read_without_being_told(
 
 
 @pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        (
+            "t_dat,customer_id,article_id,price,sales_channel_id",
+            "2020-09-01,77ab,108775015,0.0508,2",
+            ("77ab", "108775015", dt.date(2020, 9, 1), Decimal("0.0508"), None),
+        ),
+        (
+            "order_id,product_id,price,customer_id,customer_unique_id,order_purchase_timestamp",
+            "o1,p1,5.00,of this order,of the person,2017-10-02 10:56:33",
+            ("of the person", "p1", dt.date(2017, 10, 2), Decimal(5), None),
+        ),
+        (
+            "CustomerKey,OrderDateKey,SalesOrderNumber,ProductKey,OrderQuantity,SalesAmount",
+            "11000,20130128,SO51522,528,2,49.90",
+            ("11000", "528", dt.date(2013, 1, 28), None, Decimal("49.90")),
+        ),
+        (
+            "Order ID,Order Date,Customer ID,Product ID,Sales,Quantity",
+            "CA-1,08-Nov-16,CG-12520,FUR-1,261.96,2",
+            ("CG-12520", "FUR-1", dt.date(2016, 11, 8), None, Decimal("261.96")),
+        ),
+        (
+            "Date,Transaction no.,Client no.,Item no.,Umsatz",
+            '"Oct 28, 2019, 03:15 PM",77,12,4,"1.234,50"',
+            ("12", "4", dt.date(2019, 10, 28), None, Decimal("1234.50")),
+        ),
+    ],
+    ids=["articles", "two keys of a customer", "day as a number", "month as a word", "a till"],
+)
+def test_a_header_of_another_house_is_read_without_being_told(
+    tmp_path: Path,
+    make_settings: MakeSettings,
+    header: str,
+    row: str,
+    expected: tuple[Any, ...],
+) -> None:
+    frame = staged(make_settings, write(tmp_path / "o.csv", f"{header}\n{row}\n"))
+    columns = ("source_contact_id", "source_product_id", "order_date", "unit_price_amount")
+    assert frame["outcome"].to_list() == ["accepted"]
+    [found] = frame.select(columns).rows()
+    assert found[:3] == expected[:3]
+    if expected[3] is not None:
+        assert found[3] == expected[3]
+    if expected[4] is not None:
+        assert frame["line_amount"].to_list() == [expected[4]]
+
+
+@pytest.mark.parametrize(
     ("content", "encoding", "found"),
     [
         ("a,b\n1,“Mü” €\n", "cp1252", [{"a": "1", "b": "“Mü” €"}]),
@@ -194,6 +243,8 @@ def test_a_broken_file_costs_one_line(tmp_path: Path, name: str, content: bytes)
         ("13.01.24 10:00", "2024-01-13 09:00:00"),
         ("13-01-2024 10:00", "2024-01-13 09:00:00"),
         ("Jan 13, 2024", "2024-01-12 23:00:00"),
+        ("Jan 13, 2024, 10:00 AM", "2024-01-13 09:00:00"),
+        ("13-Jan-24 10:00", "2024-01-13 09:00:00"),
         ("20240113", "2024-01-12 23:00:00"),
         ("1704164645.0", "2024-01-02 03:04:05"),
         ("1704164645123", "2024-01-02 03:04:05.123000"),
@@ -205,6 +256,25 @@ def test_a_moment_is_read_however_it_is_written(
     path = write(tmp_path / "o.csv", HEADER + f'1,k,"{text}",5\n')
     frame = staged(make_settings, path, shop={"timezone": "Europe/Berlin"})
     assert str(frame["ordered_at"][0]) == moment
+
+
+def test_the_short_names_of_events_are_those_of_the_segment_spec(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    names = {
+        "view": "product_viewed", "addtocart": "product_added", "remove_from_cart":
+        "product_removed", "transaction": "order_completed", "Product Viewed": "product_viewed",
+        "wishlist": "wishlist",
+    }  # fmt: skip
+    lines = [f"170416464512{n},v{n},{name},i{n}" for n, name in enumerate(names)]
+    path = write(tmp_path / "e.csv", "\n".join(["timestamp,visitorid,event,itemid", *lines]))
+    settings = make_settings(sources={"files": {"events": {"path": path}}})
+    ingest(settings, "events")
+    warehouse = Warehouse(settings.warehouse_path)
+    build_table(warehouse, settings, "staging.files_events")
+    found = warehouse.read("staging.files_events").sort("occurred_at")
+    assert found["event"].to_list() == list(names.values())
+    assert found["source_product_id"].to_list() == [f"i{n}" for n in range(len(names))]
 
 
 def test_a_date_format_may_have_an_offset_and_must_be_one(

@@ -37,10 +37,19 @@ select
     event_id as source_event_id,
     case snake_name
         when 'view' then 'product_viewed'
+        when 'view_item' then 'product_viewed'
         when 'cart' then 'product_added'
+        when 'addtocart' then 'product_added'
         when 'add_to_cart' then 'product_added'
+        when 'remove_from_cart' then 'product_removed'
+        when 'view_cart' then 'cart_viewed'
         when 'begin_checkout' then 'checkout_started'
         when 'purchase' then 'order_completed'
+        when 'transaction' then 'order_completed'
+        when 'page_view' then 'page_viewed'
+        when 'pageview' then 'page_viewed'
+        when 'search' then 'products_searched'
+        when 'view_search_results' then 'products_searched'
         else snake_name
     end as event,
     occurred_at,

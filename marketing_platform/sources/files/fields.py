@@ -72,14 +72,22 @@ ORDERS = StreamFields(
             "order_id",
             "id",
             "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid"
-            " bestellnummer auftragsnummer rechnungsnummer name",
+            " transactionno salesordernumber orderkey orderreference basketid receiptid receiptno"
+            " receiptnumber checkoutid purchaseid saleid bestellnummer auftragsnummer"
+            " rechnungsnummer name",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
-        _field(
+        # Where there are both, `customer_id` is another one for each order (Olist).
+        Field(
             "customer_id",
             "person",
-            "customerno customernumber customer clientid buyerid userid customeruserid memberid cid"
-            " masterid kundennummer kundennr",
+            (
+                *("customeruniqueid", "customerid", "customerno", "customernumber", "customerkey"),
+                *("customercode", "customer", "clientid", "clientno", "clientnumber", "client"),
+                *("buyerid", "userid", "customeruserid", "memberid", "memberno", "cid", "masterid"),
+                *("custid", "custno", "shopperid", "householdkey", "householdid", "accountid"),
+                *("visitorid", "kundennummer", "kundennr", "kunde"),
+            ),
         ),
         _EMAIL,
         _PHONE,
@@ -87,32 +95,43 @@ ORDERS = StreamFields(
             "ordered_at",
             "timestamp",
             "invoicedate orderdate orderedat createdat orderpurchasetimestamp purchasedate"
-            " transactiondate datecreated date datetime timestamp bestelldatum datum",
+            " transactiondate transactiondt tdat transactiontime ordertime orderdatetime"
+            " ordertimestamp orderdatekey saledate salesdate dateofsale dateofpurchase purchasedat"
+            " purchasetime dateordered paidat datecreated createddate created date datetime"
+            " timestamp bestelldatum rechnungsdatum kaufdatum datum",
         ),
         _field(
             "product_id",
             "id",
-            "stockcode sku productsku lineitemsku itemid productcode artikelnummer",
+            "stockcode sku productsku lineitemsku itemid productcode productkey articleid itemcode"
+            " itemno itemnumber skuid barcode ean asin artikelnummer artikelnr",
         ),
         _field(
             "product_title",
             "text",
-            "description productname lineitemname itemname producttitle title item",
+            "description productname lineitemname itemname producttitle productdescription"
+            " itemdescription articlename title item artikelbezeichnung bezeichnung",
         ),
         _field(
             "quantity",
             "integer",
-            "qty lineitemquantity quantityrefund units pieces numberofcds menge",
+            "qty lineitemquantity orderquantity itemquantity quantityrefund quantitysold units"
+            " unitssold pieces numberofcds menge anzahl",
         ),
         _field(
-            "unit_price", "number", "price unitcost lineitemprice itemprice itemcost einzelpreis"
+            "unit_price",
+            "number",
+            "price unitcost lineitemprice itemprice itemcost sellingprice priceperunit einzelpreis"
+            " preis",
         ),
         _field(
             "amount",
             "number",
             "lineamount total totalamount orderamount ordertotal ordertotalamount grandtotal"
-            " subtotal revenue sales value ordervalue totalprice dollarvalue netamount paymentvalue"
-            " betrag gesamtbetrag summe",
+            " subtotal revenue sales value ordervalue totalprice totalvalue totalpaid totalsales"
+            " totalrevenue linetotal linevalue extendedprice salesamount salesvalue saleamount"
+            " salesprice purchaseamount transactionamount amountpaid amountspent dollarvalue"
+            " netamount paymentvalue betrag gesamtbetrag gesamt summe umsatz",
         ),
         _CURRENCY,
         _COUNTRY,
@@ -178,8 +197,8 @@ EVENTS = StreamFields(
         _field("customer_id", "person", "userid"),
         _field("anonymous_id", "id", "deviceid visitorid clientid userpseudoid usersession"),
         _EMAIL,
-        _field("product_id", "id", "propertiesproductid propertiessku sku"),
-        _field("order_id", "id", "propertiesorderid"),
+        _field("product_id", "id", "propertiesproductid propertiessku sku itemid"),
+        _field("order_id", "id", "propertiesorderid transactionid"),
         _field("device_type", "text", "devicecategory contextdevicetype device platformtype"),
     ),
     clock="occurred_at",

@@ -24,11 +24,13 @@ def _with_times(*days: str) -> tuple[str, ...]:
     return tuple(day + time for day in days for time in _TIMES)
 
 
-_DAY_FIRST = _with_times("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y")
-_MONTH_FIRST = _with_times("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y")
+_DAY_FIRST = _with_times("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d-%m-%y")
+_MONTH_FIRST = _with_times("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m-%d-%y")
+# Where the month is a word there is nothing to confuse.
+_WORDS = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
 _OTHER = (
-    *_with_times("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d"),
-    *("%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
+    *_with_times("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%Y%m%d", *_WORDS),
+    *(f"{day},{time}" for day in _WORDS for time in _TIMES if time),
 )
 _FORMATS = (*_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms")
 # Ten digits are seconds and thirteen milliseconds in every year that a shop has seen.
