@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,25 +19,51 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from marketing_platform.errors import InputError
-from marketing_platform.identity.linkage import ROLES, link
+from marketing_platform.identity.linkage import link
 
+# Headers as they stand in lower case, words joined by `_`; the first that the file has wins.
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "first_name": ("first_name", "firstname", "given_name", "givenname", "forename", "fname"),
-    "last_name": ("last_name", "lastname", "surname", "family_name", "familyname", "lname"),
-    "birth_date": ("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born"),
-    "email": ("email", "e_mail", "mail", "email_address"),
-    "phone": ("phone", "telephone", "phone_number", "mobile", "tel", "cell"),
-    "street": ("street", "address", "address_1", "address1", "street_address", "address_line_1"),
-    "city": ("city", "town", "suburb", "locality", "place"),
-    "postcode": ("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code"),
-    "region": ("region", "state", "province", "county"),
-    "country": ("country", "country_code"),
+    "first_name": (
+        *("first_name", "firstname", "given_name", "givenname", "forename", "fname", "vorname"),
+        *("prenom", "prénom", "nombre", "voornaam", "nome"),
+    ),
+    "last_name": (
+        *("last_name", "lastname", "surname", "family_name", "familyname", "lname", "nachname"),
+        *("familienname", "nom", "apellido", "apellidos", "achternaam", "cognome"),
+    ),
+    "full_name": (
+        *("full_name", "fullname", "name", "customer_name", "contact_name", "person_name"),
+        *("first_and_surname", "first_and_last_name"),
+    ),
+    "birth_date": (
+        *("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born", "geburtsdatum"),
+        *("date_de_naissance", "fecha_de_nacimiento", "birth_year", "year_of_birth"),
+    ),
+    "email": ("email", "e_mail", "mail", "email_address", "correo"),
+    "phone": (
+        *("phone", "telephone", "phone_number", "mobile", "tel", "cell", "mobile_phone"),
+        *("telefon", "telefonnummer", "handy", "telefono", "teléfono"),
+    ),
+    "street": (
+        *("street", "address", "address_1", "address1", "street_address", "address_line_1"),
+        *("strasse", "straße", "adresse", "anschrift", "direccion", "rue"),
+    ),
+    "city": (
+        *("city", "town", "suburb", "locality", "place", "ort", "stadt", "wohnort", "ville"),
+        *("ciudad", "plaats", "birth_place", "place_of_birth", "birthplace"),
+    ),
+    "postcode": (
+        *("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code", "plz"),
+        *("postleitzahl", "code_postal", "codigo_postal"),
+    ),
+    "region": ("region", "state", "province", "county", "bundesland"),
+    "country": ("country", "country_code", "land", "pays", "pais"),
 }
-_DATES = (
-    (r"^\d{8}$", "%Y%m%d"),
-    (r"^\d{4}-\d{2}-\d{2}$", "%Y-%m-%d"),
-    (r"^\d{2}\.\d{2}\.\d{4}$", "%d.%m.%Y"),
-    (r"^\d{4}/\d{2}/\d{2}$", "%Y/%m/%d"),
+# What tells something about a value rather than the value.
+_ABOUT = {"id", "type", "consent", "opt", "optin", "status", "verified", "valid", "count", "flag"}
+_BIRTH_DATES = (
+    *("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"),
 )
 
 
@@ -81,21 +107,16 @@ def read_people(
         raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
     told = dict(told or {})
     for role, column in told.items():
-        if role not in ROLES:
+        if role not in _NAMES:
             raise InputError(
-                f"no role {role!r}", where="--map", mend=f"There are: {', '.join(ROLES)}"
+                f"no role {role!r}", where="--map", mend=f"There are: {', '.join(_NAMES)}"
             )
         if column not in records.columns:
             raise InputError(f"no column {column!r}", where=str(path))
     if unknown := [column for column in ignored if column not in records.columns]:
         raise InputError(f"no column {unknown[0]!r}", where=str(path))
     free = [c for c in records.columns if c not in ignored and c not in told.values()]
-    plain = {re.sub(r"\W+", "_", column.strip().lower()): column for column in reversed(free)}
-    roles = {
-        role: next(plain[name] for name in names if name in plain)
-        for role, names in _NAMES.items()
-        if role not in told and any(name in plain for name in names)
-    } | told
+    roles = _recognised(free, set(told)) | told
     if not roles:
         raise InputError(
             "no column about people is recognised",
@@ -113,6 +134,36 @@ def read_people(
     return People(records, roles, tuple(identifiers), tuple(rest))
 
 
+def _recognised(columns: Sequence[str], told: Collection[str]) -> dict[str, str]:
+    """For each role that is not told the column whose header says so.
+
+    A header may say it with a word more, such as `billing_zip` or `postcode_fake`, where no other
+    says it plainly. A whole name counts where it does not stand in parts as well.
+    """
+    plain = {re.sub(r"\W+", "_", c.strip().lower()).strip("_"): c for c in reversed(columns)}
+    found = {
+        role: next(plain[name] for name in names if name in plain)
+        for role, names in _NAMES.items()
+        if role not in told and any(name in plain for name in names)
+    }
+    for role, names in _NAMES.items():
+        if role in told or role in found or role == "full_name":
+            continue
+        longer = [
+            column
+            for name in names
+            for header, column in plain.items()
+            if (header.startswith(f"{name}_") or header.endswith(f"_{name}"))
+            and not _ABOUT & set(header.split("_"))
+            and column not in found.values()
+        ]
+        if longer:
+            found[role] = longer[0]
+    if "full_name" in found and {"first_name", "last_name"} & {*found, *told}:
+        del found["full_name"]
+    return found
+
+
 def _ties(values: pl.Series) -> bool:
     """Whether some value is there twice: a column that numbers the records ties nobody."""
     known = values.drop_nulls()
@@ -128,6 +179,8 @@ def dedupe(people: People, threshold: float | None = None) -> Deduped:
     """
     started = time.perf_counter()
     columns = {role: people.records[column] for role, column in people.roles.items()}
+    if "full_name" in columns:
+        columns |= _parts_of_name(columns.pop("full_name"))
     frame = pl.DataFrame({**columns, **{name: people.records[name] for name in people.identifiers}})
     if "birth_date" in columns:
         frame = frame.with_columns(_date_text(frame["birth_date"]))
@@ -193,15 +246,28 @@ def _figures(both: float, found: float, true: float) -> dict[str, float]:
     return {"precision": round(precision, 4), "recall": round(recall, 4), "f1": round(f1, 4)}
 
 
+def _parts_of_name(names: pl.Series) -> dict[str, pl.Series]:
+    """Given and family name of whole names: `Ada King Lovelace` or `Lovelace, Ada King`."""
+    text = names.str.strip_chars().str.replace_all(r"\s+", " ")
+    turned = text.str.replace(r"^([^,]+), ?(.+)$", "$2 $1")
+    return {
+        "first_name": turned.str.extract(r"^(\S+) ", 1),
+        "last_name": turned.str.extract(r"(\S+)$", 1),
+    }
+
+
 def _date_text(texts: pl.Series) -> pl.Series:
-    """Days as YYYY-MM-DD, of the form that most of them have; others stay as they are."""
+    """Days as YYYY-MM-DD, of the form that most of them have; others stay as they are.
+
+    Of a year alone it is the first day.
+    """
     sample = texts.drop_nulls()
-    for pattern, form in _DATES:
-        if sample.len() and 2 * sample.str.contains(pattern).sum() > sample.len():
-            parsed = texts.str.to_date(form, strict=False).dt.to_string("%Y-%m-%d")
-            return (
-                pl.select(pl.coalesce(pl.lit(parsed), pl.lit(texts)))
-                .to_series()
-                .rename("birth_date")
-            )
-    return texts.rename("birth_date")
+    if sample.len() and 2 * sample.str.contains(r"^\d{4}$").sum() > sample.len():
+        return texts.str.replace(r"^(\d{4})$", "$1-01-01").rename("birth_date")
+    read = {form: sample.str.to_date(form, strict=False).count() for form in _BIRTH_DATES}
+    best = max(read, key=lambda form: read[form])
+    if not sample.len() or 2 * read[best] <= sample.len():
+        return texts.rename("birth_date")
+    parsed = texts.str.to_date(best, strict=False).dt.to_string("%Y-%m-%d")
+    both = pl.select(pl.coalesce(pl.lit(parsed), pl.lit(texts)))
+    return both.to_series().rename("birth_date")

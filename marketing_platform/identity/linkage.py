@@ -7,7 +7,7 @@ model of Fellegi and Sunter (1969); see Linacre et al. 2022, https://doi.org/10.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,8 @@ _BLOCKS = (
 # Where it does not make too many pairs, one thing that agrees is enough.
 _WIDE = (*(("birth_date",), ("first_name",), ("last_name",), ("postcode",), ("street",)), ("city",))
 _MOST_PAIRS = 2_000_000
+# An e-mail, a phone or a key that more have, most of them with other names, identifies nobody.
+_SHARED_BY = 20
 _SWAPPED = "l.first_name = r.last_name and l.last_name = r.first_name"
 _CERTAIN: tuple[tuple[str, ...], ...] = (
     ("first_name", "last_name", "birth_date"),
@@ -60,13 +62,21 @@ class Linked:
     pairs: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class _Agreement:
+    """On what two rows agree, as SQL over `l` and `r`, and how many pairs do."""
+
+    sql: str
+    pair_count: int
+
+
 def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _SEED) -> Linked:
     """The pairs of rows that may be one person.
 
     `frame` has some of the `ROLES` as text columns, and the `identifiers`; empty is null.
     """
     import splink.comparison_library as cl
-    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink import DuckDBAPI, Linker, SettingsCreator
     from splink.internals.exceptions import EMTrainingException
 
     there = {
@@ -78,7 +88,8 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     ids = [column for column in identifiers if column in there]
     if frame.height < 2 or not known:
         return Linked(_no_pairs())
-    rows = _prepared(frame.select(*known, *ids)).with_row_index("unique_id")
+    rows = _prepared(frame.select(*known, *ids))
+    rows = _without_placeholders(rows, [c for c in ("email", "phone", *ids) if c in there])
     has_both_names = {"first_name", "last_name"} <= there
     single = [role for role in known if not (has_both_names and role in _NAMES)]
     comparisons: list[Any] = [_comparison(cl, role) for role in single]
@@ -93,8 +104,13 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     if not blocks:
         # Nothing tells people apart: a country, or a first name that very many have.
         return Linked(_no_pairs())
-    rules: list[Any] = [block_on(*rule) for rule in blocks]
-    rules += [_SWAPPED] if has_both_names else []
+    certain: list[tuple[str, ...]] = [r for r in _CERTAIN if set(r) <= there][:1]
+    certain = certain or [tuple(known[:3])]
+    certain += [(column,) for column in ids]
+    taught = [rule for rule in _TRAINING if set(rule) <= there and there - set(rule)]
+    rows, agree = _with_few(rows, dict.fromkeys([*blocks, *certain, *taught]))
+    rows = rows.with_row_index("unique_id")
+    rules: list[Any] = [agree[rule].sql for rule in blocks] + ([_SWAPPED] if has_both_names else [])
     with duckdb.connect() as connection:
         connection.execute("set python_enable_replacements = false")
         api = DuckDBAPI(connection=connection)
@@ -106,20 +122,17 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
             retain_matching_columns=False,
         )
         linker = Linker(api.register(rows.to_arrow()), settings, log_level=logging.CRITICAL)
-        certain: list[tuple[str, ...]] = [r for r in _CERTAIN if set(r) <= there][:1]
-        certain = certain or [tuple(known[:3])]
-        certain += [(column,) for column in ids]
         train = linker.training
         # What no pair agrees in teaches nothing; Splink's own defaults stay.
-        if any(_pair_count(rows, rule) for rule in certain):
+        if any(agree[rule].pair_count for rule in certain):
             train.estimate_probability_two_random_records_match(
-                [block_on(*rule) for rule in certain], recall=0.7
+                [agree[rule].sql for rule in certain], recall=0.7
             )
         train.estimate_u_using_random_sampling(max_pairs=_PAIRS_FOR_U, seed=seed)
-        for rule in _TRAINING:
-            if set(rule) <= there and there - set(rule) and _pair_count(rows, rule):
+        for rule in taught:
+            if agree[rule].pair_count:
                 with suppress(EMTrainingException):
-                    train.estimate_parameters_using_expectation_maximisation(block_on(*rule))
+                    train.estimate_parameters_using_expectation_maximisation(agree[rule].sql)
         found = linker.inference.predict(threshold_match_probability=_LEAST_PROBABILITY)
         pairs = pl.DataFrame(connection.sql(f"from {found.physical_name}").to_arrow_table())
     return Linked(
@@ -129,6 +142,61 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
             pl.col("match_probability").alias("probability"),
         ).sort("probability", "left", "right", descending=[True, False, False])
     )
+
+
+def _without_placeholders(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows without values that very many people of different names have: `none@none.com`."""
+    name = next((role for role in reversed(_NAMES) if role in rows.columns), None)
+    for column in columns:
+        held = rows.filter(pl.col(column).is_not_null())
+        shared = held.group_by(column).agg(
+            pl.len().alias("times"),
+            (
+                pl.col(name).drop_nulls().value_counts(sort=True).struct.field("count").first()
+                if name
+                else pl.lit(0)
+            ).alias("of_one_name"),
+        )
+        is_shared = (pl.col("times") > _SHARED_BY) & (
+            pl.col("of_one_name").fill_null(0) * 2 < pl.col("times")
+        )
+        found = shared.filter(is_shared)[column]
+        if found.len():
+            of_many = pl.col(column).is_in(found.implode())
+            rows = rows.with_columns(pl.when(~of_many).then(column).alias(column))
+    return rows
+
+
+def _with_few(
+    rows: pl.DataFrame, rules: Collection[tuple[str, ...]]
+) -> tuple[pl.DataFrame, dict[tuple[str, ...], _Agreement]]:
+    """Each rule as the condition on which two rows are compared, and the rows with what it needs.
+
+    Where a rule makes too many pairs, the values that most rows share are left out of it, from the
+    most frequent on: what all have tells nobody apart, and its pairs grow with its square.
+    """
+    conditions = {}
+    for number, rule in enumerate(rules):
+        condition = " and ".join(f'l."{column}" = r."{column}"' for column in rule)
+        count = _pair_count(rows, rule)
+        if count > _MOST_PAIRS:
+            flag = f"is_few_{number}"
+            rows = rows.with_columns(_is_few(rows, rule).alias(flag))
+            count = _pair_count(rows.filter(flag), rule)
+            condition += f" and l.{flag}"
+        conditions[rule] = _Agreement(condition, count)
+    return rows, conditions
+
+
+def _is_few(rows: pl.DataFrame, rule: Sequence[str]) -> pl.Series:
+    """For each row whether its values are among the rarest, which make `_MOST_PAIRS` at most."""
+    sizes = rows.drop_nulls(list(rule)).group_by(*rule).agg(pl.len().cast(pl.Int64).alias("size"))
+    pairs = pl.col("size") * (pl.col("size") - 1) // 2
+    by_size = sizes.group_by("size").agg(pairs.sum().alias("pairs")).sort("size")
+    kept = by_size.filter(pl.col("pairs").cum_sum() <= _MOST_PAIRS)["size"].max()
+    few = sizes.with_columns(is_few=pl.col("size") <= (kept or 1)).drop("size")
+    joined = rows.select(rule).join(few, on=list(rule), how="left", maintain_order="left")
+    return joined["is_few"].fill_null(value=False)
 
 
 def _pair_count(rows: pl.DataFrame, rule: Sequence[str]) -> int:

@@ -1,0 +1,125 @@
+"""Duplicates in a file of people, without a platform: columns by their names, and odd values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from marketing_platform.errors import InputError
+from marketing_platform.identity.dedupe import dedupe, quality, read_people
+from marketing_platform.identity.linkage import link
+
+SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ka", "le", "mi", "no", "pu", "ra", "se")
+
+
+def spoken(number: int, length: int) -> str:
+    """A name for a number, another one for each."""
+    signs = []
+    for _ in range(length):
+        number, place = divmod(number, len(SYLLABLES))
+        signs.append(SYLLABLES[place])
+    return "".join(signs).capitalize()
+
+
+def people(count: int) -> pl.DataFrame:
+    """So many people, each with two records that differ by a typo in the family name."""
+    rows = [
+        {
+            "given_name": spoken(7 * person % 144, 2),
+            "surname": spoken(person, 4) + ("" if copy else "a"),
+            "dob": f"{1940 + person % 60}-{1 + person % 12:02}-{1 + person % 28:02}",
+            "person": person,
+        }
+        for person in range(count)
+        for copy in range(2)
+    ]
+    return pl.DataFrame(rows)
+
+
+def written(frame: pl.DataFrame, folder: Path) -> Path:
+    path = folder / "people.csv"
+    frame.write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "roles"),
+    [
+        (
+            "unique_id,cluster,full_name,first_name,surname,dob,birth_place,postcode_fake",
+            {
+                "first_name": "first_name", "last_name": "surname", "birth_date": "dob",
+                "city": "birth_place", "postcode": "postcode_fake",
+            },
+        ),
+        (
+            "Vorname,Nachname,Geburtsdatum,Straße,PLZ,Ort,Telefon",
+            {
+                "first_name": "Vorname", "last_name": "Nachname", "birth_date": "Geburtsdatum",
+                "street": "Straße", "postcode": "PLZ", "city": "Ort", "phone": "Telefon",
+            },
+        ),
+        (
+            "Name,Billing ZIP,contact email,email type,phone verified",
+            {"full_name": "Name", "postcode": "Billing ZIP", "email": "contact email"},
+        ),
+        (
+            "customer first name,customer last name,customer id",
+            {"first_name": "customer first name", "last_name": "customer last name"},
+        ),
+    ],
+)  # fmt: skip
+def test_columns_are_recognised_by_their_names(
+    header: str, roles: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(header + "\n" + ",".join("x" for _ in header.split(",")) + "\n")
+    assert dict(read_people(path).roles) == roles
+
+
+def test_a_file_that_says_nothing_of_people_is_told_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("colour,size\nred,1\n")
+    with pytest.raises(InputError, match="--map last_name=COLUMN"):
+        read_people(tmp_path / "people.csv")
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%Y%m%d"])
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_whole_names_and_dates_of_any_form_are_compared_as_parts(
+    form: str, is_whole: bool, tmp_path: Path
+) -> None:
+    frame = people(300).with_columns(pl.col("dob").str.to_date().dt.strftime(form))
+    if is_whole:
+        frame = frame.select("dob", "person", name=pl.col("surname") + ", " + pl.col("given_name"))
+    read = read_people(written(frame, tmp_path), ignored=["person"])
+    found = quality(dedupe(read).clusters, frame["person"])
+    assert found["pairwise"]["f1"] > 0.99
+
+
+def test_what_very_many_have_ties_nobody_and_makes_no_pairs(tmp_path: Path) -> None:
+    count = 2_000
+    number = pl.int_range(pl.len())
+    frame = people(count).with_columns(
+        email=pl.when(number % 3 > 0)
+        .then(pl.lit("none@none.com"))
+        .otherwise(pl.format("p{}@example.com", "person")),
+        phone=pl.lit("0000000"),
+    )
+    read = read_people(written(frame, tmp_path), ignored=["person"])
+    found = dedupe(read)
+    assert found.pairs.height < 20 * count
+    assert quality(found.clusters, frame["person"])["pairwise"]["f1"] > 0.98
+
+
+def test_names_that_half_of_all_have_do_not_make_the_square_of_them_in_pairs() -> None:
+    frame = people(2_500).select(
+        first_name=pl.lit("ada"),
+        last_name=pl.when(pl.int_range(pl.len()) % 2 == 0)
+        .then(pl.lit("anchor"))
+        .otherwise("surname"),
+        birth_date="dob",
+    )
+    # A quarter of all pairs agree in both names: three millions.
+    assert link(frame).pairs.height < 2_500_000
