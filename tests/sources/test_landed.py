@@ -158,6 +158,27 @@ def test_a_customer_of_shopify_has_their_default_address(
     assert found == ("1 Mill Street", "Austin", "00078", "TX", "US")
 
 
+def test_a_product_of_shopify_has_its_page_its_picture_and_the_shops_currency(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    moment = "timestamp '2026-01-05 10:00:00'"
+    tables = {
+        "product": f"5 as id, 'Tea pot' as title, 'tea-pot' as handle, {moment} as published_at,"
+        f" {moment} as updated_at",
+        "product_variant": "50 as id, 5 as product_id, '9.50' as price",
+        "shop": "1 as id, 'shop.example' as domain, 'EUR' as currency",
+        "product_media": "5 as product_id, unnest([71, 70]) as media_id",
+        "media_image": "unnest([70, 71]) as media_id,"
+        " unnest(['https://cdn.example/first.png', 'https://cdn.example/second.png']) as image_url",
+    }
+    for table, columns in tables.items():
+        duckdb.sql(f"copy (select {columns}) to '{tmp_path / table}.parquet'")
+    (product,) = landed(make_settings, "shopify", tmp_path).staged("products").to_dicts()
+    assert (str(product["price_amount"]), product["currency"]) == ("9.50", "EUR")
+    assert product["url"] == "https://shop.example/products/tea-pot"
+    assert product["image_url"] == "https://cdn.example/first.png"
+
+
 def test_a_refunded_line_has_its_order_its_day_and_its_tax(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

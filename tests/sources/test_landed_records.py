@@ -361,6 +361,12 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
     (contact,) = shop.staged("contacts").filter(source_contact_id=str(person["id"])).to_dicts()
     assert (contact["street"], contact["city"]) == (home["address1"], home["city"])
     assert (contact["postcode"], contact["region"]) == (home["zip"], home["province_code"])
+    first_product = told["products"][0]
+    (product,) = (
+        shop.staged("products").filter(source_product_id=str(first_product["id"])).to_dicts()
+    )
+    assert product["image_url"] == first_product["images"][0]["src"]
+    assert product["description"] == first_product["body_html"]
     (order,) = shop.staged("orders").head(1).to_dicts()
     first = next(o for o in told["orders"] if str(o["id"]) == order["source_order_id"])
     assert order["source_contact_id"] == str(first["customer"]["id"])
