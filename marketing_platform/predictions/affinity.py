@@ -6,6 +6,10 @@ lately than it used to. Bought products are ranked by how often and how recently
 bought them, to which the same model adds. The weights were chosen on earlier days than figures are
 reported for.
 
+To both lists come the products that all buy, as if each customer had bought so many of them. How
+many is found out from what was bought after an earlier day: where tastes differ little it is most
+of the truth, and where they differ much it is noise.
+
 EASE inverts a matrix of products by products, so both lists know the products that sell most only.
 """
 
@@ -31,6 +35,10 @@ _TREND_PRIOR_BOUGHT = 5.0
 _FADING_DAYS = 1000.0
 _MODEL_WEIGHT = 2.0
 _CHUNK = 4096
+# How many purchases of the bestsellers are added to each customer's own, and on whom it is tried.
+_PRIORS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
+_TRIED_ON = 5_000
+_SURE = 2.0
 # Of two products that the model knows nothing of, the one that sells more goes first.
 _EPSILON = 1e-6
 
@@ -84,6 +92,14 @@ def purchases(bought: pl.DataFrame, day: dt.date, most_products: int) -> Purchas
 
 
 @dataclass(frozen=True)
+class Priors:
+    """How many purchases of the bestsellers count beside a customer's own, by list."""
+
+    of_new: float = 0.0
+    of_all: float = 0.0
+
+
+@dataclass(frozen=True)
 class Affinity:
     """The trained model: `weights` (products, products), and each product's trend."""
 
@@ -91,17 +107,23 @@ class Affinity:
     trend: Vector
     trend_bought: Vector
     popularity: Vector
+    share: Vector
 
-    def scores(self, data: Purchases, start: int, stop: int) -> tuple[Scores, Scores]:
-        """Of the customers from `start` to `stop`: scores for new products, and for all.
+    def scores(
+        self, data: Purchases, rows: slice | NDArray[np.int64], priors: Priors
+    ) -> tuple[Scores, Scores]:
+        """Of these customers: scores for new products, and for all.
 
         Each of shape (customers, products); a product that was bought has -inf among the new ones.
         """
-        rows = data.bought[start:stop]
-        linear = np.asarray(rows @ self.weights, dtype=np.float32)
-        fading = data.fading[start:stop].toarray()
-        every = (fading + _MODEL_WEIGHT * linear) * np.sqrt(self.trend_bought, dtype=np.float32)
-        new = linear * self.trend.astype(np.float32) + self.popularity.astype(np.float32)
+        linear = np.asarray(data.bought[rows] @ self.weights, dtype=np.float32)
+        fading = data.fading[rows].toarray()
+        share = self.share.astype(np.float32)
+        every = (fading + _MODEL_WEIGHT * linear + priors.of_all * share) * np.sqrt(
+            self.trend_bought, dtype=np.float32
+        )
+        new = (linear + priors.of_new * share) * self.trend.astype(np.float32)
+        new += self.popularity.astype(np.float32)
         new[fading > 0] = -np.inf
         return new, every
 
@@ -144,7 +166,45 @@ def train(data: Purchases) -> Affinity:
         _trend(data, _TREND_PRIOR),
         _trend(data, _TREND_PRIOR_BOUGHT),
         _EPSILON * popularity,
+        data.sold / max(data.sold.sum(), 1),
     )
+
+
+def find_priors(
+    bought: pl.DataFrame, day: dt.date, horizon_days: int, most_products: int
+) -> Priors:
+    """The priors that would have ranked best what was bought in the horizon up to `day`.
+
+    None is used that is not better than none beyond noise.
+    """
+    before = day - dt.timedelta(days=horizon_days)
+    data = purchases(bought, before, most_products)
+    truth = _bought_after(bought, data, before, horizon_days)
+    buyers = np.flatnonzero(np.diff(truth.indptr))
+    if not len(buyers):
+        return Priors()
+    rows = buyers[:: -(-len(buyers) // _TRIED_ON)]
+    model = train(data)
+    fresh = _fresh(truth, data)[rows]
+    found: list[tuple[Vector, Vector]] = []
+    for prior in _PRIORS:
+        lists = model.scores(data, rows, Priors(prior, prior))
+        parts = [
+            ndcg_and_hits(best(scores)[0], wanted)[0]
+            for scores, wanted in zip(lists, (fresh, truth[rows]), strict=True)
+        ]
+        found.append((parts[0], parts[1]))
+    return Priors(*(_surely_best([pair[kind] for pair in found]) for kind in (0, 1)))
+
+
+def _surely_best(figures: list[Vector]) -> float:
+    """The prior with the highest mean, where it is higher than that of none beyond noise."""
+    if not len(figures[0]):
+        return 0.0
+    place = int(np.argmax([values.mean() for values in figures]))
+    gain = figures[place] - figures[0]
+    noise = gain.std() / np.sqrt(len(gain))
+    return _PRIORS[place] if gain.mean() > _SURE * noise else 0.0
 
 
 def _trend(data: Purchases, prior: float) -> Vector:
@@ -199,25 +259,19 @@ def evaluate(
     that the customer had not bought, `all` for any. None where nobody bought in the horizon.
     """
     data = purchases(bought, day, most_products)
-    last = day + dt.timedelta(days=horizon_days)
-    after = bought.filter(pl.col("order_date").is_between(day, last, closed="right"))
-    people = data.customers.alias("customer_id").to_frame().with_row_index("row")
-    products = data.products.alias("product_id").to_frame().with_row_index("column")
-    cells = after.join(people, on="customer_id").join(products, on="product_id")
-    cells = cells.select("row", "column").unique()
-    if cells.is_empty():
+    truth = _bought_after(bought, data, day, horizon_days)
+    if not truth.nnz:
         return None
-    place = (cells["row"].to_numpy(), cells["column"].to_numpy())
-    truth = sparse.csr_array((np.ones(cells.height), place), shape=data.bought.shape)
-    fresh = sparse.csr_array(truth - truth.multiply(data.bought))
-    fresh.eliminate_zeros()
+    fresh = _fresh(truth, data)
     model = train(data)
+    known = bought.filter(pl.col("order_date") <= day)
+    priors = find_priors(known, day, horizon_days, most_products)
     similar = _cosine(data)
     found: dict[str, dict[str, list[Vector]]] = {}
     for start, stop in chunks(len(data.customers)):
         rows = data.bought[start:stop]
         seen = rows.toarray() > 0
-        new, every = model.scores(data, start, stop)
+        new, every = model.scores(data, slice(start, stop), priors)
         plain = np.broadcast_to(data.sold.astype(np.float32), new.shape)
         ranks = {
             ("platform", "new"): new,
@@ -248,6 +302,27 @@ def evaluate(
         "products": len(data.products),
         "models": models,
     }
+
+
+def _bought_after(
+    bought: pl.DataFrame, data: Purchases, day: dt.date, horizon_days: int
+) -> sparse.csr_array:
+    """What the customers bought in the horizon after a day: 1, of shape (customers, products)."""
+    last = day + dt.timedelta(days=horizon_days)
+    after = bought.filter(pl.col("order_date").is_between(day, last, closed="right"))
+    people = data.customers.alias("customer_id").to_frame().with_row_index("row")
+    products = data.products.alias("product_id").to_frame().with_row_index("column")
+    cells = after.join(people, on="customer_id").join(products, on="product_id")
+    cells = cells.select("row", "column").unique()
+    place = (cells["row"].to_numpy(), cells["column"].to_numpy())
+    return sparse.csr_array((np.ones(cells.height), place), shape=data.bought.shape)
+
+
+def _fresh(truth: sparse.csr_array, data: Purchases) -> sparse.csr_array:
+    """What of it the customer had not bought before."""
+    fresh = sparse.csr_array(truth - truth.multiply(data.bought))
+    fresh.eliminate_zeros()
+    return fresh
 
 
 def _cosine(data: Purchases) -> Scores:

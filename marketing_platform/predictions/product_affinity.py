@@ -12,7 +12,7 @@ import polars as pl
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
-from marketing_platform.predictions.affinity import Affinity, Purchases
+from marketing_platform.predictions.affinity import Affinity, Priors, Purchases
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.reasons import counted
 from marketing_platform.settings import Predictions, Settings
@@ -78,7 +78,8 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     empty = CONTRACTS[NAME].empty()
     if not len(data.products):
         return warehouse.replace(NAME, empty)
-    lists = _lists(data, affinity.train(data))
+    priors = affinity.find_priors(bought, day, HORIZON_DAYS, rules.affinity_products)
+    lists = _lists(data, affinity.train(data), priors)
     with warehouse.connect() as connection:
         connection.register("bought", bought.to_arrow())
         due = pl.DataFrame(connection.sql(_DUE).to_arrow_table())
@@ -102,11 +103,11 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
-def _lists(data: Purchases, model: Affinity) -> pl.DataFrame:
+def _lists(data: Purchases, model: Affinity, priors: Priors) -> pl.DataFrame:
     """customer_id, kind, place, product_id, score, and the companion that speaks for it, if any."""
     parts = []
     for start, stop in affinity.chunks(len(data.customers)):
-        new, every = model.scores(data, start, stop)
+        new, every = model.scores(data, slice(start, stop), priors)
         again = np.where(data.bought[start:stop].toarray() > 0, every, -np.inf)
         for kind, scores in (("again", again), ("new", new)):
             columns, found = affinity.best(np.asarray(scores, dtype=np.float32))

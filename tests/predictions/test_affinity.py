@@ -39,6 +39,29 @@ def two_tastes(customers: int = 200, days: int = 200) -> list[Bought]:
     return found
 
 
+def one_taste(customers: int = 400, days: int = 200) -> list[Bought]:
+    """All customers like the same few of a hundred products."""
+    draw = np.random.default_rng(4)
+    return [
+        (f"c{number:03}", f"p{min(draw.zipf(1.5), 100):03}", int(draw.integers(0, days)))
+        for number in range(customers)
+        for _ in range(12)
+    ]
+
+
+def test_where_all_have_one_taste_the_list_is_as_good_as_the_bestsellers() -> None:
+    found = affinity.evaluate(frame(one_taste()), day(170), 30, 100)
+    assert found is not None
+    ours, best = (found["models"][name]["all"] for name in ("platform", "popularity"))
+    assert ours["ndcg_at_10"] > 0.98 * best["ndcg_at_10"]
+
+
+def test_where_tastes_differ_no_bestsellers_are_added() -> None:
+    found = affinity.find_priors(frame(two_tastes()), day(199), 30, 100)
+    assert found.of_new == 0
+    assert affinity.find_priors(frame(one_taste()), day(199), 30, 100).of_all > 0
+
+
 def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
     """A warehouse in which each purchase of a customer on a day is an order."""
     orders = sorted({(customer, number) for customer, _, number in bought})
