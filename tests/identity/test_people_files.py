@@ -113,6 +113,13 @@ def test_what_very_many_have_ties_nobody_and_makes_no_pairs(tmp_path: Path) -> N
     assert quality(found.clusters, frame["person"])["pairwise"]["f1"] > 0.98
 
 
+def test_a_name_that_is_given_twice_is_not_compared_with_all_others_of_it() -> None:
+    frame = people(2_000).select(
+        first_name=pl.lit("test"), last_name=pl.lit("test"), birth_date="dob"
+    )
+    assert link(frame).pairs.height < 100_000
+
+
 def test_names_that_half_of_all_have_do_not_make_the_square_of_them_in_pairs() -> None:
     frame = people(2_500).select(
         first_name=pl.lit("ada"),
