@@ -7,6 +7,7 @@ deduped.clusters        # a number per record, the same for the same person
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from marketing_platform.errors import InputError
 from marketing_platform.identity.linkage import link
+from marketing_platform.sources.files.csv_text import find_shape, write_utf8
 
 # Headers as they stand in lower case, words joined by `_`; the first that the file has wins.
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -98,13 +100,7 @@ def read_people(
 
     Raises InputError for a file that cannot be read, or has nothing to compare.
     """
-    try:
-        records = pl.read_csv(path, infer_schema=False, encoding="utf8-lossy")
-    except FileNotFoundError:
-        raise InputError("no such file", where=str(path)) from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
+    records = _read_csv(path)
     told = dict(told or {})
     for role, column in told.items():
         if role not in _NAMES:
@@ -132,6 +128,28 @@ def read_people(
     ]
     rest = [c for c in records.columns if c not in {*roles.values(), *identifiers}]
     return People(records, roles, tuple(identifiers), tuple(rest))
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    """The records of a CSV file of any editor, all columns as text."""
+    try:
+        shape = find_shape(path)
+        with tempfile.TemporaryDirectory(prefix="people-") as folder:
+            # In UTF-8, whatever it was.
+            copy = Path(folder, "people.csv")
+            write_utf8(path, copy)
+            return pl.read_csv(
+                copy,
+                infer_schema=False,
+                separator=shape.delimiter,
+                skip_lines=shape.skip,
+                new_columns=list(shape.columns),
+            )
+    except FileNotFoundError:
+        raise InputError("no such file", where=str(path)) from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
 
 
 def _recognised(columns: Sequence[str], told: Collection[str]) -> dict[str, str]:

@@ -79,6 +79,17 @@ def test_columns_are_recognised_by_their_names(
     assert dict(read_people(path).roles) == roles
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("head", ["", "sep=;\n", "\n"])
+def test_a_file_of_any_editor_is_read(encoding: str, head: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    text = f'{head}Vorname;Nachname;Ort\r\nJürgen;"Müller; Sohn";Köln\r\n'
+    path.write_bytes(text.encode(encoding))
+    read = read_people(path)
+    assert read.records.rows() == [("Jürgen", "Müller; Sohn", "Köln")]
+    assert set(read.roles) == {"first_name", "last_name", "city"}
+
+
 def test_a_file_that_says_nothing_of_people_is_told_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("colour,size\nred,1\n")
     with pytest.raises(InputError, match="--map last_name=COLUMN"):
