@@ -19,8 +19,8 @@ from marketing_platform.activation import (
     count_again,
     daily_sums,
     dispatch,
-    ledger_sums,
     plan_all,
+    sums_of,
     write_feeds,
 )
 from marketing_platform.quality.holds import MESSAGES as MESSAGES_TABLE
@@ -148,8 +148,9 @@ def messages(
         context.log.info(line)
     yield _delivered(state, MESSAGES, "delivered", report, holds)
     count_again(state, before=utc_now() - _COUNTED_EVERY, now=utc_now())
-    broken = conservation(state, only_broken=True)
-    sums = ledger_sums(state)
+    balances = conservation(state)
+    broken = [balance for balance in balances if not balance.adds_up]
+    sums = sums_of(balances)
     found = ", ".join(f"{name} {count}" for name, count in sums.items())
     record_check(state, CheckResult(MESSAGES_TABLE, SUMS_ADD_UP, not broken, found))
     yield dg.AssetCheckResult(
@@ -164,7 +165,7 @@ def messages(
         metadata={
             **sums,
             "report": dg.MetadataValue.md("\n".join(f"- {ln}" for ln in lines)),
-            **plot_of_ledger(daily_sums(state, since=utc_now() - _PLOTTED)),
+            **plot_of_ledger(daily_sums(balances, since=utc_now() - _PLOTTED)),
         },
     )
 

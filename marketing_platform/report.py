@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from marketing_platform.activation import conservation, ledger_sums, reason_counts
+from marketing_platform.activation import conservation, reason_counts, sums_of
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.quality.results import latest_builds, latest_checks
 from marketing_platform.settings import Settings
@@ -29,6 +29,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
     (the sums of all messages), `reasons` (why messages were not sent, by destination) and `plans`
     (the sums of each plan).
     """
+    balances = conservation(engine)
     return {
         "data_dir": str(settings.data_dir),
         "tables": {build.table_name: build.row_count for build in latest_builds(engine)},
@@ -45,7 +46,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
         ],
         "holds": find_holds(engine, settings),
         "runs": runs,
-        "ledger": ledger_sums(engine),
+        "ledger": sums_of(balances),
         "reasons": [asdict(reason) for reason in reason_counts(engine)],
         "plans": [
             {
@@ -59,7 +60,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
                 "deferred": b.unsettled,
                 "failed": b.failed,
             }
-            for b in conservation(engine)
+            for b in balances
         ],
     }
 

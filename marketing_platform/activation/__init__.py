@@ -13,6 +13,7 @@ from marketing_platform.activation.balance import (
     ledger_sums,
     reason_counts,
     retry,
+    sums_of,
 )
 from marketing_platform.activation.dispatch import dispatch
 from marketing_platform.activation.plan import Plan, make_plan, plan_all
@@ -43,5 +44,6 @@ __all__ = [
     "reason_counts",
     "release",
     "retry",
+    "sums_of",
     "write_feeds",
 ]

@@ -26,7 +26,7 @@ from marketing_platform.state import (
 
 @dataclass(frozen=True)
 class Balance:
-    """A plan's sums. `eligible` was written with the plan, the others are counted of its rows.
+    """A plan's sums. `eligible` was written with the plan, the others are counted from its rows.
 
     A row that is not settled yet, `planned` or `in_flight`, is work put off, as `deferred` is.
     """
@@ -124,8 +124,8 @@ def count_again(engine: sa.Engine, *, before: dt.datetime, now: dt.datetime) -> 
         return 0
     statement = (
         sa.update(plans)
-        # Not one that has work again by now.
-        .where(plans.c.plan_id == sa.bindparam("plan"), plans.c.counted_at.is_not(None))
+        # Not one that has work again by now, or was closed anew.
+        .where(plans.c.plan_id == sa.bindparam("plan"), plans.c.counted_at < before)
         .values(
             counted_at=now,
             **{f"settled_{state}": sa.bindparam(state) for state in SETTLED_STATES},
@@ -138,12 +138,16 @@ def count_again(engine: sa.Engine, *, before: dt.datetime, now: dt.datetime) -> 
 
 
 def ledger_sums(engine: sa.Engine) -> dict[str, int]:
-    """The sums of the whole ledger: eligible = sent + suppressed + deferred + failed.
+    """The sums of the whole ledger: eligible = sent + suppressed + deferred + failed."""
+    return sums_of(conservation(engine))
+
+
+def sums_of(balances: Sequence[Balance]) -> dict[str, int]:
+    """The sums of these plans.
 
     `deferred` counts every row that is not settled: put off, planned and not claimed yet, or in
     flight, be its dispatcher alive or dead.
     """
-    balances = conservation(engine)
     return {
         "eligible": sum(balance.eligible for balance in balances),
         "sent": sum(balance.sent for balance in balances),
@@ -153,10 +157,10 @@ def ledger_sums(engine: sa.Engine) -> dict[str, int]:
     }
 
 
-def daily_sums(engine: sa.Engine, *, since: dt.datetime) -> dict[str, dict[dt.date, int]]:
+def daily_sums(balances: Sequence[Balance], *, since: dt.datetime) -> dict[str, dict[dt.date, int]]:
     """By settled state, how many rows of the plans of each day (UTC) since a moment are in it."""
     found: dict[str, dict[dt.date, int]] = {}
-    for balance in conservation(engine):
+    for balance in balances:
         if balance.created_at <= since:
             continue
         for state in SETTLED_STATES:

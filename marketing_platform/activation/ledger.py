@@ -13,6 +13,7 @@ from marketing_platform.activation.diff import Diff
 from marketing_platform.state import (
     CLAIMABLE,
     OPEN,
+    PRESENT,
     SETTLED_STATES,
     UtcDateTime,
     messages,
@@ -25,12 +26,12 @@ _SUPERSEDED = "superseded"
 # As SQLAlchemy writes a moment.
 _SQLITE_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 
-_KNOWN = sa.text("""
+_KNOWN = sa.text(f"""
 select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
     may_have_arrived, settled_at
 from messages
-where destination = :destination and audience = :audience and not is_past
-""")
+where destination = :destination and audience = :audience and {PRESENT}
+""")  # noqa: S608 - a condition of our own
 
 # A statement as text gives SQLite's moments as text, too.
 _TYPED = _KNOWN.columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
@@ -113,7 +114,8 @@ def close_plans(connection: sa.Connection, now: dt.datetime) -> None:
         values = {f"settled_{state}": sums[state] for state in SETTLED_STATES}
         connection.execute(
             sa.update(plans)
-            .where(plans.c.plan_id == sums["plan_id"])
+            # Not where a row was given another chance meanwhile.
+            .where(plans.c.plan_id == sums["plan_id"], plans.c.plan_id.not_in(has_work))
             .values(status="done", counted_at=now, **values)
         )
 

@@ -3,7 +3,7 @@
 Opening costs some fifty milliseconds (DuckDB starts an instance, and its time zones), a small table
 less than one. So the file stays open for a moment after its last use. DuckDB lets one process write
 at a time: a process that finds the file locked leaves a mark beside it, and whoever sees a fresh
-mark closes the file with its last use.
+mark closes the file with its last use, and lets the other one in before it opens it again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Prepare = Callable[[duckdb.DuckDBPyConnection], None]
 _LINGER_SECONDS = 0.2
 # The longest pause of one who waits, and a little more.
 _MARK_SECONDS = 2.0
+# How often one who has closed the file for another looks whether they are in.
+_LOOK_SECONDS = 0.01
 
 
 class _Opened:
@@ -43,6 +45,8 @@ class _Opened:
 _lock = threading.RLock()
 _opened: dict[str, _Opened] = {}
 _closers: dict[str, threading.Timer] = {}
+# The files that were closed because another process waited, and when.
+_left_to_others: dict[str, float] = {}
 # Those that wait, and those that may still be closing.
 _timers: set[threading.Timer] = set()
 
@@ -53,6 +57,7 @@ def opened(path: str, config: Mapping[str, Any], prepare: Prepare) -> Iterator[A
 
     Raises `duckdb.IOException` where another process has it.
     """
+    _let_others_in(path)
     one, connection = _join(path, config, prepare)
     try:
         yield connection
@@ -114,7 +119,7 @@ def _leave(path: str, one: _Opened) -> None:
         if _opened.get(path) is not one:
             one.connection.close()
         elif _is_wanted(path):
-            _close(path)
+            _leave_to_others(path)
         elif path not in _closers:
             _close_later(path)
 
@@ -134,10 +139,27 @@ def _close_if_idle(path: str) -> None:
         one = _opened.get(path)
         if one is None or one.users:
             return
-        if time.monotonic() - one.last_used >= _LINGER_SECONDS or _is_wanted(path):
+        if _is_wanted(path):
+            _leave_to_others(path)
+        elif time.monotonic() - one.last_used >= _LINGER_SECONDS:
             _close(path)
         else:
             _close_later(path)
+
+
+def _leave_to_others(path: str) -> None:
+    _close(path)
+    _left_to_others[path] = time.monotonic()
+
+
+def _let_others_in(path: str) -> None:
+    """Wait for the one for whom this process closed the file: who is in takes the mark away.
+
+    Who uses the file all the time would else have it again before the other one looks.
+    """
+    until = _left_to_others.get(path, -_MARK_SECONDS) + _MARK_SECONDS
+    while time.monotonic() < until and path not in _opened and _is_wanted(path):
+        time.sleep(_LOOK_SECONDS)
 
 
 def _close(path: str) -> None:
@@ -170,6 +192,7 @@ def _forget() -> None:
     _opened.clear()
     _closers.clear()
     _timers.clear()
+    _left_to_others.clear()
 
 
 os.register_at_fork(after_in_child=_forget)

@@ -137,8 +137,7 @@ def test_one_who_waits_has_the_file_from_one_who_always_uses_it(warehouse: Wareh
     warehouse.build(TABLE, CUSTOMER)
     code = (
         "from marketing_platform.warehouse import Warehouse; print('begun', flush=True);"
-        f" mine = Warehouse({warehouse.path!r}, lock_seconds=120);"
-        f" print(mine.read({TABLE!r}).height, flush=True)"
+        f" print(Warehouse({warehouse.path!r}, lock_seconds=30).read({TABLE!r}).height, flush=True)"
     )
     with run_beside(code) as other:
         begun = threading.Thread(target=told_by, args=[other])
