@@ -29,7 +29,9 @@ from marketing_platform.sources.stream import Checkpoint, Page, Query, Stream, W
 from marketing_platform.sources.system import FOLDER
 
 _MEMORY = "512MB"
-_PAGES_AHEAD = 8
+# So much is read while pages are worked on, in few pages or many.
+_BYTES_AHEAD = 8 * 1024 * 1024
+_FEWEST_AHEAD, _MOST_AHEAD = 2, 64
 _WALKS = 4
 _Walked = tuple[Page, Checkpoint | None]
 
@@ -135,11 +137,13 @@ def _walk(
 def _ahead(pages: Iterator[_Walked], client: Client) -> Iterator[_Walked]:
     """The same pages; the next ones are asked for while one is worked on."""
     with ThreadPoolExecutor(1) as pool:
-        coming = deque(pool.submit(next, pages, None) for _ in range(_PAGES_AHEAD))
+        coming = deque([pool.submit(next, pages, None)])
         try:
-            while (page := coming.popleft().result()) is not None:
-                coming.append(pool.submit(next, pages, None))
-                yield page
+            while (walked := coming.popleft().result()) is not None:
+                count = _BYTES_AHEAD // (len(walked[0].content) or 1)
+                for _ in range(len(coming), min(max(count, _FEWEST_AHEAD), _MOST_AHEAD)):
+                    coming.append(pool.submit(next, pages, None))
+                yield walked
         finally:
             client.stop()
             pool.shutdown(cancel_futures=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import orjson
+import pyarrow as pa
 
 from marketing_platform.sources.fields import Field, Kind
 from marketing_platform.sources.json_text import read_json
@@ -19,7 +20,7 @@ from marketing_platform.sources.values import literal, trimmed, typed
 # Moments outside are mistakes, such as 0001-01-01; they must not span partitions of centuries.
 _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
 _LONGEST_LINE_BYTES = 256 * 1024 * 1024
-_LONGEST_PAGE_BATCH_BYTES = 16 * 1024 * 1024
+_LONGEST_PAGE_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Intake:
@@ -46,7 +47,7 @@ class Intake:
         if self._waiting and not page.is_like(self._waiting[0]):
             self.flush()
         self._waiting.append(page)
-        self._size += page.path.stat().st_size
+        self._size += page.size
         if self._size >= _LONGEST_PAGE_BATCH_BYTES:
             self.flush()
 
@@ -54,7 +55,7 @@ class Intake:
         """Read the pages that wait."""
         pages, self._waiting, self._size = self._waiting, [], 0
         if pages and pages[0].format == "json":
-            self._load_json([page.path for page in pages], pages[0].records, pages[0].extra)
+            self._load_json([page.content() for page in pages], pages[0].records, pages[0].extra)
         else:
             for page in pages:
                 select = _csv_select if page.format == "csv" else _lines_select
@@ -85,14 +86,21 @@ class Intake:
             )
         """)
 
-    def _load_json(self, paths: list[Path], records: str, extra: str) -> None:
-        select = _json_select(paths, records)
+    def _load_json(self, contents: list[bytes], records: str, extra: str) -> None:
+        select = _json_select(records)
         try:
+            self._hand_over(contents)
             self.insert(select, extra)
-        except duckdb.Error:
-            for path in paths:
-                _mend(path)
+        except (duckdb.Error, pa.ArrowInvalid):
+            self._hand_over([_mended(content) for content in contents])
             self.insert(select, extra)
+        finally:
+            self._connection.unregister("pages")
+
+    def _hand_over(self, contents: list[bytes]) -> None:
+        """The relation `pages`, which has the column `content`."""
+        column = pa.array(contents, pa.large_string())
+        self._connection.register("pages", pa.table({"content": column}))
 
 
 def updated_at_sql(field: Field, at: Callable[[str], str]) -> str:
@@ -125,15 +133,12 @@ def _moment(kind: Kind, text: str) -> str:
     return f"cast({value} as timestamp)" if kind == "date" else value
 
 
-def _mend(path: Path) -> None:
-    """Write a page anew whose text DuckDB may refuse (half a surrogate pair, bad UTF-8)."""
-    staged = path.with_name(f".{path.name}")
-    staged.write_bytes(orjson.dumps(read_json(path.read_bytes())))
-    staged.replace(path)
+def _mended(content: bytes) -> bytes:
+    """A page whose text DuckDB may refuse (half a surrogate pair, bad UTF-8) as it takes it."""
+    return orjson.dumps(read_json(content))
 
 
-def _json_select(paths: list[Path], records: str) -> str:
-    files = ", ".join(literal(str(path)) for path in paths)
+def _json_select(records: str) -> str:
     each = records if "[*]" in records else f"{records}[*]"
     single = (
         f"case when json_type(content, {literal(records)}) = 'OBJECT'"
@@ -144,7 +149,7 @@ def _json_select(paths: list[Path], records: str) -> str:
     listed = f"json_extract(content, {literal(each)})"
     return f"""
         select unnest(coalesce(nullif({listed}, []), {single}))::varchar as payload
-        from read_text([{files}])
+        from pages
     """
 
 

@@ -51,13 +51,22 @@ def _forms(secret: str) -> set[str]:
     return {form for form in plain | escaped | encoded if form}
 
 
-def mask_content(content: bytes, secrets: Iterable[str]) -> bytes:
+def forms_in_content(secrets: Iterable[str]) -> tuple[bytes, ...]:
+    """Each way in which a secret may be written in an answer, the longest first."""
+    forms = {
+        written.encode()
+        for secret in secrets
+        if len(secret) >= _SHORTEST_IN_CONTENT
+        for form in _forms(secret)
+        for written in (form, form.replace("/", "\\/"))
+    }
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def mask_content(content: bytes, forms: Iterable[bytes]) -> bytes:
     """An answer's content without secrets: vendors repeat them in the URL of the next page."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_IN_CONTENT:
-            for form in sorted(_forms(secret), key=len, reverse=True):
-                for written in (form, form.replace("/", "\\/")):
-                    content = content.replace(written.encode(), _MASK.encode())
+    for form in forms:
+        content = content.replace(form, _MASK.encode())
     return content
 
 

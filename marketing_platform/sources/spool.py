@@ -1,7 +1,8 @@
 """The pages of a pull on disk, so that an interrupted pull goes on where it stopped.
 
-A journal has a line per page, written after the page itself: its checkpoint says where to go on.
-A line or a page that was cut off counts as never written.
+JSON pages are appended to one file per process (a file for each would cost more than its page),
+the others have a file each. A journal has a line per page, written after the page itself: its
+checkpoint says where to go on. A line or a page that was cut off counts as never written.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from marketing_platform.lake import write_atomically
-from marketing_platform.sources.secrets import mask_content, without_secrets
+from marketing_platform.sources.secrets import forms_in_content, mask_content, without_secrets
 from marketing_platform.sources.stream import Checkpoint, Page
 
 _LONGEST_AGE = dt.timedelta(hours=24)
@@ -23,9 +24,14 @@ _LONGEST_AGE = dt.timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Kept:
-    """A page on disk: its file, and where its records are."""
+    """A page on disk: its file and place in it, and where its records are.
+
+    A page that is no JSON is the whole file.
+    """
 
     path: Path
+    first_byte: int
+    size: int
     records: str
     format: str
     extra: str
@@ -33,6 +39,12 @@ class Kept:
     def is_like(self, other: Kept) -> bool:
         """Whether both are read in the same way."""
         return (self.format, self.records, self.extra) == (other.format, other.records, other.extra)
+
+    def content(self) -> bytes:
+        """The page."""
+        with self.path.open("rb") as file:
+            file.seek(self.first_byte)
+            return file.read(self.size)
 
 
 class Spool:
@@ -45,6 +57,8 @@ class Spool:
     def __init__(self, folder: Path, definition: str, secrets: frozenset[str]) -> None:
         self.folder = folder
         self._secrets = secrets
+        self._forms = forms_in_content(secrets)
+        self._appended: IO[bytes] | None = None
         self._journal = folder / "journal.jsonl"
         lines = self._read()
         if not lines or not _is_usable(lines[0], definition) or not self._are_whole(lines[1:]):
@@ -78,13 +92,11 @@ class Spool:
 
     def add(self, page: Page, checkpoint: Checkpoint | None) -> Kept | None:
         """Keep a page; without a checkpoint it is the last one. None if there is nothing in it."""
-        content = mask_content(page.content, self._secrets)
-        name = f"{self.page_count:06d}.page"
-        staged = self.folder / f".{name}"
-        staged.write_bytes(content)
-        staged.replace(self.folder / name)
+        content = mask_content(page.content, self._forms)
+        path, first_byte = self._append(content) if page.format == "json" else self._write(content)
         line = {
-            "file": name,
+            "file": path.name,
+            "first_byte": first_byte,
             "size": len(content),
             "records": page.records,
             "format": page.format,
@@ -114,18 +126,43 @@ class Spool:
 
     def remove(self) -> None:
         """Forget everything."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def close(self) -> None:
         """Remove it when its records are in the lake."""
+        if self._appended:
+            self._appended.close()
+            self._appended = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _kept(self, line: dict[str, Any]) -> Kept | None:
         if not line.get("size"):
             return None
         extra = json.dumps(line["extra"]) if line["extra"] else ""
-        return Kept(self.folder / line["file"], line["records"], line["format"], extra)
+        return Kept(
+            self.folder / line["file"],
+            line["first_byte"],
+            line["size"],
+            line["records"],
+            line["format"],
+            extra,
+        )
+
+    def _append(self, content: bytes) -> tuple[Path, int]:
+        """Where the page lies: behind the others of this process."""
+        if not self._appended:
+            # What stands there under this name is a page without a line, cut off.
+            self._appended = (self.folder / f"{self.page_count:06d}.pages").open("wb")
+        first_byte = self._appended.tell()
+        self._appended.write(content)
+        self._appended.flush()
+        return Path(self._appended.name), first_byte
+
+    def _write(self, content: bytes) -> tuple[Path, int]:
+        path = self.folder / f"{self.page_count:06d}.page"
+        path.write_bytes(content)
+        return path, 0
 
     def _read(self) -> list[dict[str, Any]]:
         if not self._journal.exists():
@@ -140,7 +177,8 @@ class Spool:
 
     def _are_whole(self, lines: list[dict[str, Any]]) -> bool:
         return all(
-            (path := self.folder / line["file"]).is_file() and path.stat().st_size == line["size"]
+            (path := self.folder / line["file"]).is_file()
+            and path.stat().st_size >= line["first_byte"] + line["size"]
             for line in lines
             if "file" in line
         )

