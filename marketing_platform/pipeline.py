@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from marketing_platform.activation import deliveries
 from marketing_platform.contracts import contract_of
@@ -19,7 +20,7 @@ from marketing_platform.sources import raw_view
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.files import ingest
 from marketing_platform.sources.pull import pull
-from marketing_platform.sources.staging import expand, has_unions, staging_tables, tables_behind
+from marketing_platform.sources.staging import expand, is_union, staging_tables, tables_behind
 from marketing_platform.sources.stream import Window
 from marketing_platform.warehouse import (
     Built,
@@ -73,12 +74,16 @@ _KNOWN: dict[object, dict[str, Table]] = {}
 def _tables(settings: Settings) -> dict[str, Table]:
     staged = staging_tables(settings)
     tables: dict[str, Table] = {name: one.table for name, one in staged.items()}
+    behind = cache(lambda read: tables_behind(read, staged.values()))
+
+    def reads_of(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted({name for read in names for name in behind(read)}))
+
     for name, table in sql_tables().items():
-        sql = expand(table.sql, staged.values()) if has_unions(table.sql) else table.sql
-        tables[name] = replace(table, sql=sql, reads=tables_read(sql))
+        sql = expand(table.sql, staged.values()) if any(map(is_union, table.reads)) else table.sql
+        tables[name] = replace(table, sql=sql, reads=reads_of(table.reads))
     for python in _PYTHON:
-        reads = {name for read in python.reads for name in tables_behind(read, staged.values())}
-        tables[str(python.name)] = replace(python, reads=tuple(sorted(reads)))
+        tables[str(python.name)] = replace(python, reads=reads_of(python.reads))
     return in_build_order(tables)
 
 

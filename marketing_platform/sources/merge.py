@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.values import literal
 
+_PARTS = 2
 COLUMNS = ("record_key", "record_id", "record_updated_at", "received_at", "payload")
 
 
@@ -177,23 +179,38 @@ def _write_days(
             on o.record_id = k.record_id
             and parse_filename(o.filename, true) = cast(k.day as varchar)
     """
-    # One thread writes one file a day, its records in order.
+
+    def write(part: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"""
+                copy (
+                    select day, {", ".join(COLUMNS)}
+                    from (
+                        select r.day, {", ".join(f"r.{name}" for name in COLUMNS[:-1])}, p.payload
+                        from received as r
+                        join pulled as p on r.place = p.place
+                        {kept if old else ""}
+                    )
+                    where day in (select day from changed where {_part_sql("day")} = {part})
+                    order by day, record_updated_at nulls last, record_key, record_id
+                ) to {literal(str(staging / str(part)))}
+                (format parquet, compression zstd, partition_by (day))
+            """)
+
+    # One thread writes one file a day, its records in order; so two write different days.
     connection.execute("set threads = 1")
-    connection.execute(f"""
-        copy (
-            select day, {", ".join(COLUMNS)}
-            from (
-                select r.day, {", ".join(f"r.{name}" for name in COLUMNS[:-1])}, p.payload
-                from received as r
-                join pulled as p on r.place = p.place
-                {kept if old else ""}
-            )
-            where day in (from changed)
-            order by day, record_updated_at nulls last, record_key, record_id
-        ) to {literal(str(staging))} (format parquet, compression zstd, partition_by (day))
-    """)
+    with ThreadPoolExecutor(_PARTS) as pool:
+        list(pool.map(write, sorted({_part(day) for day in days})))
     connection.execute("reset threads")
 
 
+def _part(day: dt.date) -> int:
+    return day.toordinal() % _PARTS
+
+
+def _part_sql(day: str) -> str:
+    return f"(date_diff('day', date '0001-01-01', {day}) + 1) % {_PARTS}"
+
+
 def _written(staging: Path, day: dt.date) -> Path:
-    return staging / f"day={day}" / "data_0.parquet"
+    return staging / str(_part(day)) / f"day={day}" / "data_0.parquet"

@@ -146,10 +146,10 @@ def _json_select(records: str) -> str:
         if "[*]" not in records
         else "null"
     )
-    listed = f"json_extract(content, {literal(each)})"
+    # To compare the list with an empty one would take as long as to find it.
     return f"""
-        select unnest(coalesce(nullif({listed}, []), {single}))::varchar as payload
-        from pages
+        select unnest(case when len(listed) > 0 then listed else {single} end)::varchar as payload
+        from (select content, json_extract(content, {literal(each)}) as listed from pages)
     """
 
 

@@ -71,9 +71,10 @@ def expand(sql: str, staged: Iterable[Staged]) -> str:
     return tree.sql("duckdb", comments=False)
 
 
-def has_unions(sql: str) -> bool:
-    """Whether a select reads all sources together."""
-    return any(_is_union(name) for name in tables_read(sql))
+def is_union(name: str) -> bool:
+    """Whether a name stands for the tables of all sources together."""
+    schema, _, table = name.partition(".")
+    return name in ("raw.records", "staging.records") or (schema == "staging" and table in ENTITIES)
 
 
 def tables_behind(name: str, staged: Iterable[Staged]) -> tuple[str, ...]:
@@ -82,13 +83,8 @@ def tables_behind(name: str, staged: Iterable[Staged]) -> tuple[str, ...]:
     return tables_read(union) if union else (name,)
 
 
-def _is_union(name: str) -> bool:
-    schema, _, table = name.partition(".")
-    return name in ("raw.records", "staging.records") or (schema == "staging" and table in ENTITIES)
-
-
 def _union_of(name: str, staged: tuple[Staged, ...]) -> str | None:
-    if not _is_union(name):
+    if not is_union(name):
         return None
     if name == "raw.records":
         return _union([_raw_records(one) for one in staged if one.judges], _RAW_RECORD)

@@ -85,9 +85,7 @@ def trimmed(text: str) -> str:
 
     To look whether there may be any takes a fifth of the time of `trim`.
     """
-    may_have_blanks = (
-        f"{text} < '!' or ends_with({text}, ' ') or strlen({text}) <> length({text})"
-    )
+    may_have_blanks = f"{text} < '!' or ends_with({text}, ' ') or strlen({text}) <> length({text})"
     return f"case when {may_have_blanks} then nullif(trim({text}), '') else {text} end"
 
 
@@ -139,13 +137,20 @@ def _date(text: str) -> str:
 
 
 def _timestamp(text: str) -> str:
+    """Most are written in one of two ways, which are read in half the time."""
     joined = f"replace(replace(upper({text}), ' +', '+'), ' -', '-')"
-    return f"""case
-        when regexp_full_match({text}, {literal(_ISO_UTC)}, 'i')
-        then try_cast(upper({text}) as timestamp)
-        when regexp_full_match({text}, {literal(_ISO_OFFSET)}, 'i')
-        then timezone('UTC', try_cast({joined} as timestamptz))
-    end"""
+    return f"""coalesce(
+        case strlen({text})
+            when 19 then try_strptime({text}, '%Y-%m-%dT%H:%M:%S')
+            when 20 then try_strptime({text}, '%Y-%m-%dT%H:%M:%SZ')
+        end,
+        case
+            when regexp_full_match({text}, {literal(_ISO_UTC)}, 'i')
+            then try_cast(upper({text}) as timestamp)
+            when regexp_full_match({text}, {literal(_ISO_OFFSET)}, 'i')
+            then timezone('UTC', try_cast({joined} as timestamptz))
+        end
+    )"""
 
 
 def _rfc2822(text: str) -> str:
