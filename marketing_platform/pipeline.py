@@ -31,7 +31,7 @@ from marketing_platform.warehouse import (
     Warehouse,
     sql_tables,
 )
-from marketing_platform.warehouse.tables import SqlTable, in_build_order, tables_read
+from marketing_platform.warehouse.tables import SqlTable, in_build_order
 
 _PYTHON: tuple[PythonTable | DayTable, ...] = (
     *countries.TABLES,
