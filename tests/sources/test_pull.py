@@ -106,7 +106,7 @@ def test_a_pull_that_is_killed_goes_on_without_asking_for_finished_pages_again(
     again = [start for start, count in vendor.answered.items() if count > 1]
     assert len(again) <= 1, "only the page under way may be asked for twice"
     assert len(keys(settings)) == 1000
-    assert not list((settings.data_dir / "spool").rglob("*.page"))
+    assert not list((settings.data_dir / "spool").rglob("*.page*"))
 
 
 def test_what_was_spooled_under_other_settings_is_dropped(make_settings: MakeSettings) -> None:
