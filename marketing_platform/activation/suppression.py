@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from marketing_platform.activation.diff import Reach
+from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 from marketing_platform.state import messages, reading, suppressions, utc_now, writing
 
@@ -49,7 +50,10 @@ def suppress(
     told_by: str,
     now: dt.datetime,
 ) -> None:
-    """Remember that people must not be written to; what was known before stays."""
+    """Remember that people must not be written to; what was known before stays.
+
+    What was said of a customer that became this one is now said of this one.
+    """
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
         {
@@ -61,8 +65,15 @@ def suppress(
         }
         for customer in customers
     ]
+    statement = make(suppressions)
+    said = {name: statement.excluded[name] for name in ("reason", "created_at", "told_by")}
+    again = statement.on_conflict_do_update(
+        index_elements=[suppressions.c.customer_id, suppressions.c.channel],
+        set_=said,
+        where=suppressions.c.told_by.startswith(INHERITED),
+    )
     if rows:
-        connection.execute(make(suppressions).on_conflict_do_nothing(), rows)
+        connection.execute(again, rows)
 
 
 def forget_suppression(engine: sa.Engine, customer: str, channel: str) -> bool:

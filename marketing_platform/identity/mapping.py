@@ -9,6 +9,7 @@ import polars as pl
 
 from marketing_platform.errors import ContractError
 from marketing_platform.identity.edges import Edge, edges, is_accepted, log_changes
+from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.identity.resolve import (
     MAPPING,
     Difference,
@@ -74,6 +75,8 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
         _probable(warehouse, rules),
     )
     _judge(found, rules, settings)
+    if url := settings.state_url.get_secret_value():
+        inherit_suppressions(open_state(url), found.changes)
     built = warehouse.replace(_NAME, found.mapping)
     _log(warehouse, settings, before, found)
     return built

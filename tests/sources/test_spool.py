@@ -11,7 +11,7 @@ import pytest
 from marketing_platform.sources.spool import Spool
 from marketing_platform.sources.stream import Page
 
-SECRET = "key/of-the-shop"  # noqa: S105 - it opens nothing
+SECRET = "key/of-the-shop"
 
 
 def spool(folder: Path, definition: str = "as today") -> Spool:

@@ -1,0 +1,81 @@
+"""Who must not be written to, when a customer becomes another one.
+
+What a person said (unsubscribed, complained) or what came back (a bounce) stands in the state
+database under the customer's id. Where two become one, or a part leaves, it goes with the people.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from marketing_platform.identity.edges import identity_changes
+from marketing_platform.state import suppressions, writing
+
+# How `told_by` begins where it was said of a customer that became this one; its id follows.
+INHERITED = "was "
+
+_Joins = Mapping[tuple[str, str], dt.datetime]
+
+
+def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
+    """Let each customer that takes over contacts of another one be barred as that one is.
+
+    `changes` is what `resolve.changes` tells. Call it before the mapping is published: a crash in
+    between then bars somebody too early, and nobody too late. What a customer has of one that
+    leaves it again is taken back.
+    """
+    if changes.is_empty():
+        return
+    with writing(engine) as connection:
+        barred: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in connection.execute(sa.select(suppressions)).mappings():
+            barred[row["customer_id"]].append(row)
+        joined_at = _joined_at(connection) if barred else {}
+        for change in changes.filter(pl.col("customer_id").is_in(list(barred))).to_dicts():
+            old, other = change["customer_id"], change["other_customer_id"]
+            is_split = change["kind"] == "split"
+            new = list(_inherited(old, other, barred[old], joined_at if is_split else {}))
+            if new:
+                make = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+                connection.execute(make(suppressions).on_conflict_do_nothing(), new)
+            if is_split:
+                _take_back(connection, old, other)
+
+
+def _inherited(
+    old: str, other: str, barred: list[Mapping[str, Any]], joined_at: _Joins
+) -> Iterator[dict[str, Any]]:
+    since = joined_at.get((other, old))
+    for row in barred:
+        is_own = not row["told_by"].startswith(INHERITED)
+        # What was said before the one who leaves had come is not about them.
+        if is_own and since is not None and row["created_at"] < since:
+            continue
+        if row["told_by"] != INHERITED + other:
+            yield {**row, "customer_id": other, "told_by": INHERITED + old}
+
+
+def _joined_at(connection: sa.Connection) -> _Joins:
+    """When each customer that was merged into another one was last merged into it."""
+    pair = (identity_changes.c.customer_id, identity_changes.c.other_customer_id)
+    merged = (
+        sa.select(*pair, sa.func.max(identity_changes.c.changed_at))
+        .where(identity_changes.c.kind == "merged")
+        .group_by(*pair)
+    )
+    return {(old, other): moment for old, other, moment in connection.execute(merged)}
+
+
+def _take_back(connection: sa.Connection, customer: str, left: str) -> None:
+    connection.execute(
+        sa.delete(suppressions).where(
+            suppressions.c.customer_id == customer, suppressions.c.told_by == INHERITED + left
+        )
+    )

@@ -1,0 +1,55 @@
+"""What people said of who is who, through whole builds, and who may be written to then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from marketing_platform.activation.suppression import suppress
+from marketing_platform.identity.edges import add_edge, take_back
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings
+from marketing_platform.state import open_state, reading, suppressions, utc_now, writing
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+# Bob has two accounts, so that his id stays where he and Ann become one.
+ORDERS = """order id,customer id,email,date,amount
+1,ann,ann@example.com,2024-01-01,5
+2,bob,bob@example.com,2024-01-02,5
+3,bob2,bob@example.com,2024-01-03,5
+"""
+
+
+def test_who_unsubscribed_stays_so_through_a_merge_and_the_other_only_as_long_as_it_holds(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(ORDERS, encoding="utf-8")
+    settings = make_settings(sources={"files": {"orders": {"path": path}}})
+    warehouse, state = (
+        Warehouse(settings.warehouse_path),
+        open_state(settings.state_url.get_secret_value()),
+    )
+
+    def build() -> dict[str, str]:
+        build_all(warehouse, settings, until=["identity.contact_customers"])
+        return dict(warehouse.read("identity.contact_customers").iter_rows())
+
+    def barred() -> set[str]:
+        with reading(state) as connection:
+            return set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+
+    apart = build()
+    ann, bob = apart["files:ann"], apart["files:bob"]
+    assert ann != bob == apart["files:bob2"]
+    with writing(state) as connection:
+        suppress(connection, [ann], "email", "unsubscribed", told_by="ann", now=utc_now())
+    edge = add_edge(state, "together", ["files:ann", "files:bob"], "one household")
+    assert set(build().values()) == {bob}
+    assert barred() == {ann, bob}
+    take_back(state, edge.edge_id)
+    assert build() == apart
+    assert barred() == {ann}
