@@ -34,9 +34,9 @@ def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
     if changes.is_empty():
         return
     with writing(engine) as connection:
-        barred: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        barred: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in connection.execute(sa.select(suppressions)).mappings():
-            barred[row["customer_id"]].append(row)
+            barred[row["customer_id"]].append(dict(row))
         joined_at = _joined_at(connection) if barred else {}
         for change in changes.filter(pl.col("customer_id").is_in(list(barred))).to_dicts():
             old, other = change["customer_id"], change["other_customer_id"]
@@ -50,7 +50,7 @@ def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
 
 
 def _inherited(
-    old: str, other: str, barred: list[Mapping[str, Any]], joined_at: _Joins
+    old: str, other: str, barred: list[dict[str, Any]], joined_at: _Joins
 ) -> Iterator[dict[str, Any]]:
     since = joined_at.get((other, old))
     for row in barred:
