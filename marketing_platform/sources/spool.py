@@ -176,8 +176,10 @@ class Spool:
         return lines
 
     def _are_whole(self, lines: list[dict[str, Any]]) -> bool:
+        # An earlier version kept each page in a file of its own, and said no place in it.
         return all(
-            (path := self.folder / line["file"]).is_file()
+            "first_byte" in line
+            and (path := self.folder / line["file"]).is_file()
             and path.stat().st_size >= line["first_byte"] + line["size"]
             for line in lines
             if "file" in line

@@ -65,6 +65,20 @@ def test_where_a_page_lost_its_end_nothing_is_taken_for_read(tmp_path: Path) -> 
     assert contents(again) == []
 
 
+def test_pages_that_an_earlier_version_left_are_asked_for_again(tmp_path: Path) -> None:
+    spool(tmp_path).add(page(0), {"next": 1})
+    (tmp_path / "000000.pages").rename(tmp_path / "000000.page")
+    journal = tmp_path / "journal.jsonl"
+    header, line = map(json.loads, journal.read_text(encoding="utf-8").splitlines())
+    line["file"] = "000000.page"
+    del line["first_byte"]
+    journal.write_text(f"{json.dumps(header)}\n{json.dumps(line)}\n", encoding="utf-8")
+    again = spool(tmp_path)
+    assert again.checkpoint is None
+    again.add(page(0), None)
+    assert contents(spool(tmp_path)) == [page(0).content]
+
+
 @pytest.mark.parametrize("format", ["csv", "ndjson"])
 def test_a_page_that_is_read_as_a_file_has_one_of_its_own(tmp_path: Path, format: str) -> None:
     process = spool(tmp_path)
