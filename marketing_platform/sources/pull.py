@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from marketing_platform.errors import SourceError
 from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
-from marketing_platform.sources.client import Client, Traffic, open_client
+from marketing_platform.sources.client import Traffic, open_client
 from marketing_platform.sources.coverage import covered, joined
 from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
@@ -29,9 +30,7 @@ from marketing_platform.sources.stream import Checkpoint, Page, Query, Stream, W
 from marketing_platform.sources.system import FOLDER
 
 _MEMORY = "512MB"
-# So much is read while pages are worked on, in few pages or many.
-_BYTES_AHEAD = 8 * 1024 * 1024
-_FEWEST_AHEAD, _MOST_AHEAD = 2, 64
+BYTES_AHEAD, _PAGES_AHEAD = 8 * 1024 * 1024, 64
 _WALKS = 4
 _Walked = tuple[Page, Checkpoint | None]
 
@@ -125,7 +124,7 @@ def _walk(
     if not spool.is_complete:
         with open_client(source) as client:
             pages = walk.pages(client, source.settings, window, spool.checkpoint)
-            for page, checkpoint in _ahead(pages, client):
+            for page, checkpoint in read_ahead(pages, client.stop):
                 if added := spool.add(page, checkpoint):
                     intake.add(added)
             spool.end()
@@ -134,18 +133,37 @@ def _walk(
     return traffic
 
 
-def _ahead(pages: Iterator[_Walked], client: Client) -> Iterator[_Walked]:
-    """The same pages; the next ones are asked for while one is worked on."""
+def read_ahead(pages: Iterator[_Walked], stop: Callable[[], None]) -> Iterator[_Walked]:
+    """The same pages; the next ones are asked for while one is worked on.
+
+    Of those that wait, all but the last together have less than `BYTES_AHEAD`, large as they may
+    be. `stop` is called at the end, and lets a page under way be given up.
+    """
+    room, waiting, is_over = threading.Condition(), 0, False
+
+    def read() -> _Walked | None:
+        nonlocal waiting
+        with room:
+            room.wait_for(lambda: is_over or waiting < BYTES_AHEAD)
+        walked = None if is_over else next(pages, None)
+        with room:
+            waiting += len(walked[0].content) if walked else 0
+        return walked
+
     with ThreadPoolExecutor(1) as pool:
-        coming = deque([pool.submit(next, pages, None)])
+        coming = deque(pool.submit(read) for _ in range(_PAGES_AHEAD))
         try:
             while (walked := coming.popleft().result()) is not None:
-                count = _BYTES_AHEAD // (len(walked[0].content) or 1)
-                for _ in range(len(coming), min(max(count, _FEWEST_AHEAD), _MOST_AHEAD)):
-                    coming.append(pool.submit(next, pages, None))
+                coming.append(pool.submit(read))
+                with room:
+                    waiting -= len(walked[0].content)
+                    room.notify()
                 yield walked
         finally:
-            client.stop()
+            stop()
+            with room:
+                is_over = True
+                room.notify()
             pool.shutdown(cancel_futures=True)
 
 

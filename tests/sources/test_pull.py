@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from paged_shop import SECRET, Vendor, record, serving, shop, window
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import Settings
 from marketing_platform.sources.progress import missing_since
-from marketing_platform.sources.pull import Pulled, pull
+from marketing_platform.sources.pull import BYTES_AHEAD, Pulled, pull, read_ahead
+from marketing_platform.sources.stream import Page
 
 MakeSettings = Callable[..., Settings]
 WEEK = window("2026-01-01", "2026-01-08")
@@ -107,6 +109,28 @@ def test_a_pull_that_is_killed_goes_on_without_asking_for_finished_pages_again(
     assert len(again) <= 1, "only the page under way may be asked for twice"
     assert len(keys(settings)) == 1000
     assert not list((settings.data_dir / "spool").rglob("*.page*"))
+
+
+@pytest.mark.parametrize("taken", [1, 12])
+def test_large_pages_after_small_ones_do_not_fill_the_memory(taken: int) -> None:
+    """Reports come so: a word that they are asked for, then many megabytes a page."""
+    large = BYTES_AHEAD // 2
+    read: list[int] = []
+
+    def pages() -> Iterator[tuple[Page, None]]:
+        for size in [2, 2, *[large] * 30]:
+            read.append(size)
+            yield Page(b" " * size), None
+
+    stopped = threading.Event()
+    walked = read_ahead(pages(), stopped.set)
+    for _ in range(taken):
+        next(walked)
+    time.sleep(0.3)
+    assert sum(read[taken:]) <= BYTES_AHEAD + large
+    assert len(read) > taken, "the next ones are asked for while one is worked on"
+    walked.close()  # type: ignore[attr-defined]
+    assert stopped.is_set()
 
 
 def test_what_was_spooled_under_other_settings_is_dropped(make_settings: MakeSettings) -> None:
