@@ -90,7 +90,9 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "order_status": text(
             "What became of it as a whole.", nullable=True, one_of=("placed", "cancelled")
         ),
-        "gross_amount": _money("Sum of the lines, before discounts on the whole and refunds."),
+        "gross_amount": _money(
+            "Sum of the lines, before discounts on the whole and refunds; null where they say it."
+        ),
         "discount_amount": _money("Taken off by discounts."),
         "shipping_amount": _money("For shipping."),
         "tax_amount": _money("Tax, within or on top of the total."),

@@ -16,17 +16,18 @@ from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.fields import Field
-from marketing_platform.sources.records import key_sql, text_at, updated_at_sql
+from marketing_platform.sources.records import key_sql, moment_sql, sane_moment, text_in, texts_at
 from marketing_platform.sources.stream import Items, Stream, Versions
 from marketing_platform.sources.values import (
     TYPES,
+    each_trimmed,
+    each_without_controls,
     literal,
     local_date,
     may_have_controls,
     trimmed,
     typed,
     within_years,
-    without_controls,
 )
 
 _STORED = {
@@ -152,7 +153,8 @@ def _level(field: Field, depth: int) -> int:
 class _Document:
     """A JSON text and what is read from it.
 
-    `texts<suffix>` is the list of the texts at its paths, `pieces<suffix>` that of its JSON pieces.
+    `texts<suffix>` is the list of the texts at its paths, `trimmed<suffix>` and `clean<suffix>`
+    what is left of them, `pieces<suffix>` the list of its JSON pieces.
     """
 
     name: str
@@ -165,6 +167,15 @@ class _Document:
         texts = self._extract("json_extract_string", "texts", self._paths())
         return texts + self._extract("json_extract", "pieces", self._json_paths())
 
+    def cleaned(self) -> list[str]:
+        """The columns that trim its texts, and those that take control characters out of them."""
+        if not self._paths():
+            return []
+        texts = f"texts{self.suffix}"
+        trimmed_texts = f"{each_trimmed(texts)} as trimmed{self.suffix}"
+        clean = f"case when may_have_controls then {each_without_controls(texts)} end"
+        return [trimmed_texts, f"{clean} as clean{self.suffix}"]
+
     def texts(self, field: Field) -> list[str]:
         """The trimmed text at each path of the field; null where there is none."""
         if field.kind == "json":
@@ -172,10 +183,13 @@ class _Document:
             found = [f"pieces{self.suffix}[{pieces.index(path) + 1}]" for path in field.paths]
             return [f"nullif(cast({piece} as varchar), 'null')" for piece in found]
         paths = self._paths()
-        found = [f"texts{self.suffix}[{paths.index(path) + 1}]" for path in field.paths]
+        places = [f"{self.suffix}[{paths.index(path) + 1}]" for path in field.paths]
         if field.kind in ("text", "id"):
-            return [without_controls(text, "may_have_controls") for text in found]
-        return [trimmed(text) for text in found]
+            return [
+                f"case when may_have_controls then clean{place} else trimmed{place} end"
+                for place in places
+            ]
+        return [f"trimmed{place}" for place in places]
 
     def scalar(self, text: str, path: str) -> str:
         """The text, or null where it is an object or a list written out."""
@@ -230,7 +244,8 @@ def _typed_select(
         named.append(f'f{n} as "{field.name}"')
         if field.local_date:
             named.append(f'{local_date(f"f{n}", timezone)} as "{field.local_date}"')
-    select = _select_with(texts, parsed)
+    cleaned = [column for document in documents for column in document.cleaned()]
+    select = _select_with(texts, _select_with(cleaned, parsed))
     select = _select_with(chosen, select)
     select = _select_with(values, select)
     select = _select_with(bounded, select)
@@ -356,24 +371,30 @@ def _day_files(stored: LakeStream) -> str:
 def _version_records(day_files: str, stream: Stream, versions: Versions) -> str:
     """Records of another stream that carry a version of this stream's record."""
     path, start = versions.where
+    paths = versions.updated_at.paths
+    key = key_sql(stream, "inner_payload", text_in("keys", stream.record_keys))
     return f"""
         select
             concat(record_key, '@', record_updated_at, '@', outer_id) as record_id,
             record_key, received_date, record_updated_at, received_at, inner_payload as payload
         from (
-            select
-                outer_id, received_date, received_at, inner_payload,
-                {key_sql(stream, "inner_payload", text_at("inner_payload"))} as record_key,
-                {updated_at_sql(versions.updated_at, text_at("outer_payload"))}
-                    as record_updated_at
+            select outer_id, received_date, received_at, inner_payload,
+                {key} as record_key,
+                {sane_moment("moment")} as record_updated_at
             from (
-                select record_id as outer_id, received_date, received_at, payload as outer_payload,
-                    cast(json_extract(payload, {literal(versions.payload)}) as varchar)
-                        as inner_payload
-                from ({day_files})
-                where case when json_valid(payload) then starts_with(
-                    json_extract_string(payload, {literal(path)}), {literal(start)}
-                ) end
+                select *,
+                    {texts_at("inner_payload", stream.record_keys)} as keys,
+                    {moment_sql(versions.updated_at, text_in("moments", paths))} as moment
+                from (
+                    select record_id as outer_id, received_date, received_at,
+                        {each_trimmed(texts_at("payload", paths))} as moments,
+                        cast(json_extract(payload, {literal(versions.payload)}) as varchar)
+                            as inner_payload
+                    from ({day_files})
+                    where case when json_valid(payload) then starts_with(
+                        json_extract_string(payload, {literal(path)}), {literal(start)}
+                    ) end
+                )
             )
         )
     """

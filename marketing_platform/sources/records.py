@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,7 +15,7 @@ from marketing_platform.sources.fields import Field, Kind
 from marketing_platform.sources.json_text import read_json
 from marketing_platform.sources.spool import Kept
 from marketing_platform.sources.stream import Stream
-from marketing_platform.sources.values import literal, trimmed, typed
+from marketing_platform.sources.values import each_trimmed, literal, typed
 
 # Moments outside are mistakes, such as 0001-01-01; they must not span partitions of centuries.
 _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
@@ -69,20 +69,21 @@ class Intake:
     def insert(self, select: str, extra: str = "") -> None:
         """Take the records of a select with the column `payload`, at once."""
         paths = list(dict.fromkeys((*self._stream.record_keys, *self._stream.updated_at.paths)))
-
-        def at(path: str) -> str:
-            return f"texts[{paths.index(path) + 1}]"
-
-        listed = ", ".join(map(literal, paths))
-        texts = f"json_extract_string(payload, [{listed}])" if paths else "null"
+        key = key_sql(self._stream, "payload", text_in("texts", paths))
+        moment = moment_sql(self._stream.updated_at, text_in("trimmed_texts", paths))
         # Each record is parsed once, for all that tells it from others.
         self._connection.execute(f"""
             insert into pulled
-            select nextval('places'), payload, {key_sql(self._stream, "payload", at)},
-                {updated_at_sql(self._stream.updated_at, at)}, hash(payload)
+            select nextval('places'), payload, record_key, {sane_moment("moment")}, hash(payload)
             from (
-                select payload, {texts} as texts
-                from (select {_with_extra(extra)} as payload from ({select}) as one)
+                select payload, {key} as record_key, {moment} as moment
+                from (
+                    select *, {each_trimmed("texts")} as trimmed_texts
+                    from (
+                        select payload, {texts_at("payload", paths)} as texts
+                        from (select {_with_extra(extra)} as payload from ({select}) as one)
+                    )
+                )
             )
         """)
 
@@ -103,16 +104,31 @@ class Intake:
         self._connection.register("pages", pa.table({"content": column}))
 
 
-def updated_at_sql(field: Field, at: Callable[[str], str]) -> str:
+def texts_at(payload: str, paths: Sequence[str]) -> str:
+    """The texts at some paths of a payload, as a list that costs one reading of it."""
+    listed = ", ".join(map(literal, paths))
+    return f"json_extract_string({payload}, [{listed}])" if paths else "cast([] as varchar[])"
+
+
+def text_in(texts: str, paths: Sequence[str]) -> Callable[[str], str]:
+    """The expression of the text at a path, out of the list of those at some paths."""
+    return lambda path: f"{texts}[{paths.index(path) + 1}]"
+
+
+def moment_sql(field: Field, at: Callable[[str], str]) -> str:
     """When a record last changed, as UTC; null where no path has a moment.
 
-    `at` gives the expression of the text at a path.
+    `at` gives the expression of the trimmed text at a path.
     """
-    moments = [_moment(field.kind, trimmed(at(path))) for path in field.paths]
-    first = f"coalesce({', '.join([*moments, 'cast(null as timestamp)'])}, null)"
+    moments = [_moment(field.kind, at(path)) for path in field.paths]
+    return f"coalesce({', '.join([*moments, 'cast(null as timestamp)'])}, null)"
+
+
+def sane_moment(moment: str) -> str:
+    """The moment, or null where it is a mistake."""
     return (
-        f"case when {first} >= timestamp '{_EARLIEST}' and {first} < timestamp '{_LATEST}'"
-        f" then {first} end"
+        f"case when {moment} >= timestamp '{_EARLIEST}' and {moment} < timestamp '{_LATEST}'"
+        f" then {moment} end"
     )
 
 
@@ -121,11 +137,6 @@ def key_sql(stream: Stream, payload: str, at: Callable[[str], str]) -> str:
     joined = " || '/' || ".join(at(path) for path in stream.record_keys)
     digest = f"'md5:' || md5({payload})"
     return f"coalesce({joined}, {digest})" if joined else digest
-
-
-def text_at(payload: str) -> Callable[[str], str]:
-    """The expression of the text at a path of a payload."""
-    return lambda path: f"({payload} ->> {literal(path)})"
 
 
 def _moment(kind: Kind, text: str) -> str:

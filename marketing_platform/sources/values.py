@@ -73,11 +73,16 @@ def may_have_controls(payload: str) -> str:
     return f"(contains({payload}, '\\') or contains({payload}, chr(127)))"
 
 
-def without_controls(text: str, condition: str) -> str:
-    """The text without control characters and the blanks around it; null when nothing is left."""
-    removed = f"regexp_replace({text}, {literal(_CONTROLS)}, '', 'g')"
+def each_without_controls(texts: str) -> str:
+    """The texts of a list without control characters and the blanks around them."""
+    removed = f"regexp_replace(x, {literal(_CONTROLS)}, '', 'g')"
     blanks = rf"regexp_replace({removed}, '^\s+|\s+$', '', 'g')"
-    return trimmed(f"case when {condition} then {blanks} else {text} end")
+    return f"list_transform({texts}, lambda x: nullif({blanks}, ''))"
+
+
+def each_trimmed(texts: str) -> str:
+    """The texts of a list without the blanks around them; null where nothing is left."""
+    return f"list_transform({texts}, lambda x: {trimmed('x')})"
 
 
 def trimmed(text: str) -> str:

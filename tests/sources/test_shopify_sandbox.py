@@ -85,12 +85,11 @@ def _expected(sandbox: Sandbox) -> dict[str, list[tuple[Any, ...]]]:
     refunds = sandbox.truth("refunds").join(known, on="order_id").sort("refund_id")
     accounts = sandbox.truth("accounts").sort("account_id")
     return {
-        "select cast(source_order_id as bigint), ordered_at, gross_amount, discount_amount,"
+        "select cast(source_order_id as bigint), ordered_at, discount_amount,"
         " total_amount, order_status = 'cancelled', updated_at"
         " from staging.shopify_orders where outcome = 'accepted' order by 1": orders.select(
             "order_id",
             pl.col("ordered_at").dt.replace_time_zone(None).dt.truncate("1s"),
-            "gross_amount",
             "discount_amount",
             "total_amount",
             pl.col("cancelled_at").is_not_null(),

@@ -1,4 +1,5 @@
--- One version of an order, in the shop's own currency, as it was before refunds.
+-- One version of an order, in the shop's own currency, as it was before refunds. What its
+-- lines come to is told by webhooks and the old REST API; else they say it themselves.
 select
   o.record_id, o.record_key, o.received_date, o.record_updated_at, o.received_at,
   case
@@ -14,7 +15,7 @@ select
   replace(o.customer_id, 'gid://shopify/Customer/', '') as source_contact_id,
   o.email, o.phone, o.ordered_at, o.order_date,
   case when o.cancelled_at is not null then 'cancelled' else 'placed' end as order_status,
-  cast(coalesce(l.gross_amount, o.total_lines, 0) as decimal(18, 2)) as gross_amount,
+  cast(o.total_lines as decimal(18, 2)) as gross_amount,
   cast(o.total_discounts as decimal(18, 2)) as discount_amount,
   cast(o.total_shipping as decimal(18, 2)) as shipping_amount,
   cast(o.total_tax as decimal(18, 2)) as tax_amount,
@@ -25,11 +26,6 @@ select
   o.fulfilment_status,
   o.updated_at
 from raw.shopify_orders as o
-left join (
-  select parent_record_id, sum(quantity * unit_price) as gross_amount
-  from raw.shopify_order_items
-  group by parent_record_id
-) as l on l.parent_record_id = o.record_id
 left join (
   select parent_record_id, string_agg(code, ',' order by code nulls first) as discount_codes
   from raw.shopify_order_discounts
