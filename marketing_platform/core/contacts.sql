@@ -9,8 +9,8 @@ mentions as (
     from staging.contacts
     union all
     select
-        source, contact_id, email, phone, null, null, country, null, null,
-        null, null, null, null, null, null, null,
+        source, contact_id, email, phone, first_name, last_name, country, null, null,
+        street, city, postcode, region, null, null, null,
         null, ordered_at, ordered_at, null, 0
     from staging.orders
     union all
@@ -124,6 +124,21 @@ keyed as (
         on m.phone = p.phone_text and coalesce(m.country, '') = coalesce(p.country_text, '')
     where m.contact_id is not null
 ),
+-- An address is taken whole: a street of one and a town of another are nobody's.
+homes as (
+    select
+        contact_id,
+        street,
+        city,
+        postcode,
+        region,
+        row_number() over (
+            partition by contact_id
+            order by standing desc, street desc, city desc, postcode desc, region desc
+        ) as place
+    from keyed
+    where coalesce(street, city, postcode, region) is not null
+),
 merged as (
     select
         contact_id,
@@ -143,11 +158,6 @@ merged as (
             as language,
         arg_max(birth_date, concat(standing, cast(birth_date as varchar)))
             filter (where birth_date is not null) as birth_date,
-        arg_max(street, concat(standing, street)) filter (where street is not null) as street,
-        arg_max(city, concat(standing, city)) filter (where city is not null) as city,
-        arg_max(postcode, concat(standing, postcode)) filter (where postcode is not null)
-            as postcode,
-        arg_max(region, concat(standing, region)) filter (where region is not null) as region,
         arg_max(loyalty_number, concat(standing, loyalty_number))
             filter (where loyalty_number is not null) as loyalty_number,
         arg_max(push_token, concat(standing, push_token)) filter (where push_token is not null)
@@ -171,10 +181,10 @@ select
     m.country,
     m.language,
     m.birth_date,
-    m.street,
-    m.city,
-    m.postcode,
-    m.region,
+    h.street,
+    h.city,
+    h.postcode,
+    h.region,
     m.loyalty_number,
     m.push_token,
     case when e.has_left then false else m.has_email_consent end as has_email_consent,
@@ -182,6 +192,7 @@ select
     m.created_at,
     m.updated_at
 from merged as m
+left join homes as h on m.contact_id = h.contact_id and h.place = 1
 left join words as e on m.contact_id = e.contact_id and e.channel = 'email'
 left join words as s on m.contact_id = s.contact_id and s.channel = 'sms'
 where not m.is_deleted

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+# The columns of an address, country apart.
+HOME = ("street", "city", "postcode", "region")
 _STREETS = "Mill Church Station Park Harbour Garden Bridge School Market Orchard"
 _TOWNS = (
     "Ashenbrook Brinmoor Calderfen Dunmere Elmhollow Farrowdale Glenwick Hollowmere Innisfen"

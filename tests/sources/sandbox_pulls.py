@@ -87,7 +87,6 @@ class Shop:
     def staged(self, table: str, is_clean: bool = True) -> pl.DataFrame:
         """The rows of a staging table; all of them must be accepted where it is clean."""
         with duckdb.connect() as connection:
-            create_views(connection, self.settings, self.source)
             connection.execute("create schema staging")
             name = f"staging.{self.source.name}_{table}"
             self._build(connection, name)
@@ -98,6 +97,7 @@ class Shop:
     def _build(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         """Create a staging table, and before it those that it reads."""
         table = self._tables[name].table
+        create_views(connection, self.settings, self.source, table.reads)
         for read in table.reads:
             if read.startswith("staging."):
                 self._build(connection, read)

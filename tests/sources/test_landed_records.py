@@ -372,6 +372,10 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
     assert order["source_contact_id"] == str(first["customer"]["id"])
     assert str(order["total_amount"]) == first["total_price"]
     assert order["country"] == first["shipping_address"]["country_code"]
+    bill = first["billing_address"]
+    assert (order["first_name"], order["last_name"]) == (bill["first_name"], bill["last_name"])
+    assert (order["street"], order["city"]) == (bill["address1"], bill["city"])
+    assert (order["postcode"], order["region"]) == (bill["zip"], bill["province_code"])
 
     url = f"sqlite:///{tmp_path / 'landed.db'}"
     engine = sa.create_engine(url)

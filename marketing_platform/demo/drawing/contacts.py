@@ -7,6 +7,7 @@ import polars as pl
 
 from marketing_platform.demo.contacts import BY_PHONE, BY_REWRITTEN_EMAIL
 from marketing_platform.demo.drawing.shared import MONEY, keep_until, moments
+from marketing_platform.demo.homes import HOME
 from marketing_platform.demo.phones import rewrite_phones
 from marketing_platform.demo.shop import World
 from marketing_platform.demo.window import DAY_SECONDS, Ints
@@ -18,7 +19,6 @@ _TYPO_SHARE = 0.03
 _DELETED_SHARE = 0.02
 _OWNERS = ("Alma Agate", "Bruno Basalt", "Celia Cobalt", "Dora Diorite", "Egon Epidote")
 _COMPANIES = ("Amber", "Birch", "Cedar", "Dune", "Echo", "Fjord", "Glade", "Heath", "Islet", "Jade")
-_HOME = ("street", "city", "postcode", "region")
 _INDUSTRIES = ("RETAIL", "HOSPITALITY", "CONSUMER_SERVICES")
 
 
@@ -189,7 +189,7 @@ def _leads(
         "last_name",
         pl.Series("company", rng.choice(_COMPANIES, size)) + " Ltd",
         "country",
-        *_HOME,
+        *HOME,
         pl.lit("open").alias("status"),
         _pick(rng, "owner_id", owners["owner_id"], size),
         moments("created_at", world.window, at),

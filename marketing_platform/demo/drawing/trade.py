@@ -16,6 +16,7 @@ from marketing_platform.demo.drawing.shared import (
     keep_until,
     moments,
 )
+from marketing_platform.demo.homes import HOME
 from marketing_platform.demo.shop import World
 from marketing_platform.demo.window import DAY_SECONDS, Floats, Ints
 
@@ -148,6 +149,7 @@ def _buyers(rng: np.random.Generator, world: World) -> pl.DataFrame:
         pl.when(gives_phone & is_named).then("phone").alias("phone"),
         pl.when(is_named).then("first_name").alias("first_name"),
         pl.when(is_named).then("last_name").alias("last_name"),
+        *(pl.when(is_named).then(name).alias(name) for name in HOME),
         "country",
     )
 

@@ -76,7 +76,7 @@ def customers(facts: Facts) -> pl.DataFrame:
 
 
 def _home() -> pl.Expr:
-    """The address of an account, whole."""
+    """An address, whole."""
     known = {"address1": "street", "city": "city", "zip": "postcode", "provinceCode": "region"}
     return _address().struct.with_fields(
         pl.col(column).alias(name) for name, column in known.items()
@@ -136,7 +136,7 @@ def orders(facts: Facts) -> pl.DataFrame:
         tags=pl.lit([], pl.List(pl.String)),
         taxesIncluded=pl.lit(True),
         customer=_there("account_id", pl.struct(id=_gid("Customer", "account_id"))),
-        billingAddress=_address(),
+        billingAddress=_home(),
         shippingAddress=_address(),
         subtotalPriceSet=_bag("gross_amount"),
         totalDiscountsSet=_bag("discount_amount"),

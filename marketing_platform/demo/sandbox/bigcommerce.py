@@ -7,7 +7,7 @@ is listed no more. Prices are with tax, as the shop has none.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -45,12 +45,24 @@ def _customers(facts: Facts) -> pl.DataFrame:
     return encode(facts.accounts.select(key="account_id", updated_at="updated_at", payload=payload))
 
 
-def _order(key: str, created: str, **own: pl.Expr) -> pl.Expr:
-    known = pl.col("email", "phone").fill_null("")
+_BILL = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "street_1": "street",
+    "city": "city",
+    "zip": "postcode",
+    "state": "region",
+}
+
+
+def _order(key: str, created: str, bill: Mapping[str, str], **own: pl.Expr) -> pl.Expr:
+    """An order, or a cart; `bill` has what its address tells besides, with the columns of ours."""
+    names = {"email": "email", "phone": "phone", "country_iso2": "country", **bill}
+    address = [pl.col(column).fill_null("").alias(name) for name, column in names.items()]
     common = {
         "id": pl.col(key),
         "customer_id": pl.col("account_id").fill_null(0),
-        "billing_address": pl.struct(known, country_iso2=pl.col("country").fill_null("")),
+        "billing_address": pl.struct(address),
         "currency_code": pl.col("currency"),
         "date_created": pl.col(created).dt.to_string(_RFC),
         "date_modified": pl.col("updated_at").dt.to_string(_RFC),
@@ -71,6 +83,7 @@ def _orders(facts: Facts) -> pl.DataFrame:
     payload = _order(
         "order_id",
         "ordered_at",
+        _BILL,
         status_id=status,
         status=status.replace_strict(names, return_dtype=pl.String),
         subtotal_inc_tax=_money("gross_amount"),
@@ -91,6 +104,7 @@ def _orders(facts: Facts) -> pl.DataFrame:
         payload=_order(
             "cart_id",
             "created_at",
+            {},
             status_id=pl.lit(0),
             status=pl.lit("Incomplete"),
             subtotal_inc_tax=_money("amount"),

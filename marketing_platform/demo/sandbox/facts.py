@@ -21,7 +21,7 @@ began. All other tables have one row per key. `Facts.latest` gives the newest ro
   updated_at
 - variants: variant_id, product_id, sku, title, price, inventory_quantity, created_at, updated_at
 - orders (versions): order_id, number (text), account_id (null: guest), person, email, phone,
-  first_name, last_name, country, is_web, ordered_at, updated_at, currency, discount_code,
+  first_name, last_name, home, country, is_web, ordered_at, updated_at, currency, discount_code,
   discount_amount, shipping_amount, tax_amount (within the total), gross_amount, total_amount,
   refunded_amount, fulfilled_at, cancelled_at. total = gross - discount + shipping.
 - order_lines: line_id, order_id, product_id, variant_id, sku, title, quantity, price, line_amount

@@ -109,8 +109,8 @@ def _orders(facts: Facts) -> pl.DataFrame:
         total_tax=_NONE,
         prices_include_tax=pl.lit(False),
         customer_id=pl.col("account_id").fill_null(0),
-        billing=_billing(),
-        shipping=_address(),
+        billing=_billing(**_HOME),
+        shipping=_address(**_HOME),
         payment_method=pl.lit("bacs"),
         line_items="line_items",
     )

@@ -51,7 +51,7 @@ query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
       sourceName currencyCode displayFinancialStatus displayFulfillmentStatus
       discountCodes tags taxesIncluded
       customer {{ id }}
-      billingAddress {_ADDRESS}
+      billingAddress {_HOME}
       shippingAddress {_ADDRESS}
       totalDiscountsSet {_MONEY}
       totalShippingPriceSet {_MONEY}

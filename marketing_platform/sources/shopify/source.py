@@ -196,6 +196,12 @@ _ORDERS = Stream(
             "$.shipping_address.phone",
             "$.billing_address.phone",
         ),
+        text("first_name", "$.billingAddress.firstName", "$.billing_address.first_name"),
+        text("last_name", "$.billingAddress.lastName", "$.billing_address.last_name"),
+        text("street", "$.billingAddress.address1", "$.billing_address.address1"),
+        text("city", "$.billingAddress.city", "$.billing_address.city"),
+        text("postcode", "$.billingAddress.zip", "$.billing_address.zip"),
+        text("region", "$.billingAddress.provinceCode", "$.billing_address.province_code"),
         text(
             "country",
             "$.shippingAddress.countryCodeV2",

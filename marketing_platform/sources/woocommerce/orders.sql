@@ -13,7 +13,7 @@ select
   order_id as source_order_id,
   -- A guest is customer 0.
   nullif(customer_id, '0') as source_contact_id,
-  email, phone,
+  email, phone, first_name, last_name, street, city, postcode, region,
   created_at as ordered_at,
   created_date as order_date,
   case when status in ('cancelled', 'failed', 'trash') then 'cancelled' else 'placed' end

@@ -4,6 +4,12 @@ select
     customer_id as source_contact_id,
     email,
     coalesce(billing_address_phone, shipping_address_phone) as phone,
+    billing_address_first_name as first_name,
+    billing_address_last_name as last_name,
+    billing_address_address_1 as street,
+    billing_address_city as city,
+    billing_address_zip as postcode,
+    coalesce(billing_address_province_code, billing_address_province) as region,
     coalesce(processed_at, created_at) as ordered_at,
     case
         when cast(test as boolean) then 'test'

@@ -10,6 +10,8 @@ told as (
             currency, total_line_items_price, total_discounts, total_tax, total_price,
             total_shipping_price_set, total_shipping_price_set__shop_money__amount,
             fulfillment_status, customer, customer__id, billing_address,
+            billing_address__first_name, billing_address__last_name, billing_address__address1,
+            billing_address__city, billing_address__zip, billing_address__province_code,
             billing_address__country_code, shipping_address, shipping_address__country_code,
             discount_codes
         from orders
@@ -20,6 +22,12 @@ select
     coalesce(customer ->> '$.id', customer__id) as source_contact_id,
     email,
     coalesce(phone, billing_address ->> '$.phone', shipping_address ->> '$.phone') as phone,
+    coalesce(billing_address ->> '$.first_name', billing_address__first_name) as first_name,
+    coalesce(billing_address ->> '$.last_name', billing_address__last_name) as last_name,
+    coalesce(billing_address ->> '$.address1', billing_address__address1) as street,
+    coalesce(billing_address ->> '$.city', billing_address__city) as city,
+    coalesce(billing_address ->> '$.zip', billing_address__zip) as postcode,
+    coalesce(billing_address ->> '$.province_code', billing_address__province_code) as region,
     coalesce(processed_at, created_at) as ordered_at,
     case
         when try_cast(test as boolean) then 'test'
