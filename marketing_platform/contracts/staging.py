@@ -36,6 +36,12 @@ _ORDER_LINES = {
     "line_amount": money("Quantity times price; negative when given back.", nullable=True),
     "currency": text("ISO 4217 code.", nullable=True),
     "country": text("Country as it came.", nullable=True),
+    "first_name": text("Given name on the bill.", nullable=True),
+    "last_name": text("Family name on the bill.", nullable=True),
+    "street": text("Street and number of the bill.", nullable=True),
+    "city": text("Town of the bill.", nullable=True),
+    "postcode": text("Postal code of the bill, as it came.", nullable=True),
+    "region": text("State or province of the bill, as it came.", nullable=True),
     "line_status": text(
         "What the line is.", nullable=True, one_of=("sold", "returned", "cancelled")
     ),

@@ -40,3 +40,22 @@ def test_phones_and_countries_of_a_contact_are_in_standard_form(
         "c": ("01712345678", None),
         "d": (None, None),
     }
+
+
+def test_a_buyer_of_an_export_is_known_by_the_name_on_the_last_bill(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders.csv"
+    orders.write_text(
+        "order id,email,date,amount,billing name,billing city\n"
+        "1,Ada@example.com,2024-01-02,5,Ada Byron,Dunmere\n"
+        "2,ada@example.com,2024-03-02,5,Ada Lovelace,Glenwick\n"
+        "3,ada@example.com,2024-02-02,5,,\n"
+    )
+    settings = make_settings(sources={"files": {"orders": {"path": orders}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["identity.customers"])
+    (contact,) = warehouse.read("core.contacts").to_dicts()
+    assert (contact["first_name"], contact["last_name"]) == ("Ada", "Lovelace")
+    assert contact["city"] == "Glenwick"
+    assert warehouse.read("identity.customers")["first_name"].to_list() == ["Ada"]

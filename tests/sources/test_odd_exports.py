@@ -100,6 +100,38 @@ def test_guests_with_the_number_zero_are_not_one_customer(
     assert frame["line_amount"].to_list() == [Decimal(20), Decimal(10), Decimal(10)]
 
 
+def test_whom_a_bill_names_is_known_with_the_address_on_every_line_of_the_order(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "Name,Email,Created at,Lineitem quantity,Lineitem name,Lineitem price,Billing Name,"
+        "Billing Street,Billing City,Billing Zip,Billing Province,Shipping Name,Shipping City\n"
+        "#1,ann@example.com,2024-01-02,1,Mug,5.00,Ann Mary Lee,1 Mill Street,Dunmere,'01234,"
+        "NY,Bob,Elsewhere\n"
+        "#1,,,1,Cup,5.00,,,,,,,\n"
+        "#2,eve@example.com,2024-01-03,1,Mug,5.00,Eve,,,,,,\n",
+    )
+    frame = staged(make_settings, path).sort("source_order_id")
+    address = ["first_name", "last_name", "street", "city", "postcode", "region"]
+    ann = ("Ann", "Mary Lee", "1 Mill Street", "Dunmere", "01234", "NY")
+    assert frame.select(address).rows() == [ann, ann, ("Eve", *[None] * 5)]
+
+
+def test_a_name_in_two_columns_is_taken_as_it_is(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "Order Number,Order Date,Email (Billing),First Name (Billing),Last Name (Billing),"
+        "Item Name,Quantity,Item Cost,Postcode (Billing)\n"
+        "1,2024-02-01 10:00,ann@example.com,Ann Mary,Lee,Mug,2,10,qx1 1aa\n",
+    )
+    (line,) = staged(make_settings, path).to_dicts()
+    assert (line["first_name"], line["last_name"]) == ("Ann Mary", "Lee")
+    assert (line["postcode"], line["city"]) == ("qx1 1aa", None)
+
+
 def test_a_german_export_is_read_without_being_told(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -136,11 +136,30 @@ ORDERS = StreamFields(
         _CURRENCY,
         _COUNTRY,
         _field("status", "text", "orderstatus financialstatus linestatus"),
+        # Whom the bill names. Where it is sent to may be another one's home.
+        _field(
+            "first_name",
+            "text",
+            "billingfirstname firstnamebilling customerfirstname buyerfirstname vorname",
+        ),
+        _field(
+            "last_name",
+            "text",
+            "billinglastname lastnamebilling customerlastname buyerlastname nachname",
+        ),
+        _field("full_name", "text", "billingname customername buyername clientname"),
+        _field("street", "text", "billingstreet billingaddress1 address1billing billingaddress"),
+        _field("city", "text", "billingcity citybilling customercity"),
+        _field("postcode", "text", "billingzip billingpostcode postcodebilling customerzip"),
+        _field("region", "text", "billingprovince billingstate statecodebilling customerstate"),
     ),
     clock="ordered_at",
     required=(("ordered_at",), ("amount", "unit_price"), ("order_id", "customer_id", "email")),
     group="order_id",
-    shared=("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
+    shared=(
+        *("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
+        *("first_name", "last_name", "full_name", "street", "city", "postcode", "region"),
+    ),
     only_with=(("name", "lineitemname"),),
 )
 CONTACTS = StreamFields(

@@ -27,6 +27,22 @@ typed as (
         coalesce(quantity * unit_price, amount) as line_amount,
         currency,
         country,
+        -- Of a name in one text the first word counts as the given name.
+        case
+            when coalesce(first_name, last_name) is not null then first_name
+            when strpos(full_name, ' ') > 0 then substr(full_name, 1, strpos(full_name, ' ') - 1)
+            else full_name
+        end as first_name,
+        case
+            when coalesce(first_name, last_name) is not null then last_name
+            when strpos(full_name, ' ') > 0
+                then trim(substr(full_name, strpos(full_name, ' ') + 1))
+        end as last_name,
+        street,
+        city,
+        -- An apostrophe keeps a spreadsheet from taking it for a number.
+        regexp_replace(postcode, '^''', '') as postcode,
+        region,
         lower(status) as status,
         unreadable,
         received_at,
@@ -90,5 +106,11 @@ select
     cast(line_amount as decimal(18, 2)) as line_amount,
     currency,
     country,
+    first_name,
+    last_name,
+    street,
+    city,
+    postcode,
+    region,
     line_status
 from ranked

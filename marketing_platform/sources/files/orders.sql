@@ -9,6 +9,12 @@ select
     max(source_contact_id) as source_contact_id,
     max(nullif(trim(email), '')) as email,
     max(phone) as phone,
+    max(first_name) as first_name,
+    max(last_name) as last_name,
+    max(street) as street,
+    max(city) as city,
+    max(postcode) as postcode,
+    max(region) as region,
     coalesce(min(ordered_at) filter (where line_status = 'sold'), min(ordered_at)) as ordered_at,
     coalesce(min(order_date) filter (where line_status = 'sold'), min(order_date)) as order_date,
     case when count(*) filter (where line_status = 'sold') > 0 then 'placed' else 'cancelled' end
