@@ -405,7 +405,9 @@ def activation_feed(name: str) -> None:
 
 @activation_app.command("suppress")
 def activation_suppress(
-    customers: Annotated[list[str], typer.Argument(help="Customer ids.")],
+    customers: Annotated[
+        list[str], typer.Argument(help="Ids of customers or contacts, e-mails, phones.")
+    ],
     channel: Annotated[SuppressedChannel, typer.Option(help="By which channel.")] = "all",
     reason: Annotated[SuppressedReason, typer.Option(help="Why.")] = "unsubscribed",
     take_back: Annotated[bool, typer.Option("--take-back", help="Allow it again.")] = False,
@@ -417,8 +419,8 @@ def activation_suppress(
     if take_back:
         print(f"{sending.allow_again(settings, customers, channel)} suppression(s) taken back")
         return
-    sending.suppress_customers(settings, customers, channel, reason)
-    print(f"{len(customers)} customer(s) suppressed")
+    count = sending.suppress_customers(settings, customers, channel, reason)
+    print(f"{count} customer(s) suppressed")
 
 
 @segment_app.command("list")

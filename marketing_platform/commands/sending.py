@@ -24,6 +24,7 @@ from marketing_platform.activation.suppression import Reason, forget_suppression
 from marketing_platform.commands.places import built_warehouse, open_warehouse
 from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
+from marketing_platform.identity.explain import customer_of
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
 from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
@@ -118,28 +119,35 @@ def show_held(console: Console, settings: Settings) -> None:
 
 
 def suppress_customers(
-    settings: Settings, customers: Sequence[str], channel: Channel | Literal["all"], reason: Reason
-) -> None:
-    """Remember that people must not be written to; a mistyped id is told, and none is taken."""
+    settings: Settings, names: Sequence[str], channel: Channel | Literal["all"], reason: Reason
+) -> int:
+    """Remember that people must not be written to, and give how many they are.
+
+    Each is named by the customer's id, a contact's, an e-mail or a phone. One who is unknown is
+    told, and none is taken.
+    """
+    customers = set(names)
     # Who was erased is not in the warehouse any more.
     if reason != "erased":
-        known = built_warehouse(settings).query(
-            "select customer_id from identity.customers where list_contains($ids, customer_id)",
-            {"ids": list(customers)},
-        )["customer_id"]
-        for customer in sorted(set(customers) - set(known)):
-            raise InputError(
-                "no such customer", where=customer, mend="Take an id of profiles.customers"
-            )
+        warehouse = built_warehouse(settings)
+        customers = {customer_of(warehouse, name) for name in sorted(customers)}
     state = open_state(settings.state_url.get_secret_value())
     with writing(state) as connection:
-        suppress(connection, customers, channel, reason, told_by="command", now=utc_now())
+        suppress(connection, sorted(customers), channel, reason, told_by="command", now=utc_now())
+    return len(customers)
 
 
-def allow_again(settings: Settings, customers: Sequence[str], channel: str) -> int:
+def allow_again(settings: Settings, names: Sequence[str], channel: str) -> int:
     """Take suppressions back; gives how many there were."""
     state = open_state(settings.state_url.get_secret_value())
-    return sum(forget_suppression(state, customer, channel) for customer in customers)
+    count = 0
+    for name in names:
+        # Who was erased is known by id alone.
+        found = forget_suppression(state, name, channel)
+        if not found:
+            found = forget_suppression(state, customer_of(built_warehouse(settings), name), channel)
+        count += found
+    return count
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
+from marketing_platform.cli import activation_app
 from marketing_platform.errors import ContractError, InputError
 from marketing_platform.identity_cli import identity_app
 from marketing_platform.pipeline import build_table, needed
@@ -53,9 +55,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return Shop(tmp_path)
 
 
-def said(*arguments: str) -> str:
+def said(*arguments: str, app: Typer = identity_app) -> str:
     """What a command prints. A mistake is raised, as `main` tells it."""
-    done = CliRunner().invoke(identity_app, list(arguments))
+    done = CliRunner().invoke(app, list(arguments))
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == 0, done.output
@@ -148,3 +150,30 @@ def test_fakes_and_what_too_many_share_tie_nobody(shop: Shop) -> None:
     assert "phone +442071838750: 14 contact(s), shared by too many" in told
     assert "disposable domain" in told
     assert "obvious fake" in told
+
+
+def test_who_must_not_be_written_to_is_named_as_people_know_them(shop: Shop) -> None:
+    shop.write(*LINES)
+    customers = shop.build()
+    names = ("Ann@shop.org", "files:b", customers["files:d"])
+    assert said("suppress", *names, app=activation_app) == "2 customer(s) suppressed\n"
+    again = ("suppress", "--take-back", "dan@shop.org", "ann@shop.org")
+    assert said(*again, app=activation_app) == "2 suppression(s) taken back\n"
+    assert said(*again, app=activation_app) == "0 suppression(s) taken back\n"
+
+
+def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
+    shop.write(*LINES)
+    shop.build()
+    with pytest.raises(InputError, match=r"nobody@shop\.org: no customer"):
+        said("suppress", "ann@shop.org", "nobody@shop.org", app=activation_app)
+    back = said("suppress", "--take-back", "ann@shop.org", app=activation_app)
+    assert back == "0 suppression(s) taken back\n"
+
+
+def test_who_was_erased_is_suppressed_by_the_id_they_had(shop: Shop) -> None:
+    shop.write(*LINES)
+    done = said("suppress", "cus_gone", "--reason", "erased", app=activation_app)
+    assert done == "1 customer(s) suppressed\n"
+    back = said("suppress", "--take-back", "cus_gone", app=activation_app)
+    assert back == "1 suppression(s) taken back\n"
