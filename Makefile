@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 3000
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test pytest lint bench lock clean
@@ -11,6 +12,7 @@ INSTALLED := $(VENV)/.installed
 help: ## List what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
+# With uv, which takes a tenth of the time; with pip where only pip is told of an index.
 install: $(INSTALLED) ## Install into .venv, from the lock
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -18,7 +20,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.lock
+	@awk '/^uv==/ {on = 1} on {print} !/\\$$/ {on = 0}' requirements.lock > $(VENV)/uv.lock
+	@$(LOCKED) -r $(VENV)/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock 2> /dev/null \
+		|| $(LOCKED) -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib marketing_platform assets sensors resources > /dev/null 2>&1 || true
 	@touch $@
