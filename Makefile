@@ -12,7 +12,7 @@ LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 help: ## List what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-# With uv, which takes a tenth of the time; with pip where only pip is told of an index.
+# By uv, in a third of the time; by pip where only pip is told of an index.
 install: $(INSTALLED) ## Install into .venv, from the lock
 
 $(INSTALLED): requirements.lock pyproject.toml

@@ -58,6 +58,16 @@ def _money(description: str, *, scale: int = 2) -> Column:
     return money(description, nullable=True, scale=scale)
 
 
+# Whom an order names on its bill.
+BILL: Mapping[str, Column] = {
+    "first_name": text("Given name on the bill.", nullable=True),
+    "last_name": text("Family name on the bill.", nullable=True),
+    "street": text("Street and number of the bill.", nullable=True),
+    "city": text("Town of the bill.", nullable=True),
+    "postcode": text("Postal code of the bill, as it came.", nullable=True),
+    "region": text("State or province of the bill, as it came.", nullable=True),
+}
+
 ENTITIES: Mapping[str, Mapping[str, Column]] = {
     "contacts": {
         "source_contact_id": _CONTACT,
@@ -85,12 +95,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "source_contact_id": _CONTACT,
         "email": _EMAIL,
         "phone": _PHONE,
-        "first_name": text("Given name on the bill.", nullable=True),
-        "last_name": text("Family name on the bill.", nullable=True),
-        "street": text("Street and number of the bill.", nullable=True),
-        "city": text("Town of the bill.", nullable=True),
-        "postcode": text("Postal code of the bill, as it came.", nullable=True),
-        "region": text("State or province of the bill, as it came.", nullable=True),
+        **BILL,
         "ordered_at": _moment("When it was ordered."),
         "order_date": date("Its day in the shop's time zone.", nullable=True),
         "order_status": text(

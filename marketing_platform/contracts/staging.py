@@ -17,7 +17,7 @@ from marketing_platform.contracts.contract import (
     text,
     timestamp,
 )
-from marketing_platform.contracts.entities import ENTITIES
+from marketing_platform.contracts.entities import BILL, ENTITIES
 
 OUTCOMES = ("accepted", "duplicate", "quarantined")
 
@@ -36,12 +36,7 @@ _ORDER_LINES = {
     "line_amount": money("Quantity times price; negative when given back.", nullable=True),
     "currency": text("ISO 4217 code.", nullable=True),
     "country": text("Country as it came.", nullable=True),
-    "first_name": text("Given name on the bill.", nullable=True),
-    "last_name": text("Family name on the bill.", nullable=True),
-    "street": text("Street and number of the bill.", nullable=True),
-    "city": text("Town of the bill.", nullable=True),
-    "postcode": text("Postal code of the bill, as it came.", nullable=True),
-    "region": text("State or province of the bill, as it came.", nullable=True),
+    **BILL,
     "line_status": text(
         "What the line is.", nullable=True, one_of=("sold", "returned", "cancelled")
     ),

@@ -96,8 +96,8 @@ keyed as (
     select
         m.source,
         m.contact_id,
-        m.first_name,
-        m.last_name,
+        nullif(trim(m.first_name), '') as first_name,
+        nullif(trim(m.last_name), '') as last_name,
         n.country,
         l.language,
         m.birth_date,

@@ -173,7 +173,8 @@ class _Document:
             return []
         texts = f"texts{self.suffix}"
         trimmed_texts = f"{each_trimmed(texts)} as trimmed{self.suffix}"
-        clean = f"case when may_have_controls then {each_without_controls(texts)} end"
+        plain = each_trimmed(each_without_controls(texts))
+        clean = f"case when may_have_controls then {plain} end"
         return [trimmed_texts, f"{clean} as clean{self.suffix}"]
 
     def texts(self, field: Field) -> list[str]:

@@ -74,10 +74,10 @@ def may_have_controls(payload: str) -> str:
 
 
 def each_without_controls(texts: str) -> str:
-    """The texts of a list without control characters and the blanks around them."""
+    """The texts of a list without control characters, and without plain blanks where those were."""
     removed = f"regexp_replace(x, {literal(_CONTROLS)}, '', 'g')"
     blanks = rf"regexp_replace({removed}, '^\s+|\s+$', '', 'g')"
-    return f"list_transform({texts}, lambda x: nullif({blanks}, ''))"
+    return f"list_transform({texts}, lambda x: {blanks})"
 
 
 def each_trimmed(texts: str) -> str:

@@ -371,7 +371,7 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
     first = next(o for o in told["orders"] if str(o["id"]) == order["source_order_id"])
     assert order["source_contact_id"] == str(first["customer"]["id"])
     assert str(order["total_amount"]) == first["total_price"]
-    assert order["country"] == first["shipping_address"]["country_code"]
+    assert order["country"] == first["billing_address"]["country_code"]
     bill = first["billing_address"]
     assert (order["first_name"], order["last_name"]) == (bill["first_name"], bill["last_name"])
     assert (order["street"], order["city"]) == (bill["address1"], bill["city"])

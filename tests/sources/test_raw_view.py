@@ -108,6 +108,8 @@ def _utc(*parts: int) -> dt.datetime:
         (text, '{"a": 1}', '{"a": 1}'),
         (text, "a\x00b\x07\tc\n", "ab\tc"),
         (text, "שלום 🤖", "שלום 🤖"),
+        (text, "\u00a0a\x07\u2003", "a"),
+        (text, "\u00a0", None),
         (ident, 123, "123"),
         (ident, "123", "123"),
         (ident, 123.0, "123"),

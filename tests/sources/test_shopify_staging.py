@@ -124,7 +124,7 @@ def test_an_order_adds_up_and_a_cancelled_one_is_told_from_the_others(stage: Sta
         "tax_amount": Decimal("6.65"),
         "total_amount": Decimal("46.55"),
         "currency": "EUR",
-        "country": "DE",
+        "country": "AT",
         "discount_codes": "FRIENDS,WELCOME",
         "fulfilment_status": "FULFILLED",
     }
@@ -132,6 +132,14 @@ def test_an_order_adds_up_and_a_cancelled_one_is_told_from_the_others(stage: Sta
     assert cancelled["order_status"] == "cancelled"
     assert cancelled["source_contact_id"] is None
     assert cancelled["discount_codes"] is None
+
+
+def test_who_gets_a_gift_is_not_taken_for_who_bought_it(stage: Stage) -> None:
+    buyer = {"firstName": "Ann", "lastName": "Lee", "phone": "+43123456", "countryCodeV2": "AT"}
+    friend = {"firstName": "Bob", "lastName": "Ray", "phone": "+49987654", "countryCodeV2": "DE"}
+    addresses = {"billingAddress": buyer, "shippingAddress": friend}
+    order = only(stage({"orders": [changed("orders", phone=None, **addresses)]}).rows("orders"))
+    assert (order["first_name"], order["phone"], order["country"]) == ("Ann", "+43123456", "AT")
 
 
 def test_the_lines_of_an_order_have_its_key_its_day_and_their_price(stage: Stage) -> None:

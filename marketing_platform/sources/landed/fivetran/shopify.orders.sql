@@ -21,7 +21,7 @@ select
     total_tax as tax_amount,
     total_price as total_amount,
     currency,
-    coalesce(shipping_address_country_code, billing_address_country_code) as country,
+    coalesce(billing_address_country_code, shipping_address_country_code) as country,
     fulfillment_status as fulfilment_status,
     updated_at,
     coalesce(cast(_fivetran_deleted as boolean), false) as is_deleted

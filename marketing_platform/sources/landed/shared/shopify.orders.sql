@@ -44,10 +44,10 @@ select
     total_price as total_amount,
     currency,
     coalesce(
-        shipping_address ->> '$.country_code',
-        shipping_address__country_code,
         billing_address ->> '$.country_code',
-        billing_address__country_code
+        billing_address__country_code,
+        shipping_address ->> '$.country_code',
+        shipping_address__country_code
     ) as country,
     nullif(array_to_string(list_transform(codes, c -> c ->> '$.code'), ','), '') as discount_codes,
     fulfillment_status as fulfilment_status,
