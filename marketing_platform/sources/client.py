@@ -113,12 +113,17 @@ class Client(ABC):
 
 
 @contextmanager
-def open_client(source: ActiveSource) -> Iterator[Client]:
-    """The client of a source, its connections closed at the end."""
+def open_client(source: ActiveSource, *, in_turn: bool = False) -> Iterator[Client]:
+    """The client of a source, its connections closed at the end.
+
+    `in_turn` sends one request at a time, whatever the API allows.
+    """
     make_api = source.system.api
     if make_api is None:
         raise SourceError(f"{source.system.title} is not asked over HTTP", where=source.name)
-    with _HttpClient(source.name, make_api(source.settings), source.settings) as client:
+    api = make_api(source.settings)
+    api = replace(api, concurrency=1) if in_turn else api
+    with _HttpClient(source.name, api, source.settings) as client:
         yield client
 
 
@@ -145,21 +150,26 @@ class _HttpClient(Client):
         # Downloads lie on other hosts, which must not see what authorises us.
         self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
         self._limiters = [limiter(rate.count, rate.seconds) for rate in api.rates]
+        self._pool = ThreadPoolExecutor(api.concurrency, thread_name_prefix=name)
         self._counting = threading.Lock()
         self._stopped = threading.Event()
+        self._waits = {self._stopped}
 
     def __enter__(self) -> _HttpClient:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._pool.shutdown(cancel_futures=True)
         self._http.close()
         self._plain.close()
         for one in self._limiters:
             one.close()
 
     def stop(self) -> None:
-        """End a wait for a better answer at once: nobody will take it."""
-        self._stopped.set()
+        """End every wait for a better answer at once: nobody will take it."""
+        for wait in list(self._waits):
+            wait.set()
 
     def send(self, request: Request) -> Answer:
         """The answer to one request."""
@@ -167,22 +177,30 @@ class _HttpClient(Client):
 
     def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The answers in the order of the requests, as many at a time as the API allows."""
-        ahead = max(1, self._api.concurrency)
+        if self._api.concurrency == 1:
+            yield from map(self.send, requests)
+            return
+        remaining, waiting = iter(requests), deque[Future[Answer]]()
         stopped = threading.Event()
-        waiting: deque[Future[Answer]] = deque()
-        remaining = iter(requests)
-        pool = ThreadPoolExecutor(ahead, thread_name_prefix=self._name)
+        self._waits.add(stopped)
+        if self._stopped.is_set():
+            stopped.set()
+
+        def ask(count: int) -> None:
+            for request in itertools.islice(remaining, count):
+                waiting.append(self._pool.submit(self._send, request, stopped))
+
         try:
-            for request in itertools.islice(remaining, ahead):
-                waiting.append(pool.submit(self._send, request, stopped))
+            ask(self._api.concurrency)
             while waiting:
                 answer = waiting.popleft().result()
-                for request in itertools.islice(remaining, 1):
-                    waiting.append(pool.submit(self._send, request, stopped))
+                ask(1)
                 yield answer
         finally:
             stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            self._waits.discard(stopped)
+            for future in waiting:
+                future.cancel()
 
     def _send(self, request: Request, stopped: threading.Event) -> Answer:
         retrying = Retrying(

@@ -19,6 +19,9 @@ from marketing_platform.sources.values import literal
 
 _PARTS = 2
 COLUMNS = ("record_key", "record_id", "record_updated_at", "received_at", "payload")
+_ID = """record_key || case
+    when record_updated_at is null then ''
+    else strftime(record_updated_at, '@%Y-%m-%dT%H:%M:%S.%fZ') end"""
 
 
 @dataclass(frozen=True)
@@ -55,22 +58,17 @@ def merge(
 
 
 def _key(connection: duckdb.DuckDBPyConnection) -> None:
-    """`keyed`: of each version of a record the copy that came last."""
-    connection.execute("""
+    """`keyed`: of each version of a record the copy that came last, `place` being its row."""
+    connection.execute(f"""
         create or replace table keyed as
         select
-            record_id,
-            max(place) as place,
+            {_ID} as record_id,
+            max(rowid) as place,
             any_value(record_key) as record_key,
             any_value(record_updated_at) as record_updated_at,
-            arg_max(digest, place) as digest
-        from (
-            select *, record_key || case
-                when record_updated_at is null then ''
-                else strftime(record_updated_at, '@%Y-%m-%dT%H:%M:%S.%fZ') end as record_id
-            from pulled
-        )
-        group by record_id
+            arg_max(digest, rowid) as digest
+        from pulled
+        group by 1
     """)
 
 
@@ -168,40 +166,54 @@ def _write_days(
     days: list[dt.date],
     staging: Path,
 ) -> None:
-    """A file for each day: what was received for it, and what is kept of it."""
+    """A file for each day: what was received for it, and what is kept of it.
+
+    `placed` has a row for each of `pulled`, so that the payloads stream by it: a join or a sort
+    would have to hold them all.
+    """
+    connection.execute("""
+        create or replace table placed as
+        select p.rowid as place, r.day, r.received_at
+        from pulled as p
+        left join received as r on p.rowid = r.place and r.day in (select day from changed)
+        order by place
+    """)
     there = set(target.days())
     old = ", ".join(literal(str(target.folder / f"{day}.parquet")) for day in days if day in there)
     kept = f"""
         union all
-        select k.day, {", ".join(f"o.{name}" for name in COLUMNS)}
-        from read_parquet([{old}], filename = true) as o
-        join kept as k
-            on o.record_id = k.record_id
-            and parse_filename(o.filename, true) = cast(k.day as varchar)
+        select day, {", ".join(COLUMNS)}
+        from (
+            select *, cast(parse_filename(filename, true) as date) as day
+            from read_parquet([{old}], filename = true)
+        ) as o
+        where exists (select 1 from kept as k where k.record_id = o.record_id and k.day = o.day)
     """
 
     def write(part: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"""
                 copy (
-                    select day, {", ".join(COLUMNS)}
-                    from (
-                        select r.day, {", ".join(f"r.{name}" for name in COLUMNS[:-1])}, p.payload
-                        from received as r
-                        join pulled as p on r.place = p.place
+                    select * from (
+                        select day, record_key, {_ID} as record_id, record_updated_at,
+                            received_at, payload
+                        from placed positional join pulled
+                        where if(place = pulled.rowid, day is not null, error('rows moved'))
                         {kept if old else ""}
                     )
-                    where day in (select day from changed where {_part_sql("day")} = {part})
-                    order by day, record_updated_at nulls last, record_key, record_id
+                    where {_part_sql("day")} = {part}
                 ) to {literal(str(staging / str(part)))}
                 (format parquet, compression zstd, partition_by (day))
             """)
 
     # One thread writes one file a day, its records in order; so two write different days.
     connection.execute("set threads = 1")
+    # A day that were written twice would have two files.
+    connection.execute("set partitioned_write_flush_threshold = 1000000000000")
     with ThreadPoolExecutor(_PARTS) as pool:
         list(pool.map(write, sorted({_part(day) for day in days})))
     connection.execute("reset threads")
+    connection.execute("reset partitioned_write_flush_threshold")
 
 
 def _part(day: dt.date) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import itertools
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
@@ -28,15 +29,20 @@ Records = Callable[[], Any]
 """Gives the list of records on a page; whoever does not ask does not wait for it to be read."""
 
 
-class Paging(Protocol):
+class Paging(ABC):
     """How the request for the next page follows from the last one and its answer."""
 
+    @abstractmethod
     def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The next request; None after the last page."""
 
+    def further(self, following: Request, answer: Answer) -> Iterator[Request]:
+        """Those after the next one, as far as the answer already tells them."""
+        return iter(())
+
 
 @dataclass(frozen=True)
-class OnePage:
+class OnePage(Paging):
     """Everything comes in one answer."""
 
     def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
@@ -45,17 +51,7 @@ class OnePage:
 
 
 @dataclass(frozen=True)
-class LinkHeader:
-    """RFC 8288: `Link: <url>; rel="next"` (WooCommerce, Shopify's old REST)."""
-
-    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
-        """The URL of `rel="next"`."""
-        links = _links(answer)
-        return _at(request, links["next"]["url"]) if "next" in links else None
-
-
-@dataclass(frozen=True)
-class NextUrl:
+class NextUrl(Paging):
     """The body has the URL of the next page (Klaviyo `$.links.next`, Salesforce)."""
 
     path: str
@@ -67,7 +63,7 @@ class NextUrl:
 
 
 @dataclass(frozen=True)
-class Cursor:
+class Cursor(Paging):
     """The body has a token for the next page, sent in `param`."""
 
     param: str
@@ -88,7 +84,7 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class LastId:
+class LastId(Paging):
     """The next page starts after the last record's key (Stripe: `starting_after`, `has_more`)."""
 
     param: str
@@ -104,10 +100,13 @@ class LastId:
 
 
 @dataclass(frozen=True)
-class PageNumber:
-    """Pages are numbered from `first`; the last one is short, or `total_pages` says so."""
+class PageNumber(Paging):
+    """Pages are numbered from `first`; the last one is short, or `total_pages` says so.
 
-    size: int
+    How many records a full page has, the request says in `size_param`.
+    """
+
+    size_param: str
     param: str = "page"
     first: int = 1
     # A JSON path in the body or a header with the number of pages.
@@ -116,19 +115,29 @@ class PageNumber:
     def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
         """The same request for the next number."""
         number = int(request.params.get(self.param, self.first))
-        if self.total_pages.startswith("$"):
-            total = find(answer.body, self.total_pages)
+        last = self._last(answer)
+        if last is None:
+            is_last = len(records() or ()) < int(request.params[self.size_param])
         else:
-            total = answer.headers.get(self.total_pages) if self.total_pages else None
-        if total is not None:
-            is_last = number - self.first + 1 >= int(total)
-        else:
-            is_last = len(records() or ()) < self.size
+            is_last = number >= last
         return None if is_last else _with_params(request, {self.param: number + 1})
+
+    def further(self, following: Request, answer: Answer) -> Iterator[Request]:
+        """The same request for the numbers up to the last one."""
+        for number in range(following.params[self.param] + 1, (self._last(answer) or 0) + 1):
+            yield _with_params(following, {self.param: number})
+
+    def _last(self, answer: Answer) -> int | None:
+        """The number of the last page, where the answer says how many there are."""
+        if self.total_pages.startswith("$"):
+            told = find(answer.body, self.total_pages)
+        else:
+            told = answer.headers.get(self.total_pages) if self.total_pages else None
+        return self.first - 1 + int(told) if str(told).isdecimal() else None
 
 
 @dataclass(frozen=True)
-class Offset:
+class Offset(Paging):
     """Pages are counted by records: `offset`, until a page is short."""
 
     size: int
@@ -154,9 +163,10 @@ class Offset:
 class Rest:
     """The walk of most streams: a first request, and pages from there.
 
-    `first` makes the request from the settings and the window; `records` is the JSON path of the
-    list of records in an answer; `facts` what is put into each record under `_page`. `total`
-    reads how many records there are in all, where the vendor says so.
+    Where the answer tells of more pages than the next one, as many are asked for at a time as the
+    API allows. `first` makes the request from the settings and the window; `records` is the JSON
+    path of the list of records in an answer; `facts` what is put into each record under `_page`.
+    `total` reads how many records there are in all, where the vendor says so.
     """
 
     first: Callable[[Any, Window], Request]
@@ -173,47 +183,60 @@ class Rest:
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         """Each page, with the request that goes on after it."""
-        request: Request | None = (
-            Request(**checkpoint["request"]) if checkpoint else self.first(settings, window)
-        )
+        first = Request(**checkpoint["request"]) if checkpoint else self.first(settings, window)
+        coming: Iterator[Request] = iter([first])
         before: _Seen | None = None
-        while request:
-            seen = self._fresh(client, settings, request, before)
-            following = self.paging.following(request, seen.answer, seen.records)
-            if following == request:
-                # Going on would never end; to stop in the middle would lose records silently.
-                if seen.records():
-                    raise _endless(request)
-                following = None
-            page = Page(
-                seen.answer.content,
-                self.records,
-                extra=self.facts(seen.answer),
-                total=self.total(seen.answer),
-            )
-            yield page, {"request": dataclasses.asdict(following)} if following else None
-            before, request = seen, following
+        while True:
+            asked, sent = itertools.tee(coming)
+            for answer in client.send_all(sent):
+                request = next(asked)
+                seen = self._fresh(client, settings, request, answer, before)
+                following = self.paging.following(request, seen.answer, seen.records)
+                if following == request:
+                    # Going on would never end; to stop here would lose records silently.
+                    if seen.records():
+                        raise _endless(request)
+                    following = None
+                yield self._page(seen), _checkpoint(following)
+                if following is None:
+                    return
+                before, request = seen, following
+            coming = itertools.chain([request], self.paging.further(request, seen.answer))
+
+    def _page(self, seen: _Seen) -> Page:
+        answer = seen.answer
+        return Page(
+            answer.content, self.records, extra=self.facts(answer), total=self.total(answer)
+        )
 
     def _fresh(
-        self, client: Client, settings: SystemSettings, request: Request, before: _Seen | None
+        self,
+        client: Client,
+        settings: SystemSettings,
+        request: Request,
+        answer: Answer,
+        before: _Seen | None,
     ) -> _Seen:
         """The answer, asked for again while it only repeats the page before."""
-        for attempt in range(_TRIES):
-            answer = client.send(request)
-            seen = _Seen(answer, self.records, _digest(answer.content))
+        seen = _Seen(answer, self.records)
+        for attempt in range(_TRIES - 1):
             if before is None or not seen.repeats(before):
                 return seen
             time.sleep(min(settings.retry_seconds * 2**attempt, settings.max_wait_seconds))
-        raise _endless(request)
+            seen = _Seen(client.send(request), self.records)
+        if before and seen.repeats(before) and self.total(seen.answer) is None:
+            raise _endless(request)
+        # Of pages that were asked for at the same time the one before may be the wrong one. Where
+        # the vendor says how many records there are, their count tells that some are missing.
+        return seen
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """An answer, its records, and what tells it from another."""
+    """An answer, and where its records are."""
 
     answer: Answer
     path: str
-    digest: bytes
 
     def records(self) -> Any:
         """The list at the path; its answer is read only now."""
@@ -221,15 +244,15 @@ class _Seen:
 
     def repeats(self, before: _Seen) -> bool:
         """Whether it is the page before once more, be it in another envelope."""
-        if self.digest == before.digest:
+        if self.answer.content == before.answer.content:
             return True
         if self.path == "$":
             return False
         return bool(self.records()) and bool(self.records() == before.records())
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+def _checkpoint(following: Request | None) -> Checkpoint | None:
+    return {"request": dataclasses.asdict(following)} if following else None
 
 
 def _endless(request: Request) -> SourceError:
@@ -275,13 +298,6 @@ def _steps(path: str) -> tuple[str | int | None, ...]:
         else:
             steps.append(match["key"])
     return tuple(steps)
-
-
-def _links(answer: Answer) -> dict[str, dict[str, str]]:
-    import httpx
-
-    response = httpx.Response(answer.status, headers=answer.headers)
-    return {str(rel): link for rel, link in response.links.items()}
 
 
 def _at(request: Request, url: str) -> Request:

@@ -19,7 +19,7 @@ from marketing_platform.errors import SourceError
 from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
-from marketing_platform.sources.client import Traffic, open_client
+from marketing_platform.sources.client import Client, Traffic, open_client
 from marketing_platform.sources.coverage import covered, joined
 from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
@@ -97,15 +97,17 @@ def _walk_whole(
 ) -> tuple[Traffic, Spool]:
     """Walk the pages, and once more where they brought fewer records than there are said to be.
 
-    Pages shift while they are read, and a cache may give one of another place.
+    Pages shift while they are read, and a cache may give one of another place. That is noticed
+    where pages come one at a time, which is how they are asked for again.
     """
     assert not isinstance(stream.walk, Query)  # noqa: S101 - tells the type checker
-    for _ in range(_WALKS):
+    for number in range(_WALKS):
         spool, intake = _open_spool(settings, source, stream, window), Intake(scratch, stream)
-        traffic = _walk(source, stream.walk, window, spool, intake)
+        with open_client(source, in_turn=number > 0) as client:
+            _walk(client, source, stream.walk, window, spool, intake)
         count = intake.count_keys() if spool.total else 0
         if count >= spool.total:
-            return traffic, spool
+            return client.traffic, spool
         spool.close()
     raise SourceError(
         f"{stream.name}: {count:,} of the {spool.total:,} records that the vendor speaks of",
@@ -115,22 +117,23 @@ def _walk_whole(
 
 
 def _walk(
-    source: ActiveSource, walk: Walk, window: Window, spool: Spool, intake: Intake
-) -> Traffic:
+    client: Client,
+    source: ActiveSource,
+    walk: Walk,
+    window: Window,
+    spool: Spool,
+    intake: Intake,
+) -> None:
     """Ask for the pages that are not on disk yet, and split each while the next ones come."""
     for kept in spool.pages():
         intake.add(kept)
-    traffic = Traffic()
     if not spool.is_complete:
-        with open_client(source) as client:
-            pages = walk.pages(client, source.settings, window, spool.checkpoint)
-            for page, checkpoint in read_ahead(pages, client.stop):
-                if added := spool.add(page, checkpoint):
-                    intake.add(added)
-            spool.end()
-            traffic = client.traffic
+        pages = walk.pages(client, source.settings, window, spool.checkpoint)
+        for page, checkpoint in read_ahead(pages, client.stop):
+            if added := spool.add(page, checkpoint):
+                intake.add(added)
+        spool.end()
     intake.flush()
-    return traffic
 
 
 def read_ahead(pages: Iterator[_Walked], stop: Callable[[], None]) -> Iterator[_Walked]:

@@ -86,7 +86,7 @@ def view_select(
 ) -> str:
     """The select behind a raw view, in DuckDB's SQL."""
     lake = Lake(settings.lake_dir)
-    records = _with_validity(_records(lake, source.name, stream))
+    records = _records(lake, source.name, stream)
     timezone = settings.platform.shop.timezone
     if items is None:
         return _stream_select(records, stream, timezone)
@@ -103,9 +103,12 @@ def _field_columns(fields: Sequence[Field]) -> dict[str, str]:
 
 
 def _stream_select(records: str, stream: Stream, timezone: str) -> str:
-    document = _Document("payload", "is_valid", "", stream.fields)
+    document = _Document("payload", "", stream.fields)
     wrong = _wrong_lists(stream.items)
-    parsed = f"select *{document.parsed()}{_list_types(stream.items)} from ({records})"
+    parsed = f"""
+        select *{document.pieces("is_valid")}{_list_types(stream.items)}
+        from ({_with_texts(records, document)})
+    """
     return _typed_select(parsed, [document], tuple(_STORED), stream.fields, wrong, timezone)
 
 
@@ -113,13 +116,14 @@ def _items_select(records: str, items: Items, timezone: str) -> str:
     """An element of the innermost list with the elements around it, as `e1`, `e2` and so on."""
     depth = len(items.levels)
     by_level = [[f for f in items.fields if _level(f, depth) == n] for n in range(depth + 1)]
-    record = _Document("payload", "is_valid", "0", by_level[0])
-    around = [_Document(f"e{n}", "true", str(n), by_level[n]) for n in range(1, depth + 1)]
+    record = _Document("payload", "0", by_level[0])
+    around = [_Document(f"e{n}", str(n), by_level[n]) for n in range(1, depth + 1)]
     key = f"json_extract_string(e{depth}, {literal(items.record_key)})"
     element_key = typed("id", trimmed(key)) if items.record_key else "cast(place as varchar)"
     elements = f"""
-        select *{record.parsed()}, case when is_valid then {_elements(items.levels)} end as elements
-        from ({records})
+        select *{record.pieces("is_valid")},
+            case when is_valid then {_elements(items.levels)} end as elements
+        from ({_with_texts(records, record)})
     """
     unnested = f"""
         select * exclude (elements), unnest(elements) as element,
@@ -133,7 +137,7 @@ def _items_select(records: str, items: Items, timezone: str) -> str:
             record_key || '/' || {element_key} as record_key,
             cast(e{depth} as varchar) as payload,
             parent_payload as payload_0
-            {"".join(one.parsed() for one in around)}
+            {"".join(one.texts() + one.pieces() for one in around)}
         from (
             select * exclude (element), {named}, record_id as parent_record_id,
                 payload as parent_payload
@@ -141,7 +145,7 @@ def _items_select(records: str, items: Items, timezone: str) -> str:
         )
     """
     stored = ("record_id", "parent_record_id", *(name for name in _STORED if name != "record_id"))
-    documents = [_Document("payload_0", "is_valid", "0", by_level[0]), *around]
+    documents = [_Document("payload_0", "0", by_level[0]), *around]
     return _typed_select(parsed, documents, stored, items.fields, [], timezone)
 
 
@@ -158,14 +162,24 @@ class _Document:
     """
 
     name: str
-    is_valid: str
     suffix: str
     fields: Sequence[Field]
 
-    def parsed(self) -> str:
-        """The columns that parse the document, for the end of a select list."""
-        texts = self._extract("json_extract_string", "texts", self._paths())
-        return texts + self._extract("json_extract", "pieces", self._json_paths())
+    def texts(self) -> str:
+        """The column of its texts, for the end of a select list."""
+        paths = self._paths()
+        return f", {texts_at(self.name, paths)} as texts{self.suffix}" if paths else ""
+
+    def tried_texts(self) -> str:
+        """The list of its texts, null where the document cannot be read."""
+        # Where nothing is asked for, some path or other tells whether it can.
+        return f"try({texts_at(self.name, self._paths() or ['$.id'])})"
+
+    def pieces(self, condition: str = "true") -> str:
+        """The column of its JSON pieces where a condition holds, for the end of a select list."""
+        listed = ", ".join(map(literal, self._json_paths()))
+        found = f"case when {condition} then json_extract({self.name}, [{listed}]) end"
+        return f", {found} as pieces{self.suffix}" if listed else ""
 
     def cleaned(self) -> list[str]:
         """The columns that trim its texts, and those that take control characters out of them."""
@@ -177,7 +191,7 @@ class _Document:
         clean = f"case when may_have_controls then {plain} end"
         return [trimmed_texts, f"{clean} as clean{self.suffix}"]
 
-    def texts(self, field: Field) -> list[str]:
+    def texts_of(self, field: Field) -> list[str]:
         """The trimmed text at each path of the field; null where there is none."""
         if field.kind == "json":
             pieces = self._json_paths()
@@ -200,13 +214,6 @@ class _Document:
             f"case when {looks_nested} then case when not {is_nested} then {text} end"
             f" else {text} end"
         )
-
-    def _extract(self, function: str, name: str, paths: list[str]) -> str:
-        if not paths:
-            return ""
-        listed = ", ".join(map(literal, paths))
-        extracted = f"{function}({self.name}, [{listed}])"
-        return f", case when {self.is_valid} then {extracted} end as {name}{self.suffix}"
 
     def _paths(self) -> list[str]:
         return _distinct(self.fields, is_json=False)
@@ -235,7 +242,7 @@ def _typed_select(
     owners = {field.name: document for document in documents for field in document.fields}
     texts, chosen, values, bounded, named = [], [], [], [], []
     for n, field in enumerate(fields):
-        found = owners[field.name].texts(field)
+        found = owners[field.name].texts_of(field)
         at = [f"t{n}_{place}" for place in range(len(found))]
         texts += [f"{text} as {name}" for text, name in zip(found, at, strict=True)]
         scalars = [owners[field.name].scalar(*one) for one in zip(at, field.paths, strict=True)]
@@ -337,13 +344,19 @@ def _elements(levels: Sequence[str], document: str = "payload", depth: int = 1) 
     return f"flatten({found})"
 
 
-def _with_validity(records: str) -> str:
-    """The records with what their texts are worth: a lone value is no record either."""
+def _with_texts(records: str, document: _Document) -> str:
+    """The records with their texts, and what they are worth: a lone value is no record either."""
     is_nested = "(starts_with(ltrim(payload), '{') or starts_with(ltrim(payload), '['))"
-    return (
-        f"select *, {is_nested} and json_valid(payload) as is_valid,"
-        f" {may_have_controls('payload')} as may_have_controls from ({records})"
-    )
+    texts = f"texts{document.suffix}"
+    # To try costs less than to read the whole payload once more to see that it can be read.
+    return f"""
+        select *, {texts} is not null as is_valid
+        from (
+            select *, case when {is_nested} then {document.tried_texts()} end as {texts},
+                {may_have_controls("payload")} as may_have_controls
+            from ({records})
+        )
+    """
 
 
 def _records(lake: Lake, source: str, stream: Stream) -> str:

@@ -26,8 +26,8 @@ _LONGEST_PAGE_BATCH_BYTES = 4 * 1024 * 1024
 class Intake:
     """Fills `pulled` with the records of pages, in the order in which they come.
 
-    `pulled` has place, payload, record_key, record_updated_at, and `digest`, which tells one
-    payload from another. Pages are read some at a time: one may wait on disk until `flush`.
+    `pulled` has payload, record_key, record_updated_at, and `digest`, which tells one payload from
+    another. Pages are read some at a time: one may wait on disk until `flush`.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, stream: Stream) -> None:
@@ -37,10 +37,8 @@ class Intake:
         self._size = 0
         connection.execute("""
             create or replace table pulled
-            (place bigint, payload varchar, record_key varchar, record_updated_at timestamp,
-            digest ubigint)
+            (payload varchar, record_key varchar, record_updated_at timestamp, digest ubigint)
         """)
-        connection.execute("create or replace sequence places")
 
     def add(self, page: Kept) -> None:
         """Take a page."""
@@ -74,7 +72,7 @@ class Intake:
         # Each record is parsed once, for all that tells it from others.
         self._connection.execute(f"""
             insert into pulled
-            select nextval('places'), payload, record_key, {sane_moment("moment")}, hash(payload)
+            select payload, record_key, {sane_moment("moment")}, hash(payload)
             from (
                 select payload, {key} as record_key, {moment} as moment
                 from (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
@@ -38,10 +39,15 @@ def _secrets(value: Any) -> Iterator[str]:
 
 def mask(text: str, secrets: Iterable[str]) -> str:
     """The text with `***` for each secret, however it is written there."""
-    forms = {form for secret in secrets for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
+    for form in _all_forms(frozenset(secrets)):
         text = text.replace(form, _MASK)
     return text
+
+
+@lru_cache(maxsize=64)
+def _all_forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Each way in which they may be written, the longest first."""
+    return tuple(sorted({form for one in secrets for form in _forms(one)}, key=len, reverse=True))
 
 
 def _forms(secret: str) -> set[str]:

@@ -59,6 +59,7 @@ class Spool:
         self._secrets = secrets
         self._forms = forms_in_content(secrets)
         self._appended: IO[bytes] | None = None
+        self._noted: IO[str] | None = None
         self._journal = folder / "journal.jsonl"
         lines = self._read()
         if not lines or not _is_usable(lines[0], definition) or not self._are_whole(lines[1:]):
@@ -105,18 +106,13 @@ class Spool:
             "is_last": checkpoint is None,
             "total": page.total,
         }
-        with self._journal.open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps(line, default=str) + "\n")
-        self._lines.append(line)
+        self._note(line)
         return self._kept(line)
 
     def end(self) -> None:
         """Mark as complete a walk that ended without saying which page was the last."""
         if not self.is_complete:
-            line = {"is_last": True}
-            with self._journal.open("a", encoding="utf-8") as journal:
-                journal.write(json.dumps(line) + "\n")
-            self._lines.append(line)
+            self._note({"is_last": True})
 
     def pages(self) -> Iterator[Kept]:
         """All pages in the order in which they came."""
@@ -131,9 +127,10 @@ class Spool:
 
     def close(self) -> None:
         """Remove it when its records are in the lake."""
-        if self._appended:
-            self._appended.close()
-            self._appended = None
+        for file in (self._appended, self._noted):
+            if file:
+                file.close()
+        self._appended = self._noted = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _kept(self, line: dict[str, Any]) -> Kept | None:
@@ -148,6 +145,14 @@ class Spool:
             line["format"],
             extra,
         )
+
+    def _note(self, line: dict[str, Any]) -> None:
+        """A line of the journal, for which the file stays open."""
+        if not self._noted:
+            self._noted = self._journal.open("a", encoding="utf-8")
+        self._noted.write(json.dumps(line, default=str) + "\n")
+        self._noted.flush()
+        self._lines.append(line)
 
     def _append(self, content: bytes) -> tuple[Path, int]:
         """Where the page lies: behind the others of this process."""

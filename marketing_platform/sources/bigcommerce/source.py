@@ -69,7 +69,7 @@ def _listed(path: str, after: str, before: str, **params: str) -> Rest:
     return Rest(
         first,
         "$.data",
-        PageNumber(_MOST, total_pages="$.meta.pagination.total_pages"),
+        PageNumber("limit", total_pages="$.meta.pagination.total_pages"),
         total=lambda answer: find(answer.body, "$.meta.pagination.total"),
     )
 
@@ -97,7 +97,7 @@ class _Orders:
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         """Each page of orders, completed."""
-        walk = Rest(self._first, "$", PageNumber(settings.page_size))
+        walk = Rest(self._first, "$", PageNumber("limit"))
         for page, following in walk.pages(client, settings, window, checkpoint):
             yield self._completed(client, page), following
 

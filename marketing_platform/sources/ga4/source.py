@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, integer, number, text
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
-from marketing_platform.sources.paging import Records, Rest, find
+from marketing_platform.sources.paging import Paging, Records, Rest, find
 from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
@@ -114,7 +114,7 @@ def _first(settings: Ga4Settings, window: Window) -> Request:
 
 
 @dataclass(frozen=True)
-class _RowCount:
+class _RowCount(Paging):
     """Pages are counted by rows, until all that the answer speaks of are read."""
 
     def following(self, request: Request, answer: Answer, records: Records) -> Request | None:

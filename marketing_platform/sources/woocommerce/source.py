@@ -11,25 +11,30 @@ from pydantic import Field, SecretStr
 
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import flag, ident, integer, number, text, timestamp
-from marketing_platform.sources.paging import LinkHeader, Rest
+from marketing_platform.sources.paging import PageNumber, Rest
 from marketing_platform.sources.stream import Items, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
 
 class WooCommerceSettings(SystemSettings):
-    """One site: `base_url` is its address; the key needs the right to read."""
+    """One site: `base_url` is its address; the key needs the right to read.
+
+    `concurrency` is how many pages are asked for at a time: each keeps one of the site's workers
+    busy, which also serve its visitors.
+    """
 
     base_url: str = Field(min_length=1)
     consumer_key: SecretStr
     consumer_secret: SecretStr
     page_size: int = Field(default=100, ge=1, le=100)
+    concurrency: int = Field(default=2, ge=1, le=10)
 
 
 def _api(settings: WooCommerceSettings) -> Api:
     auth = httpx.BasicAuth(
         settings.consumer_key.get_secret_value(), settings.consumer_secret.get_secret_value()
     )
-    return Api(f"{settings.base_url}/wp-json/wc/v3", auth=auth)
+    return Api(f"{settings.base_url}/wp-json/wc/v3", auth=auth, concurrency=settings.concurrency)
 
 
 def _probe(client: Client, settings: WooCommerceSettings) -> str:
@@ -59,7 +64,8 @@ def _before_second(window: Window) -> str:
 
 
 def _walk(path: str, after: str = "", before: str = "", **params: str) -> Rest:
-    return Rest(_first(path, after, before, **params), "$", LinkHeader(), total=_total)
+    paging = PageNumber("per_page", total_pages="X-WP-TotalPages")
+    return Rest(_first(path, after, before, **params), "$", paging, total=_total)
 
 
 def _total(answer: Answer) -> int | None:

@@ -1,0 +1,75 @@
+"""Merging the records of a pull into the days of the lake."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+from paged_shop import stream, window
+
+from marketing_platform.lake import Lake, Stream
+from marketing_platform.sources.merge import merge
+from marketing_platform.sources.records import Intake
+
+YEARS = window("2015-01-01", "2026-01-01")
+
+
+def received(connection: duckdb.DuckDBPyConnection, keys: str, mark: str) -> None:
+    """Records of a kilobyte, their moments spread over four years in no order."""
+    Intake(connection, stream())
+    connection.execute(
+        f"""
+        insert into pulled
+        select payload, record_key, moment, hash(payload)
+        from (
+            select '{{"id":' || n || ',"mark":"{mark}","text":"'
+                    || repeat(md5(cast(n as varchar)), 32) || '"}}' as payload,
+                cast(n as varchar) as record_key,
+                timestamp '2016-01-01' + to_days(cast(hash(n) % 1461 as int)) as moment
+            from ({keys}) as keys(n)
+        )
+        """
+    )
+
+
+def stored(target: Stream, *columns: str) -> list[tuple[object, ...]]:
+    listed = ", ".join(columns)
+    return duckdb.sql(f"select {listed} from read_parquet('{target.pattern}')").fetchall()
+
+
+def test_a_first_load_much_larger_than_the_memory_is_merged_and_changed(tmp_path: Path) -> None:
+    target = Lake(tmp_path / "lake").stream("shop", "items")
+    config = {"memory_limit": "192MB", "temp_directory": str(tmp_path / "scratch")}
+    loads = (("from range(150_000)", "first"), ("from range(0, 165_000, 10)", "later"))
+    for keys, mark in loads:
+        with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            received(connection, keys, mark)
+            merge(connection, target, stream(), YEARS, dt.datetime(2026, 1, 1))
+    counted = stored(
+        target,
+        "count(*)",
+        "count(distinct record_key)",
+        "count(*) filter (where payload like '%later%')",
+        "count(*) filter (where payload not like '{\"id\":' || record_key || ',%')",
+    )
+    # 15,000 records were changed where they lie, and 1,500 are new.
+    assert counted == [(151_500, 151_500, 16_500, 0)]
+
+
+def test_of_one_version_of_a_record_the_copy_that_came_last_is_kept(tmp_path: Path) -> None:
+    target = Lake(tmp_path / "lake").stream("shop", "items")
+    with duckdb.connect(":memory:") as connection:
+        Intake(connection, stream())
+        connection.execute("""
+            insert into pulled
+            select payload, key, timestamp '2026-01-01', hash(payload)
+            from (
+                select cast(n % 5000 as varchar) as key, cast(n as varchar) as payload
+                from range(50000) as keys(n)
+            )
+        """)
+        merge(connection, target, stream(), YEARS, dt.datetime(2026, 1, 1))
+    kept = stored(target, "cast(record_key as int)", "cast(payload as int)")
+    assert sorted(kept) == [(n, 45_000 + n) for n in range(5000)]
