@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-_LONGEST_LINE_BYTES = 16 * 1024 * 1024
+LONGEST_LINE_BYTES = 32 * 1024 * 1024
+# A buffer is 32 times the longest line where nothing is said, and there are several of them.
+LINE_SIZES = f"max_line_size = {LONGEST_LINE_BYTES}, buffer_size = {LONGEST_LINE_BYTES}"
+# Lines of text and not JSON, so that a broken one takes no other with it.
+AS_LINES = f"""
+    columns = {{'text': 'VARCHAR'}}, header = false, auto_detect = false, delim = '\x01',
+    quote = '', escape = '', strict_mode = false, null_padding = false, {LINE_SIZES}
+"""
 
 
 def json_files(files: Iterable[str]) -> list[str]:
@@ -35,14 +42,8 @@ def json_lines(paths: Sequence[str]) -> str:
 def lines_of(paths: Sequence[str]) -> str:
     """A select with the column `line`: each line of the files as JSON, or as a JSON text."""
     names = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    # Read as lines of text, not as JSON: a broken line takes no other with it.
     return f"""
         select case when json_valid(text) then cast(text as json) else to_json(text) end as line
-        from read_csv(
-            [{names}],
-            columns = {{'text': 'VARCHAR'}}, header = false, auto_detect = false,
-            delim = '\x01', quote = '', escape = '', strict_mode = false,
-            null_padding = false, max_line_size = {_LONGEST_LINE_BYTES}
-        )
+        from read_csv([{names}], {AS_LINES})
         where trim(text) <> ''
     """  # noqa: S608 - names of files, quoted

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import duckdb
 import orjson
 import pyarrow as pa
 
 from marketing_platform.sources.fields import Field, Kind
+from marketing_platform.sources.json_lines import json_lines
 from marketing_platform.sources.json_text import read_json
 from marketing_platform.sources.spool import Kept
 from marketing_platform.sources.stream import Stream
@@ -19,7 +19,6 @@ from marketing_platform.sources.values import each_trimmed, literal, typed
 
 # Moments outside are mistakes, such as 0001-01-01; they must not span partitions of centuries.
 _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
-_LONGEST_LINE_BYTES = 256 * 1024 * 1024
 _LONGEST_PAGE_BATCH_BYTES = 4 * 1024 * 1024
 
 
@@ -56,8 +55,9 @@ class Intake:
             self._load_json([page.content() for page in pages], pages[0].records, pages[0].extra)
         else:
             for page in pages:
-                select = _csv_select if page.format == "csv" else _lines_select
-                self.insert(select(page.path), page.extra)
+                path = str(page.path)
+                select = _csv_select(path) if page.format == "csv" else json_lines([path])
+                self.insert(select, page.extra)
 
     def count_keys(self) -> int:
         """How many different records there are."""
@@ -162,20 +162,8 @@ def _json_select(records: str) -> str:
     """
 
 
-def _lines_select(path: Path) -> str:
-    """A record a line. A line that is no JSON becomes a JSON text, and takes no other with it."""
-    return f"""
-        select case when json_valid(line) then line else cast(to_json(line) as varchar) end
-            as payload
-        from read_csv({literal(str(path))}, columns = {{'line': 'varchar'}}, delim = '\\0',
-            quote = '', escape = '', header = false, auto_detect = false, null_padding = false,
-            max_line_size = {_LONGEST_LINE_BYTES})
-        where trim(line) <> ''
-    """
-
-
-def _csv_select(path: Path) -> str:
-    source = f"read_csv({literal(str(path))}, all_varchar = true, header = true)"
+def _csv_select(path: str) -> str:
+    source = f"read_csv({literal(path)}, all_varchar = true, header = true)"
     return f"select cast(to_json(row) as varchar) as payload from {source} as row"
 
 

@@ -24,11 +24,11 @@ from marketing_platform.sources.files.csv_text import (
     open_bytes,
     write_utf8,
 )
+from marketing_platform.sources.json_lines import AS_LINES, LINE_SIZES, LONGEST_LINE_BYTES
 
 _SAMPLE = 1_000
 # The place of the mistake is told by us; the engine may name a copy.
 _FILE_NAME = re.compile(r'^Invalid Input Error: | in file "[^"]*"')
-_LONGEST_LINE = 20_000_000
 _FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -136,7 +136,7 @@ def _load_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     source = f"""
         select * from read_csv($path, columns = {{{columns}}}, delim = {delimiter}, header = true,
             skip = {shape.skip}, auto_detect = false, quote = '"', escape = '"', parallel = false,
-            null_padding = true, max_line_size = {_LONGEST_LINE}, store_rejects = true,
+            null_padding = true, {LINE_SIZES}, store_rejects = true,
             rejects_table = 'rejects', rejects_scan = 'reject_scans', rejects_limit = 0)
         """
     _create(connection, source, path)
@@ -195,7 +195,7 @@ def _load_json_array(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 when json_type(json) = 'OBJECT' then cast(json as varchar)
                 else cast(json_object('unreadable', json) as varchar)
             end as payload
-        from read_json_objects($path, format = 'array', maximum_object_size = {_LONGEST_LINE})
+        from read_json_objects($path, format = 'array', maximum_object_size = {LONGEST_LINE_BYTES})
         """,
         {"path": str(path)},
     )
@@ -208,12 +208,11 @@ def _load_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         select
             row_number() over () as line_number,
             case
-                when json_valid(line) and json_type(line) = 'OBJECT' then line
-                else cast(json_object('unreadable', line) as varchar)
+                when json_valid(text) and json_type(text) = 'OBJECT' then text
+                else cast(json_object('unreadable', text) as varchar)
             end as payload
-        from read_csv($path, columns = {{'line': 'VARCHAR'}}, header = false, delim = '\0',
-            quote = '', escape = '', max_line_size = {_LONGEST_LINE}, strict_mode = false)
-        where trim(line) <> ''
+        from read_csv($path, {AS_LINES})
+        where trim(text) <> ''
         """,
         {"path": str(path)},
     )

@@ -1,4 +1,4 @@
-"""Merging the records of a pull into the days of the lake."""
+"""Records on their way into the days of the lake, few or many."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import duckdb
 from paged_shop import stream, window
 
 from marketing_platform.lake import Lake, Stream
+from marketing_platform.sources.json_lines import json_lines
 from marketing_platform.sources.merge import merge
 from marketing_platform.sources.records import Intake
 
@@ -73,3 +74,21 @@ def test_of_one_version_of_a_record_the_copy_that_came_last_is_kept(tmp_path: Pa
         merge(connection, target, stream(), YEARS, dt.datetime(2026, 1, 1))
     kept = stored(target, "cast(record_key as int)", "cast(payload as int)")
     assert sorted(kept) == [(n, 45_000 + n) for n in range(5000)]
+
+
+def test_a_file_of_lines_larger_than_the_memory_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    duckdb.execute(
+        f"""
+        copy (
+            select '{{"id":' || n || ',"text":"' || repeat(md5(cast(n as varchar)), 60) || '"}}'
+            from range(150_000) as lines(n)
+        ) to '{path}' (format csv, header false, quote '', escape '', delimiter '\x01')
+        """
+    )
+    config = {"memory_limit": "256MB", "temp_directory": str(tmp_path / "scratch")}
+    with duckdb.connect(":memory:", config=config) as connection:
+        Intake(connection, stream()).insert(json_lines([str(path)]))
+        counted = connection.execute("select count(*), sum(length(payload)) from pulled").fetchone()
+    assert path.stat().st_size > 280_000_000
+    assert counted == (150_000, path.stat().st_size - 150_000)
