@@ -8,6 +8,7 @@ send ledger and the rules that the database itself holds. What is written into t
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -369,7 +370,7 @@ def create_tables(engine: sa.Engine) -> None:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(7_265_101)))
             METADATA.create_all(connection)
-            _add_columns(connection)
+            _add_columns_and_indexes(connection)
             _add_guards(connection)
     except sa.exc.OperationalError as error:
         raise ConfigError(
@@ -383,7 +384,8 @@ def _is_complete(engine: sa.Engine) -> bool:
     """Whether nothing is missing; asked first, as a look does not wait for a writer."""
     with reading(engine) as connection:
         has_tables = set(METADATA.tables) <= set(sa.inspect(connection).get_table_names())
-        return has_tables and not any(True for _ in _missing_columns(connection))
+        missing = itertools.chain(_missing_columns(connection), _missing_indexes(connection))
+        return has_tables and not any(True for _ in missing)
 
 
 def _missing_columns(connection: sa.Connection) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
@@ -394,13 +396,19 @@ def _missing_columns(connection: sa.Connection) -> Iterator[tuple[sa.Table, sa.C
         yield from ((table, column) for column in table.columns if column.name not in there)
 
 
-def _add_columns(connection: sa.Connection) -> None:
+def _missing_indexes(connection: sa.Connection) -> Iterator[sa.Index]:
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        there = {index["name"] for index in inspector.get_indexes(table.name)}
+        yield from (index for index in table.indexes if index.name not in there)
+
+
+def _add_columns_and_indexes(connection: sa.Connection) -> None:
     for table, column in list(_missing_columns(connection)):
         made = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
         connection.exec_driver_sql(f"alter table {table.name} add column {made}")
-    for table in METADATA.sorted_tables:
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
+    for index in list(_missing_indexes(connection)):
+        index.create(connection)
 
 
 def open_state(url: str) -> sa.Engine:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from marketing_platform.activation.diff import Reach
+from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 from marketing_platform.state import messages, reading, suppressions, utc_now, writing
@@ -22,6 +23,12 @@ from marketing_platform.state import messages, reading, suppressions, utc_now, w
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+# Customers that became another one, `other`.
+_MERGED = (
+    sa.select(identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other"))
+    .where(identity_changes.c.kind == "merged")
+    .subquery("merged")
+)
 
 
 def reach_of(
@@ -101,19 +108,26 @@ def reason_now() -> sa.ScalarSelect[str]:
 
 
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
-    """Whether the person of a message was written to as often as they may be."""
+    """Whether the person of a message was written to as often as they may be, under any id."""
     other = messages.alias("other")
-    return sa.or_(
-        *(
+    became = sa.select(_MERGED.c.customer_id).where(_MERGED.c.other == messages.c.customer_id)
+    # Two counts and no `or` between them, so that each finds its rows by an index.
+    ids = (other.c.customer_id == messages.c.customer_id, other.c.customer_id.in_(became))
+
+    def reached(length: dt.timedelta) -> sa.ColumnElement[int]:
+        own, before = (
             sa.select(sa.func.count())
-            .where(
-                other.c.customer_id == messages.c.customer_id, *_was_reached(other, now - length)
-            )
+            .where(condition, *_was_reached(other, now - length))
             .scalar_subquery()
-            >= most
-            for length, most in ((DAY, fatigue.per_day), (WEEK, fatigue.per_week))
+            for condition in ids
         )
-    )
+        return own + before
+
+    return sa.or_(*(reached(length) >= most for length, most in _caps(fatigue)))
+
+
+def _caps(fatigue: Fatigue) -> tuple[tuple[dt.timedelta, int], ...]:
+    return (DAY, fatigue.per_day), (WEEK, fatigue.per_week)
 
 
 def _reasons() -> sa.Select[tuple[str]]:
@@ -136,15 +150,26 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
 def _fatigued(engine: sa.Engine, fatigue: Fatigue, now: dt.datetime) -> list[str]:
     statement = sa.union(
         *(
-            sa.select(messages.c.customer_id)
-            .where(*_was_reached(messages, now - length))
-            .group_by(messages.c.customer_id)
+            sa.select(reached.c.customer_id)
+            .group_by(reached.c.customer_id)
             .having(sa.func.count() >= most)
-            for length, most in ((DAY, fatigue.per_day), (WEEK, fatigue.per_week))
+            for reached, most in ((_reached(now - age), most) for age, most in _caps(fatigue))
         )
     )
     with reading(engine) as connection:
         return [row.customer_id for row in connection.execute(statement)]
+
+
+def _reached(since: dt.datetime) -> sa.Subquery:
+    """The messages that reached somebody, under their id and under those they have become."""
+    key, customer = messages.c.message_key, messages.c.customer_id
+    was_reached = _was_reached(messages, since)
+    as_told = sa.select(key, customer).where(*was_reached)
+    as_now = sa.select(key, _MERGED.c.other.label("customer_id")).where(
+        customer == _MERGED.c.customer_id, *was_reached
+    )
+    # A union, as somebody may have become the same one twice.
+    return as_told.union(as_now).subquery()
 
 
 def _was_reached(table: sa.FromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:

@@ -16,7 +16,6 @@ candidates as (
     select
         as_of_dates.task,
         as_of_dates.as_of_date,
-        as_of_dates.horizon_days,
         features.customer_id
     from predictions.as_of_dates
     inner join predictions.features on as_of_dates.as_of_date = features.as_of_date
@@ -30,27 +29,36 @@ candidates as (
         )
 ),
 
+-- Those who bought only: of all others there are many more.
 bought as (
     select
-        candidates.task,
-        candidates.customer_id,
-        candidates.as_of_date,
-        count(order_days.order_date) as order_count,
-        coalesce(sum(order_days.gross_amount), 0) as gross_amount
-    from candidates
-    left join order_days
+        as_of_dates.task,
+        as_of_dates.as_of_date,
+        order_days.customer_id,
+        count(*) as order_count,
+        sum(order_days.gross_amount) as gross_amount
+    from predictions.as_of_dates
+    inner join order_days
         on
-            candidates.customer_id = order_days.customer_id
-            and date_diff('day', candidates.as_of_date, order_days.order_date)
-            between 1 and candidates.horizon_days
-    group by candidates.task, candidates.customer_id, candidates.as_of_date
+            date_diff('day', as_of_dates.as_of_date, order_days.order_date)
+            between 1 and as_of_dates.horizon_days
+    where as_of_dates.role in ('train', 'test')
+    group by as_of_dates.task, as_of_dates.as_of_date, order_days.customer_id
 )
 
 select
-    task,
-    customer_id,
-    as_of_date,
-    case when task = 'churn' then order_count = 0 else order_count > 0 end as is_positive,
-    order_count,
-    cast(gross_amount as double) as gross_amount
-from bought
+    candidates.task,
+    candidates.customer_id,
+    candidates.as_of_date,
+    case
+        when candidates.task = 'churn' then bought.order_count is null
+        else bought.order_count is not null
+    end as is_positive,
+    coalesce(bought.order_count, 0) as order_count,
+    cast(coalesce(bought.gross_amount, 0) as double) as gross_amount
+from candidates
+left join bought
+    on
+        candidates.task = bought.task
+        and candidates.customer_id = bought.customer_id
+        and candidates.as_of_date = bought.as_of_date

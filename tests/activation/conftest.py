@@ -23,7 +23,10 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     engine = open_state(url)
     with engine.begin() as connection:
         connection.execute(
-            sa.text("truncate plans, batches, messages, suppressions restart identity cascade")
+            sa.text(
+                "truncate plans, batches, messages, suppressions, identity_changes"
+                " restart identity cascade"
+            )
         )
     engine.dispose()
     yield url

@@ -214,6 +214,17 @@ def test_a_ledger_of_an_earlier_version_is_counted_and_goes_on(
     again.dispose()
 
 
+def test_a_state_that_misses_nothing_but_an_index_gets_it(state_url: str) -> None:
+    engine = open_state(state_url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("drop index identity_changes_by_other")
+    engine.dispose()
+    again = open_state(state_url)
+    indexes = sa.inspect(again).get_indexes("identity_changes")
+    again.dispose()
+    assert [index["name"] for index in indexes] == ["identity_changes_by_other"]
+
+
 def test_a_failed_row_is_sent_again_only_by_command(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, settings: Settings
 ) -> None:

@@ -6,21 +6,14 @@ import datetime as dt
 from typing import Literal
 
 import polars as pl
-import pytest
 import sqlalchemy as sa
 
 from marketing_platform.activation.suppression import forget_suppression, suppress
-from marketing_platform.identity.edges import identity_changes, log_changes
+from marketing_platform.identity.edges import log_changes
 from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.state import reading, suppressions, utc_now, writing
 
 Kind = Literal["merged", "split"]
-
-
-@pytest.fixture(autouse=True)
-def no_changes_of_before(engine: sa.Engine) -> None:
-    with writing(engine) as connection:
-        connection.execute(sa.delete(identity_changes))
 
 
 def becomes(engine: sa.Engine, customer: str, other: str, kind: Kind = "merged") -> None:

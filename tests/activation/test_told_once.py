@@ -27,6 +27,7 @@ from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.meta_ads import MetaAdsDestination
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.errors import ConfigError, InputError
+from marketing_platform.identity.edges import log_changes
 from marketing_platform.settings import ActivationRule, Fatigue, Limits, Settings
 from marketing_platform.state import messages, plans, reading, suppressions, utc_now, writing
 
@@ -243,6 +244,35 @@ def test_nobody_gets_more_messages_a_day_and_week_than_the_cap_over_all_segments
     run(3)
     assert told(receiver) == ["ada"] * 4
     assert all(balance.adds_up for balance in conservation(engine))
+
+
+@pytest.mark.parametrize("is_planned_before", [False, True], ids=["planned after", "before"])
+def test_who_became_another_customer_is_as_tired_as_before(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, is_planned_before: bool
+) -> None:
+    settings = events(tmp_path, receiver)
+    cap = Fatigue(per_day=1, per_week=1)
+    platform = settings.platform.model_copy(update={"fatigue": cap})
+    settings = settings.model_copy(update={"platform": platform})
+    change = {"kind": "merged", "customer_id": "ada", "other_customer_id": "bob"}
+    contact = {"contact_count": 1, "contact_id": "files:1", "cause": "a test"}
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    shop.enter("bob", JULY)
+    if is_planned_before:
+        plan_all(shop.warehouse, engine, settings)
+    # Twice, as after a merge that was undone and came again.
+    log_changes(engine, [{**change, **contact}] * 2)
+    if is_planned_before:
+        dispatch(engine, settings)
+    else:
+        activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"]
+    assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
+    ended_a_day_ago(engine, days=7)
+    shop.enter("bob", "2025-08-01 00:00:00")
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "bob"], "a week later there is room again"
 
 
 def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
