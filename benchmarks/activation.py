@@ -2,7 +2,7 @@
 
 - segments: 30 segments over a million customers in one query, to 30 counts with a filter
 - sending: plan, ledger and dispatch to a receiver, to a bare httpx loop with the same batches
-- ledger: rows claimed and settled in a second, with nothing sent
+- ledger: rows claimed and settled in a second, with nothing sent: an audience, and messages
 - age: planning and the sums of a ledger with ten messages a customer, to one with one
 
     python benchmarks/activation.py [--customers 1000000] [--rows 50000]
@@ -24,7 +24,7 @@ import duckdb
 import httpx
 from pydantic import SecretStr
 
-from marketing_platform.activation import conservation, dispatch, plan_all
+from marketing_platform.activation import conservation, dispatch, ledger_sums, plan_all
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
@@ -224,18 +224,20 @@ class Nowhere:
         """Nothing is open."""
 
 
-def bench_ledger(folder: Path, rows: int) -> None:
+def bench_ledger(folder: Path, rows: int, told: str, **rule: str) -> None:
     """Claims and settlements alone."""
+    destination = {"type": "webhook", "url": "http://127.0.0.1:9", "consent": "email"}
     settings = settings_of(
         folder,
-        destinations={"nowhere": {"type": "webhook", "url": "http://127.0.0.1:9"}},
-        activations=[{"segment": "all", "destination": "nowhere"}],
+        destinations={"nowhere": destination},
+        activations=[{"segment": "all", "destination": "nowhere", **rule}],
     )
     warehouse = filled_segment(settings, rows)
     state = open_state(settings.state_url.get_secret_value())
     plan_all(warehouse, state, settings)
     taken = seconds(lambda: dispatch(state, settings, make=lambda name, _: Nowhere(name)))
-    print(f"ledger    {rows / taken:,.0f} rows claimed and settled a second (batches of 500)")
+    assert ledger_sums(state)["sent"] == rows
+    print(f"ledger    {rows / taken:,.0f} rows claimed and settled a second, {told}")
 
 
 def bench_age(folder: Path, rows: int, rounds: int = 10) -> None:
@@ -274,7 +276,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bench_segments(Path(scratch) / "segments", options.customers)
         bench_sending(Path(scratch) / "sending", options.rows)
-        bench_ledger(Path(scratch) / "ledger", options.rows)
+        bench_ledger(Path(scratch) / "ledger", options.rows, "an audience")
+        # A cap says how often somebody may be written to.
+        bench_ledger(Path(scratch) / "cap", options.rows, "messages to people", event="entered")
         bench_age(Path(scratch) / "age", options.rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak      {peak:.1f} GB")

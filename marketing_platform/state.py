@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from marketing_platform.errors import ConfigError
 
@@ -298,6 +299,11 @@ def _add_trigger(
     )
     connection.exec_driver_sql(f"drop trigger if exists {name} on messages")
     connection.exec_driver_sql(f"create trigger {head}execute function {name}()")
+
+
+def reaching(table: NamedFromClause) -> sa.ColumnElement[Any]:
+    """The messages that reach a person, in the words of their index, which are not `= 1`."""
+    return sa.literal_column(f"{table.name}.reaches_person")
 
 
 def connect(url: str) -> sa.Engine:

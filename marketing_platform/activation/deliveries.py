@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
 from marketing_platform.settings import Settings
-from marketing_platform.state import messages, open_state, reading, utc_now
+from marketing_platform.state import messages, open_state, reaching, reading, utc_now
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "activation.deliveries"
@@ -30,7 +30,7 @@ def build_deliveries(warehouse: Warehouse, settings: Settings) -> Built:
     ]
     since = utc_now() - dt.timedelta(days=KEPT_DAYS)
     statement = sa.select(*columns).where(
-        messages.c.reaches_person, messages.c.state == "sent", messages.c.settled_at > since
+        reaching(messages), messages.c.state == "sent", messages.c.settled_at > since
     )
     engine = open_state(settings.state_url.get_secret_value())
     with reading(engine) as connection:

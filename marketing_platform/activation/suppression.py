@@ -13,12 +13,13 @@ from typing import Literal
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from marketing_platform.activation.diff import Reach
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
-from marketing_platform.state import messages, reading, suppressions, utc_now, writing
+from marketing_platform.state import messages, reaching, reading, suppressions, utc_now, writing
 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
@@ -110,7 +111,11 @@ def reason_now() -> sa.ScalarSelect[str]:
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     """Whether the person of a message was written to as often as they may be, under any id."""
     other = messages.alias("other")
-    became = sa.select(_MERGED.c.customer_id).where(_MERGED.c.other == messages.c.customer_id)
+    became = (
+        sa.select(_MERGED.c.customer_id)
+        .where(_MERGED.c.other == messages.c.customer_id)
+        .correlate(messages)
+    )
     # Two counts and no `or` between them, so that each finds its rows by an index.
     ids = (other.c.customer_id == messages.c.customer_id, other.c.customer_id.in_(became))
 
@@ -172,9 +177,9 @@ def _reached(since: dt.datetime) -> sa.Subquery:
     return as_told.union(as_now).subquery()
 
 
-def _was_reached(table: sa.FromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
+def _was_reached(table: NamedFromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
     """The rows that have written to somebody since, may have, or are about to."""
     sent = sa.and_(
         sa.or_(table.c.state == "sent", table.c.may_have_arrived), table.c.settled_at > since
     )
-    return [table.c.reaches_person, sa.or_(table.c.state == "in_flight", sent)]
+    return [reaching(table), sa.or_(table.c.state == "in_flight", sent)]

@@ -20,7 +20,7 @@ from marketing_platform.activation import (
     reason_counts,
     release,
 )
-from marketing_platform.activation.suppression import forget_suppression, suppress
+from marketing_platform.activation.suppression import forget_suppression, is_tired, suppress
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
@@ -29,7 +29,15 @@ from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.errors import ConfigError, InputError
 from marketing_platform.identity.edges import log_changes
 from marketing_platform.settings import ActivationRule, Fatigue, Limits, Settings
-from marketing_platform.state import messages, plans, reading, suppressions, utc_now, writing
+from marketing_platform.state import (
+    messages,
+    open_state,
+    plans,
+    reading,
+    suppressions,
+    utc_now,
+    writing,
+)
 
 MAY, JUNE, JULY = "2025-05-01 00:00:00", "2025-06-01 00:00:00", "2025-07-01 00:00:00"
 
@@ -259,6 +267,7 @@ def test_who_became_another_customer_is_as_tired_as_before(
     shop.enter("ada", JUNE)
     activate(shop.warehouse, engine, settings)
     shop.enter("bob", JULY)
+    shop.enter("cleo", JULY)
     if is_planned_before:
         plan_all(shop.warehouse, engine, settings)
     # Twice, as after a merge that was undone and came again.
@@ -267,12 +276,27 @@ def test_who_became_another_customer_is_as_tired_as_before(
         dispatch(engine, settings)
     else:
         activate(shop.warehouse, engine, settings)
-    assert told(receiver) == ["ada"]
+    assert told(receiver) == ["ada", "cleo"]
     assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
     ended_a_day_ago(engine, days=7)
     shop.enter("bob", "2025-08-01 00:00:00")
     activate(shop.warehouse, engine, settings)
-    assert told(receiver) == ["ada", "bob"], "a week later there is room again"
+    assert told(receiver) == ["ada", "bob", "cleo"], "a week later there is room again"
+
+
+def test_how_often_somebody_was_told_is_looked_up_and_not_counted_in_the_whole_ledger(
+    tmp_path: Path,
+) -> None:
+    """SQLite takes a partial index only for the words that stand in it."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    asked = sa.select(messages.c.message_key).where(is_tired(Fatigue(), utc_now()))
+    compiled = asked.compile(engine, compile_kwargs={"literal_binds": True})
+    with reading(engine) as connection:
+        steps = connection.exec_driver_sql(f"explain query plan {compiled}").all()
+    engine.dispose()
+    found = [detail for *_, detail in steps if "other" in detail]
+    assert len(found) >= 4
+    assert all(detail.startswith("SEARCH") for detail in found), found
 
 
 def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
