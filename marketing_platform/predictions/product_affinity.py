@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,6 @@ from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.affinity import Affinity, Priors, Purchases
 from marketing_platform.predictions.promotion import Decision
-from marketing_platform.predictions.reasons import counted
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -30,9 +30,18 @@ BOUGHT: Final = """
     where i.product_id is not null and i.quantity > 0 and i.order_date <= $day
     group by 1, 2, 3
 """
-# When each customer is due to buy a product again: a gap that is typical of them, and, as one more,
-# of the product, after the last time. Products that hardly anybody bought twice have no due date.
-_DUE = """
+# The same with numbers for names, in the order of the names: a million customers' purchases fit.
+_NUMBERED = """
+    select
+        cast(dense_rank() over (order by customer_id) - 1 as integer) as customer_id,
+        cast(dense_rank() over (order by product_id) - 1 as integer) as product_id,
+        order_date
+    from bought
+"""
+# The lists with names for numbers, and what is said of each product. When it is due to be bought
+# again: a gap that is typical of the customer, and, as one more, of the product, after the last
+# time. Products that hardly anybody bought twice have no due date.
+_NAMED = """
     with
     days as (
         select
@@ -46,103 +55,139 @@ _DUE = """
             ) as gap_days
         from bought
     ),
-    products as (
+    typical as (
         select product_id, avg(gap_days) as gap_days
         from days
         group by product_id
         having count(gap_days) >= 5
+    ),
+    known as (
+        select
+            d.customer_id,
+            d.product_id,
+            count(*) as times,
+            max(d.order_date) as last_date,
+            max(d.order_date) + cast(
+                round(
+                    (coalesce(sum(d.gap_days), 0) + max(t.gap_days)) / (count(d.gap_days) + 1)
+                ) as int
+            ) as due_date
+        from days as d
+        left join typical as t on d.product_id = t.product_id
+        group by d.customer_id, d.product_id
+    ),
+    titled as (
+        select p.number, coalesce(t.title, p.product_id) as title
+        from products as p
+        left join core.products as t on p.product_id = t.product_id
     )
     select
-        d.customer_id,
-        d.product_id,
-        max(d.order_date) + cast(
-            round((coalesce(sum(d.gap_days), 0) + max(p.gap_days)) / (count(d.gap_days) + 1)) as int
-        ) as due_date
-    from days as d
-    inner join products as p on d.product_id = p.product_id
-    group by d.customer_id, d.product_id
+        c.customer_id,
+        f.as_of_date,
+        case when i.is_new then 'new' else 'again' end as kind,
+        cast(i.place as bigint) as place,
+        p.product_id,
+        i.score,
+        case when not i.is_new then k.due_date end as due_date,
+        f.model_version,
+        f.is_promoted,
+        case
+            when not i.is_new then
+                'bought on ' || k.times || case when k.times = 1 then ' day' else ' days' end
+                || ', last ' || (f.as_of_date - k.last_date)
+                || case when f.as_of_date - k.last_date = 1 then ' day' else ' days' end || ' ago'
+            when w.title is not null then 'goes with ' || w.title || ', which they bought'
+            else 'sells well in these weeks'
+        end as reason
+    from incoming as i
+    cross join facts as f
+    inner join customers as c on i.customer = c.number
+    inner join products as p on i.product = p.number
+    left join titled as w on i.companion = w.number
+    left join known as k on not i.is_new and i.customer = k.customer_id and i.product = k.product_id
 """
+
+
+@dataclass(frozen=True)
+class _Bought:
+    """Days of purchase up to a day: customer_id, product_id (both numbers), order_date.
+
+    A number is a place in `customers` or `products`, the names in their order.
+    """
+
+    days: pl.DataFrame
+    customers: pl.Series
+    products: pl.Series
 
 
 def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     """Write both lists of every customer who has bought."""
     day = as_of_date(warehouse)
     rules = settings.platform.predictions
-    bought = warehouse.query(BOUGHT, {"day": day})
+    bought = _bought(warehouse, day)
     known = warehouse.query(
         "select model_version, is_promoted from predictions.models"
         " where task = 'affinity' and standing = 'champion'"
     ).rows()
     version, promoted = known[0] if known else (f"affinity-{day}", False)
-    data = affinity.purchases(bought, day, rules.affinity_products)
-    empty = CONTRACTS[NAME].empty()
+    data = affinity.purchases(bought.days, day, rules.affinity_products)
     if not len(data.products):
-        return warehouse.replace(NAME, empty)
-    priors = affinity.find_priors(bought, day, HORIZON_DAYS, rules.affinity_products)
-    lists = _lists(data, affinity.train(data), priors)
+        return warehouse.replace(NAME, CONTRACTS[NAME].empty())
+    priors = affinity.find_priors(bought.days, day, HORIZON_DAYS, rules.affinity_products)
+    facts = {"as_of_date": [day], "model_version": [version], "is_promoted": [promoted]}
+    return warehouse.replace(
+        NAME,
+        _lists(data, affinity.train(data), priors),
+        select=_NAMED,
+        beside={
+            "bought": bought.days,
+            "customers": bought.customers.to_frame().with_row_index("number"),
+            "products": bought.products.to_frame().with_row_index("number"),
+            "facts": pl.DataFrame(facts),
+        },
+    )
+
+
+def _bought(warehouse: Warehouse, day: dt.date) -> _Bought:
     with warehouse.connect() as connection:
-        connection.register("bought", bought.to_arrow())
-        due = pl.DataFrame(connection.sql(_DUE).to_arrow_table())
-    titles = warehouse.query("select product_id as companion, title from core.products")
-    times = bought.group_by("customer_id", "product_id").agg(
-        pl.len().cast(pl.Int64).alias("times"),
-        (pl.lit(day) - pl.col("order_date").max()).dt.total_days().alias("age_days"),
-    )
-    frame = (
-        lists.join(due, on=["customer_id", "product_id"], how="left")
-        .join(times, on=["customer_id", "product_id"], how="left")
-        .join(titles, on="companion", how="left")
-        .with_columns(
-            pl.when(pl.col("kind") == "again").then("due_date").alias("due_date"),
-            pl.lit(day).alias("as_of_date"),
-            pl.lit(version).alias("model_version"),
-            pl.lit(promoted).alias("is_promoted"),
-            _reason().alias("reason"),
+        connection.execute(f"create temp table bought as {BOUGHT}", {"day": day})
+        names = (
+            connection.sql("select distinct customer_id from bought order by 1").pl(),
+            connection.sql("select distinct product_id from bought order by 1").pl(),
         )
-    )
-    return warehouse.replace(NAME, frame.select(empty.columns))
+        found = _Bought(connection.sql(_NUMBERED).pl(), *(frame.to_series() for frame in names))
+        connection.execute("drop table bought")
+    return found
 
 
 def _lists(data: Purchases, model: Affinity, priors: Priors) -> pl.DataFrame:
-    """customer_id, kind, place, product_id, score, and the companion that speaks for it, if any."""
+    """customer, is_new, place, product, score, and the companion that speaks for it, or null."""
     parts = []
     for start, stop in affinity.chunks(len(data.customers)):
         new, every = model.scores(data, slice(start, stop), priors)
         again = np.where(data.bought[start:stop].toarray() > 0, every, -np.inf)
-        for kind, scores in (("again", again), ("new", new)):
+        for is_new, scores in ((False, again), (True, new)):
             columns, found = affinity.best(np.asarray(scores, dtype=np.float32))
             rows, places = np.nonzero(np.isfinite(found))
-            with_it = affinity.companions(data, model, start, stop, columns)[rows, places]
+            with_it = np.full(columns.shape, -1)
+            if is_new:
+                with_it = affinity.companions(data, model, start, stop, columns)
+            companion = with_it[rows, places]
             parts.append(
                 pl.DataFrame(
                     {
-                        "customer_id": data.customers.gather(rows + start),
-                        "kind": pl.repeat(kind, len(rows), dtype=pl.String, eager=True),
-                        "place": (places + 1).astype(np.int64),
-                        "product_id": data.products.gather(columns[rows, places]),
+                        "customer": data.customers.gather(rows + start),
+                        "is_new": pl.repeat(is_new, len(rows), dtype=pl.Boolean, eager=True),
+                        "place": (places + 1).astype(np.int8),
+                        "product": data.products.gather(columns[rows, places]),
                         "score": np.round(found[rows, places].astype(np.float64), _ROUND),
-                        "companion": data.products.gather(np.maximum(with_it, 0)),
-                        "has_companion": with_it >= 0,
+                        "companion": data.products.gather(np.maximum(companion, 0)),
                     }
-                ).with_columns(pl.when("has_companion").then("companion").alias("companion"))
+                ).with_columns(
+                    pl.when(pl.Series(companion >= 0)).then("companion").alias("companion")
+                )
             )
     return pl.concat(parts)
-
-
-def _reason() -> pl.Expr:
-    """What was bought before: how often and when. What is new: what it goes with."""
-    name = pl.coalesce("title", "companion")
-    again = pl.format(
-        "bought on {}, last {} ago",
-        counted(pl.col("times"), "day"),
-        counted(pl.col("age_days"), "day"),
-    )
-    new = pl.when(name.is_not_null()).then(pl.format("goes with {}, which they bought", name))
-    return (
-        pl.when(pl.col("kind") == "again")
-        .then(again)
-        .otherwise(new.otherwise(pl.lit("sells well in these weeks")))
-    )
 
 
 def judge_lists(
@@ -167,8 +212,8 @@ def judge_lists(
 
 def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
     """The row of `predictions.models` for product affinity."""
-    bought = warehouse.query(BOUGHT, {"day": day})
-    decided, found = judge_lists(bought, day, settings.platform.predictions)
+    days = _bought(warehouse, day).days
+    decided, found = judge_lists(days, day, settings.platform.predictions)
     return {
         "model_version": f"affinity-{day.isoformat()}",
         "task": "affinity",

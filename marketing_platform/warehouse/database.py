@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -129,16 +130,21 @@ class Warehouse:
         *,
         part: Part | None = None,
         select: str = "select * from incoming",
+        beside: Mapping[str, pl.DataFrame] = MappingProxyType({}),
     ) -> Built:
         """Replace the table `name`, or the days of `part`, by the rows of `frame`; audited too.
 
-        `select` finishes the rows in SQL; it reads them from `incoming`.
+        `select` finishes the rows in SQL; it reads them from `incoming`, and the frames of `beside`
+        by their names.
         """
         contract = contract_of(name)
+        frames = {**beside, "incoming": frame}
         with self.transaction() as connection:
-            connection.register("incoming", frame.to_arrow())
+            for view, each in frames.items():
+                connection.register(view, each.to_arrow())
             connection.execute(f"create {_candidate(contract, part)} as {select}")
-            connection.unregister("incoming")
+            for view in frames:
+                connection.unregister(view)
             return _publish(connection, contract, part)
 
     def ensure(self, name: str) -> None:
