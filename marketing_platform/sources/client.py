@@ -246,8 +246,9 @@ class _HttpClient(Client):
     def _response(self, request: Request) -> httpx.Response:
         """The response, redirections within the host followed."""
         if request.is_download:
-            return self._plain.send(_built(self._plain, request, httpx.URL(request.path)))
-        sent = _built(self._http, request, self._url(request.path))
+            url = _with_params(request.path, request.params)
+            return self._plain.send(_built(self._plain, request, url))
+        sent = _built(self._http, request, self._url(request))
         for _ in range(_MOST_REDIRECTS):
             response = self._http.send(sent)
             if response.next_request is None:
@@ -256,10 +257,12 @@ class _HttpClient(Client):
             sent.url = self._checked(sent.url)
         raise self._error("redirects without end")
 
-    def _url(self, path: str) -> httpx.URL:
+    def _url(self, request: Request) -> httpx.URL:
+        path = request.path
         if path.startswith(("http://", "https://")):
-            return self._checked(httpx.URL(path))
-        return httpx.URL(f"{self._api.base_url.rstrip('/')}/{path.lstrip('/')}")
+            return self._checked(_with_params(path, request.params))
+        base = self._api.base_url.rstrip("/")
+        return _with_params(f"{base}/{path.lstrip('/')}", request.params)
 
     def _checked(self, url: httpx.URL) -> httpx.URL:
         """The URL, of our host; behind a proxy a vendor may not know that it is asked by TLS."""
@@ -340,11 +343,18 @@ def _built(http: httpx.Client, request: Request, url: httpx.URL) -> httpx.Reques
     return http.build_request(
         request.method,
         url,
-        params=dict(request.params) or None,
         json=request.json,
         data=dict(request.form) if request.form is not None else None,
         headers=dict(request.headers),
     )
+
+
+def _with_params(url: str, params: Mapping[str, Any]) -> httpx.URL:
+    """The address with more parameters, each of which takes the place of one that is there."""
+    if params and "?" in url:
+        return httpx.URL(url).copy_merge_params(params)
+    # To parse an address takes longer than all else that a request is made of.
+    return httpx.URL(f"{url}?{httpx.QueryParams(params)}" if params else url)
 
 
 def _claims_json(kind: str, status: int) -> bool:

@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +26,7 @@ _LONGEST_AGE = dt.timedelta(hours=24)
 class Kept:
     """A page on disk: its file and place in it, and where its records are.
 
-    A page that is no JSON is the whole file.
+    A page that is no JSON is the whole file. `held` is one that was only now written.
     """
 
     path: Path
@@ -35,6 +35,7 @@ class Kept:
     records: str
     format: str
     extra: str
+    held: bytes | None = field(default=None, compare=False, repr=False)
 
     def is_like(self, other: Kept) -> bool:
         """Whether both are read in the same way."""
@@ -42,6 +43,8 @@ class Kept:
 
     def content(self) -> bytes:
         """The page."""
+        if self.held is not None:
+            return self.held
         with self.path.open("rb") as file:
             file.seek(self.first_byte)
             return file.read(self.size)
@@ -107,7 +110,7 @@ class Spool:
             "total": page.total,
         }
         self._note(line)
-        return self._kept(line)
+        return self._kept(line, content if page.format == "json" else None)
 
     def end(self) -> None:
         """Mark as complete a walk that ended without saying which page was the last."""
@@ -133,7 +136,7 @@ class Spool:
         self._appended = self._noted = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _kept(self, line: dict[str, Any]) -> Kept | None:
+    def _kept(self, line: dict[str, Any], held: bytes | None = None) -> Kept | None:
         if not line.get("size"):
             return None
         extra = json.dumps(line["extra"]) if line["extra"] else ""
@@ -144,6 +147,7 @@ class Spool:
             line["records"],
             line["format"],
             extra,
+            held,
         )
 
     def _note(self, line: dict[str, Any]) -> None:
