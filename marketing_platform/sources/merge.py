@@ -206,9 +206,9 @@ def _write_days(
                 (format parquet, compression zstd, partition_by (day))
             """)
 
-    # One thread writes one file a day, its records in order; so two write different days.
+    # One thread writes one file a day, its records as they came; so two write different days.
     connection.execute("set threads = 1")
-    # A day that were written twice would have two files.
+    # All at once: a day that is written in two turns has two files.
     connection.execute("set partitioned_write_flush_threshold = 1000000000000")
     with ThreadPoolExecutor(_PARTS) as pool:
         list(pool.map(write, sorted({_part(day) for day in days})))
