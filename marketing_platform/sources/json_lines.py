@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-LONGEST_LINE_BYTES = 32 * 1024 * 1024
+LONGEST_LINE_BYTES = 16 * 1024 * 1024
 # A buffer is 32 times the longest line where nothing is said, and there are several of them.
 LINE_SIZES = f"max_line_size = {LONGEST_LINE_BYTES}, buffer_size = {LONGEST_LINE_BYTES}"
 # Lines of text and not JSON, so that a broken one takes no other with it.

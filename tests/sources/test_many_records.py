@@ -17,7 +17,7 @@ YEARS = window("2015-01-01", "2026-01-01")
 
 
 def received(connection: duckdb.DuckDBPyConnection, keys: str, mark: str) -> None:
-    """Records of a kilobyte, their moments spread over four years in no order."""
+    """Records of a kilobyte, their moments spread over 400 days in no order."""
     Intake(connection, stream())
     connection.execute(
         f"""
@@ -27,7 +27,7 @@ def received(connection: duckdb.DuckDBPyConnection, keys: str, mark: str) -> Non
             select '{{"id":' || n || ',"mark":"{mark}","text":"'
                     || repeat(md5(cast(n as varchar)), 32) || '"}}' as payload,
                 cast(n as varchar) as record_key,
-                timestamp '2016-01-01' + to_days(cast(hash(n) % 1461 as int)) as moment
+                timestamp '2016-01-01' + to_days(cast(hash(n) % 400 as int)) as moment
             from ({keys}) as keys(n)
         )
         """
@@ -41,7 +41,7 @@ def stored(target: Stream, *columns: str) -> list[tuple[object, ...]]:
 
 def test_a_first_load_much_larger_than_the_memory_is_merged_and_changed(tmp_path: Path) -> None:
     target = Lake(tmp_path / "lake").stream("shop", "items")
-    config = {"memory_limit": "192MB", "temp_directory": str(tmp_path / "scratch")}
+    config = {"memory_limit": "192MB", "threads": 2, "temp_directory": str(tmp_path / "scratch")}
     loads = (("from range(150_000)", "first"), ("from range(0, 165_000, 10)", "later"))
     for keys, mark in loads:
         with duckdb.connect(":memory:", config=config) as connection:
@@ -81,14 +81,18 @@ def test_a_file_of_lines_larger_than_the_memory_is_read(tmp_path: Path) -> None:
     duckdb.execute(
         f"""
         copy (
-            select '{{"id":' || n || ',"text":"' || repeat(md5(cast(n as varchar)), 60) || '"}}'
+            select '{{"id":' || n || ',"text":"' || repeat(md5(cast(n as varchar)), 84) || '"}}'
             from range(150_000) as lines(n)
         ) to '{path}' (format csv, header false, quote '', escape '', delimiter '\x01')
         """
     )
-    config = {"memory_limit": "256MB", "temp_directory": str(tmp_path / "scratch")}
+    config = {
+        "memory_limit": "320MB",
+        "threads": 1,
+        "temp_directory": str(tmp_path / "scratch"),
+    }
     with duckdb.connect(":memory:", config=config) as connection:
         Intake(connection, stream()).insert(json_lines([str(path)]))
         counted = connection.execute("select count(*), sum(length(payload)) from pulled").fetchone()
-    assert path.stat().st_size > 280_000_000
+    assert path.stat().st_size > 400_000_000
     assert counted == (150_000, path.stat().st_size - 150_000)
