@@ -17,6 +17,7 @@ from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.values import literal
 
+# Threads, whatever the machine has: each takes memory of which there is little.
 _PARTS = 2
 COLUMNS = ("record_key", "record_id", "record_updated_at", "received_at", "payload")
 _ID = """record_key || case
@@ -44,6 +45,7 @@ def merge(
 
     Payloads are moved once, when they are written; all before is decided by keys and digests.
     """
+    connection.execute(f"set threads = {_PARTS}")
     _key(connection)
     _load_old(connection, target)
     _place(connection, window, received_at)
@@ -212,7 +214,7 @@ def _write_days(
     connection.execute("set partitioned_write_flush_threshold = 1000000000000")
     with ThreadPoolExecutor(_PARTS) as pool:
         list(pool.map(write, sorted({_part(day) for day in days})))
-    connection.execute("reset threads")
+    connection.execute(f"set threads = {_PARTS}")
     connection.execute("reset partitioned_write_flush_threshold")
 
 

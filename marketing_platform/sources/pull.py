@@ -202,10 +202,14 @@ def _definition(source: ActiveSource, stream: Stream) -> str:
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in memory that keeps within its limit by writing to the disk."""
+    """A DuckDB in memory that keeps within its limit by writing to the disk.
+
+    With one thread: each that takes records holds a hundred thousand of them until it writes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": _MEMORY,
+        "threads": 1,
         "temp_directory": str(folder),
     }
     with duckdb.connect(":memory:", config=config) as connection:
