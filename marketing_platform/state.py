@@ -215,6 +215,12 @@ messages = sa.Table(
     ),
 )
 
+
+def reaching(table: NamedFromClause) -> sa.ColumnElement[Any]:
+    """The messages that reach a person, in the words of their index, which are not `= 1`."""
+    return sa.literal_column(f"{table.name}.reaches_person")
+
+
 # One row: a person who must not be written to by a channel (`all`: by none), and why. What sources
 # tell of consent, bounces and complaints is not here but in the profiles.
 suppressions = sa.Table(
@@ -299,11 +305,6 @@ def _add_trigger(
     )
     connection.exec_driver_sql(f"drop trigger if exists {name} on messages")
     connection.exec_driver_sql(f"create trigger {head}execute function {name}()")
-
-
-def reaching(table: NamedFromClause) -> sa.ColumnElement[Any]:
-    """The messages that reach a person, in the words of their index, which are not `= 1`."""
-    return sa.literal_column(f"{table.name}.reaches_person")
 
 
 def connect(url: str) -> sa.Engine:

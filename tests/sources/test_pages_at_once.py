@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,9 +19,10 @@ from marketing_platform.errors import SourceError
 from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
-from marketing_platform.sources.client import Request, open_client
+from marketing_platform.sources.client import Client, Request, open_client
 from marketing_platform.sources.paging import PageNumber, Rest
 from marketing_platform.sources.pull import pull
+from marketing_platform.sources.stream import Checkpoint, Page
 
 MakeSettings = Callable[..., Settings]
 WINDOW = window("2026-01-01", "2026-01-02")
@@ -80,6 +81,13 @@ def pulled_keys(settings: Settings, vendor: Numbered) -> list[int]:
     return [key for (key,) in duckdb.execute(query, [pattern]).fetchall()]
 
 
+def pages(client: Client, vendor: Numbered) -> Iterator[tuple[Page, Checkpoint | None]]:
+    source = numbered(vendor)
+    walk = source.system.stream("items").walk
+    assert isinstance(walk, Rest)
+    return walk.pages(client, source.settings, WINDOW, None)
+
+
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 95, 100])
 @pytest.mark.parametrize("says_pages", [True, False])
 def test_every_page_comes_once_however_many_there_are(
@@ -91,14 +99,16 @@ def test_every_page_comes_once_however_many_there_are(
         if count:
             assert pulled_keys(make_settings(), vendor) == list(range(count))
         else:
-            list(_walked(vendor))
+            with open_client(numbered(vendor)) as client:
+                list(pages(client, vendor))
     assert set(vendor.pages.values()) == {1}
 
 
 def test_pages_come_at_the_same_time_in_their_order_and_never_more_than_allowed() -> None:
     with serving(Numbered([record(number) for number in range(200)])) as vendor:
         assert isinstance(vendor, Numbered)
-        first = [json.loads(content)[0]["id"] for content in _walked(vendor)]
+        with open_client(numbered(vendor)) as client:
+            first = [json.loads(page.content)[0]["id"] for page, _ in pages(client, vendor)]
     assert first == list(range(0, 200, 10))
     assert 2 <= vendor.most_under_way <= 4
 
@@ -116,10 +126,7 @@ def test_a_page_that_comes_in_place_of_another_loses_no_record(
 def test_records_that_are_gone_before_the_last_page_was_asked_for_end_the_walk_there() -> None:
     vendor = Numbered([record(number) for number in range(60)])
     with serving(vendor), open_client(numbered(vendor)) as client:
-        source = numbered(vendor)
-        walked = source.system.stream("items").walk.pages(  # type: ignore[union-attr]
-            client, source.settings, WINDOW, None
-        )
+        walked = pages(client, vendor)
         next(walked)
         vendor.records = vendor.records[:35]
         assert [len(json.loads(page.content)) for page, _ in walked] == [10, 10, 5]
@@ -128,10 +135,7 @@ def test_records_that_are_gone_before_the_last_page_was_asked_for_end_the_walk_t
 def test_who_stops_waits_for_no_page_that_was_asked_for_at_the_same_time() -> None:
     vendor = Numbered([record(number) for number in range(60)])
     with serving(vendor), open_client(numbered(vendor)) as client:
-        source = numbered(vendor)
-        walked = source.system.stream("items").walk.pages(  # type: ignore[union-attr]
-            client, source.settings, WINDOW, None
-        )
+        walked = pages(client, vendor)
         next(walked)
         vendor.script = [(429, {"Retry-After": "60"}, b"") for _ in range(9)]
         timer = threading.Timer(0.3, client.stop)
@@ -140,11 +144,3 @@ def test_who_stops_waits_for_no_page_that_was_asked_for_at_the_same_time() -> No
         with pytest.raises(SourceError, match="stopped"):
             list(walked)
         assert time.monotonic() - started < 10
-
-
-def _walked(vendor: Numbered) -> list[bytes]:
-    source = numbered(vendor)
-    walk = source.system.stream("items").walk
-    with open_client(source) as client:
-        pages = walk.pages(client, source.settings, WINDOW, None)  # type: ignore[union-attr]
-        return [page.content for page, _ in pages]
