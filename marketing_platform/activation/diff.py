@@ -102,6 +102,14 @@ from (
 group by customer_id
 """
 
+# When somebody was told who has become another customer since.
+_BEFORE = """
+create or replace temp table told_before as
+select b.other_customer_id as customer_id, max(k.told.settled_at) as settled_at
+from became b join known k on k.customer_id = b.customer_id
+group by b.other_customer_id
+"""
+
 # Rows that no plan needs any more: a later one was sent, or they were suppressed and a later one is
 # there. None of them can change, but by `retry`, which leaves alone what was overtaken.
 _OVERTAKEN = """
@@ -129,22 +137,25 @@ with joined as (
         d.customer_id is not null as is_member,
         d.customer_id is not null and d.refusal is null as is_wanted,
         not $once and coalesce(k.meant in ('add', 'update'), false) as was_wanted,
-        d.refusal, d.payload, d.content_version, k.last, k.told
-    from desired d full join known k using (customer_id)
+        d.refusal, d.payload, d.content_version, k.last, k.told,
+        greatest(k.told.settled_at, b.settled_at) as heard_at
+    from desired d
+    full join known k using (customer_id)
+    left join told_before b using (customer_id)
 ), needs as (
     select
         * replace (
             -- Said not long ago: who leaves a segment and comes back is not written to at once.
             case
-                when $once and is_wanted and told.settled_at > $told_since
-                    and told.content <> content_version then 'told_recently'
+                when $once and is_wanted and heard_at > $told_since
+                    and (told.content = content_version) is not true then 'told_recently'
                 else refusal
             end as refusal
         ),
         case
             when $once then case
                 when not is_member or (told.content = content_version) is true then null
-                when is_wanted and coalesce(told.settled_at <= $told_since, true) then 'add'
+                when is_wanted and coalesce(heard_at <= $told_since, true) then 'add'
                 else 'suppress'
             end
             when is_wanted and told.state = 'sent' and told.operation <> 'remove'
@@ -268,7 +279,7 @@ class Reach:
     """Whom a rule may reach: the channel, and who must not be written to, with the reason.
 
     `suppressed` has the columns customer_id and reason. `told_since`: who was told after it is not
-    told again.
+    told again. `became`: each customer_id that was merged, with each other_customer_id it became.
     """
 
     channel: Channel | None
@@ -276,6 +287,7 @@ class Reach:
     suppressed: pl.DataFrame
     fatigue: Fatigue
     told_since: dt.datetime
+    became: pl.DataFrame
 
 
 def compare(
@@ -314,6 +326,9 @@ def compare(
     connection.execute(_KNOWN)
     overtaken = connection.sql(_OVERTAKEN).pl()["message_key"].to_list()
     connection.unregister("ledger")
+    connection.register("became", reach.became.to_arrow())
+    connection.execute(_BEFORE)
+    connection.unregister("became")
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     connection.execute(_DECIDED, {"once": rule.is_once, "told_since": since})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
@@ -323,7 +338,7 @@ def compare(
     superseded = connection.sql(
         "select superseded_key from decided where superseded_key is not null order by 1"
     ).pl()
-    for table in ("decided", "known", "desired"):
+    for table in ("decided", "told_before", "known", "desired"):
         connection.execute(f"drop table {table}")
     return Diff(counts, new, superseded["superseded_key"].to_list(), overtaken, fingerprint)
 

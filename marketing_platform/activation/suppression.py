@@ -25,11 +25,10 @@ Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 # Customers that became another one, `other`.
-_MERGED = (
-    sa.select(identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other"))
-    .where(identity_changes.c.kind == "merged")
-    .subquery("merged")
-)
+_MERGES = sa.select(
+    identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other")
+).where(identity_changes.c.kind == "merged")
+_MERGED = _MERGES.subquery("merged")
 
 
 def reach_of(
@@ -46,7 +45,7 @@ def reach_of(
     schema = {"customer_id": pl.String, "reason": pl.String}
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, _became(engine))
 
 
 def suppress(
@@ -150,6 +149,22 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
         rows = connection.execute(statement.order_by(suppressions.c.reason.desc())).all()
     found = {row.customer_id: row.reason for row in rows}
     return found | {row.customer_id: row.reason for row in rows if row.reason == "erased"}
+
+
+def _became(engine: sa.Engine) -> pl.DataFrame:
+    """Each customer that was merged, with every other one it has become, in one step or several."""
+    step = _MERGES.subquery("step")
+    known = _MERGES.cte("known", recursive=True)
+    further = sa.select(known.c.customer_id, step.c.other).where(
+        step.c.customer_id == known.c.other
+    )
+    known = known.union(further)
+    # A merge that was undone and made the other way round leads back.
+    pairs = sa.select(known).where(known.c.customer_id != known.c.other)
+    with reading(engine) as connection:
+        rows = connection.execute(pairs).all()
+    schema = {"customer_id": pl.String, "other_customer_id": pl.String}
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
 def _fatigued(engine: sa.Engine, fatigue: Fatigue, now: dt.datetime) -> list[str]:

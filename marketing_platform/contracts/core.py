@@ -259,6 +259,17 @@ CORE: tuple[Contract, ...] = (
         key=["ticket_id"],
     ),
     contract(
+        "core.reviews",
+        {
+            "review_id": key("Key: source and the source's own key, joined by a colon."),
+            "source": key("Where the record comes from."),
+            "contact_id": text("Who, if known.", nullable=True),
+            "product_id": text("Source and the product as the source names it.", nullable=True),
+            **_of("reviews", "rating is_verified is_published reviewed_at review_date updated_at"),
+        },
+        key=["review_id"],
+    ),
+    contract(
         "core.owners",
         {
             "owner_id": key("Key: source and the source's own key, joined by a colon."),

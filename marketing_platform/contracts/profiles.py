@@ -146,6 +146,13 @@ _GROUPS: Mapping[str, Mapping[str, Column]] = {
         "ticket_90d_count": _count(),
         "last_ticket_at": _some(timestamp),
     },
+    "reviews": {
+        "review_count": _count(),
+        "recommended_365d_count": _count(),
+        "average_rating": _some(number, ge=1, le=5),
+        "last_rating": _some(integer, ge=1, le=5),
+        "last_reviewed_at": _some(timestamp),
+    },
 }
 _OWN: Mapping[str, Column] = {
     "source_contact_id": _some(text),

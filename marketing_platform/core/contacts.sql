@@ -1,5 +1,5 @@
 -- One row is one source's record of a person: from its list of contacts, or known only by an order, a
--- cart, an event, a payment or a message. A guest who left an e-mail is a contact of that e-mail.
+-- cart, an event, a payment, a message or a review. A guest who left an e-mail is a contact of that e-mail.
 with
 mentions as (
     select
@@ -43,6 +43,12 @@ mentions as (
         null, null, null, null, null, null, null,
         null, occurred_at, occurred_at, null, 0
     from staging.engagements
+    union all
+    select
+        source, contact_id, email, null, null, null, null, null, null,
+        null, null, null, null, null, null, null,
+        null, reviewed_at, reviewed_at, null, 0
+    from staging.reviews
 ),
 -- The last word of a person on a channel: who left it stays away until they come back.
 words as (

@@ -99,6 +99,7 @@ class Stand:
             system["history_start"] = facts.start.date().isoformat()
         # Klaviyo tells of the messages; whoever sends with HubSpot too would hear of both.
         self._sources["hubspot"]["streams"] = ["contacts", "deals", "tickets", "owners"]
+        self._sources["klaviyo"]["streams"] = ["events", "profiles", "reviews"]
         kept = replace(plan, sandbox_port=self.sandbox.port, receiver_port=self.receiver.port)
         _write(folder, kept)
         return self

@@ -106,7 +106,7 @@ select
     cast(coalesce(c.searched_30d, 0) as bigint) as searched_30d_count,
     -- Searches in the last 90 days.
     cast(coalesce(c.searched_90d, 0) as bigint) as searched_90d_count,
-    -- Products shared or reviewed in the last 365 days.
+    -- Products shared or reviewed on the site in the last 365 days.
     cast(coalesce(c.advocated_365d, 0) as bigint) as advocated_365d_count,
     -- Visits in the last day; one ends where nothing happens for half an hour.
     cast(coalesce(v.visit_1d, 0) as bigint) as visit_1d_count,

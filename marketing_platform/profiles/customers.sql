@@ -122,13 +122,16 @@ select
     coalesce(r.lifetime_value_amount, 0) as lifetime_value_amount,
     -- subscriber: has not bought. first_time_buyer: once. repeat_buyer: two or three times. loyal:
     -- four times or more. vip: loyal, and of the twentieth with the highest lifetime value. advocate:
-    -- loyal or vip, and shared or reviewed a product in the last 365 days. at_risk: two of the shop's
-    -- typical gaps without a purchase. lapsed: four of them.
+    -- loyal or vip, and in the last 365 days shared or reviewed a product on the site, or gave one four
+    -- stars or more. at_risk: two of the shop's typical gaps without a purchase. lapsed: four of them.
     case
         when r.customer_id is null then 'subscriber'
         when r.rhythm = 'lapsed' then 'lapsed'
         when r.rhythm = 'cooling' then 'at_risk'
-        when r.order_count >= 4 and coalesce(h.advocated_365d_count, 0) > 0 then 'advocate'
+        when
+            r.order_count >= 4
+            and coalesce(h.advocated_365d_count, 0) + coalesce(v.recommended_365d_count, 0) > 0
+            then 'advocate'
         when r.order_count >= 4 and r.value_percentile > 0.95 then 'vip'
         when r.order_count >= 4 then 'loyal'
         when r.order_count >= 2 then 'repeat_buyer'
@@ -214,7 +217,12 @@ select
     coalesce(s.open_deal_amount, 0) as open_deal_amount,
     coalesce(s.open_ticket_count, 0) as open_ticket_count,
     coalesce(s.ticket_90d_count, 0) as ticket_90d_count,
-    s.last_ticket_at
+    s.last_ticket_at,
+    coalesce(v.review_count, 0) as review_count,
+    coalesce(v.recommended_365d_count, 0) as recommended_365d_count,
+    v.average_rating,
+    v.last_rating,
+    v.last_reviewed_at
 from identity.customers as c
 cross join core.clock as k
 left join core.countries as z on c.country = z.country
@@ -227,5 +235,6 @@ left join profiles.carts as o on c.customer_id = o.customer_id
 left join profiles.engagement as e on c.customer_id = e.customer_id
 left join profiles.acquisition as q on c.customer_id = q.customer_id
 left join profiles.service as s on c.customer_id = s.customer_id
+left join profiles.reviews as v on c.customer_id = v.customer_id
 left join fakes as x on c.customer_id = x.customer_id and c.email = x.email
 where c.created_at is null or c.created_at <= k.as_of

@@ -21,6 +21,7 @@ _TITLES = {
     "engagement": "How it takes messages",
     "acquisition": "Where it came from",
     "service": "What the CRM and the help desk know",
+    "reviews": "What they said of products",
 }
 _HEAD = """# Fields of a profile
 

@@ -14,7 +14,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
 
 REFERENCES_RESOLVE = "references_resolve"
-_EVENT_PRODUCT = """
+_NAMED_PRODUCT = """
     coalesce(
         (
             select n.product_id from core.product_names as n
@@ -43,13 +43,14 @@ _PRODUCT = Reference("product_id", "core.products", "product_id")
 _CONTACT = Reference("contact_id", "core.contacts", "contact_id")
 REFERENCES: Mapping[str, tuple[Reference, ...]] = {
     "core.deals": (_CONTACT,),
-    "core.events": (Reference("product_id", "core.products", "product_id", _EVENT_PRODUCT),),
+    "core.events": (Reference("product_id", "core.products", "product_id", _NAMED_PRODUCT),),
     "core.invoices": (
         _CONTACT,
         Reference("subscription_id", "core.subscriptions", "subscription_id"),
     ),
     "core.order_items": (_PRODUCT,),
     "core.refunds": (_PRODUCT,),
+    "core.reviews": (Reference("product_id", "core.products", "product_id", _NAMED_PRODUCT),),
     "core.subscriptions": (_CONTACT,),
     "core.tickets": (_CONTACT,),
     "core.variants": (_PRODUCT,),
@@ -59,7 +60,7 @@ REFERENCES: Mapping[str, tuple[Reference, ...]] = {
 def read_by(table: str) -> tuple[str, ...]:
     """The tables that a check of `table` looks at besides it."""
     found = {reference.table for reference in REFERENCES[table]}
-    if table == "core.events":
+    if any(reference.value == _NAMED_PRODUCT for reference in REFERENCES[table]):
         found.add("core.product_names")
     return tuple(sorted(found))
 

@@ -25,10 +25,10 @@ class ActiveSource:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """The streams that are pulled: all of the system's, or those that the settings name."""
+        """The streams that are pulled: those that the settings name, or all that everybody has."""
         wanted = self.settings.streams
         there = self.system.all_streams(self.settings)
-        return tuple(s for s in there if not wanted or s.name in wanted)
+        return tuple(s for s in there if (s.name in wanted if wanted else not s.is_optional))
 
     def raw_name(self, stream_or_items: str) -> str:
         """The raw view of a stream or of a list in it, e.g. `raw.shopify_orders`."""

@@ -131,7 +131,8 @@ class Stream:
 
     `record_keys` are the paths that together identify a record. `updated_at` says on which day it
     lies. `look_back_days` is how many days before the newest loaded one a daily load reads again:
-    1, or as long as the vendor restates its figures.
+    1, or as long as the vendor restates its figures. An optional stream is pulled only where the
+    settings' `streams` name it: it needs a right, or a product, that not everybody has.
     """
 
     name: str
@@ -143,3 +144,4 @@ class Stream:
     reads: Literal["changes", "listing", "report"] = "changes"
     look_back_days: int = 1
     versions: tuple[Versions, ...] = ()
+    is_optional: bool = False

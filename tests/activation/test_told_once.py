@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,7 @@ def test_nobody_gets_more_messages_a_day_and_week_than_the_cap_over_all_segments
 def test_who_became_another_customer_is_as_tired_as_before(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, is_planned_before: bool
 ) -> None:
-    settings = events(tmp_path, receiver)
+    settings = events(tmp_path, receiver, repeat_after_days=0)
     cap = Fatigue(per_day=1, per_week=1)
     platform = settings.platform.model_copy(update={"fatigue": cap})
     settings = settings.model_copy(update={"platform": platform})
@@ -282,6 +283,31 @@ def test_who_became_another_customer_is_as_tired_as_before(
     shop.enter("bob", "2025-08-01 00:00:00")
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada", "bob", "cleo"], "a week later there is room again"
+
+
+@pytest.mark.parametrize("steps", [1, 2], ids=["at once", "by way of another"])
+def test_who_became_another_customer_is_not_told_again_too_soon(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, steps: int
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=7)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    names = ["ada", "bob", "cleo"][: steps + 1]
+    contact = {"contact_count": 1, "contact_id": "files:1", "cause": "a test"}
+    for old, new in pairwise(names):
+        change = {"kind": "merged", "customer_id": old, "other_customer_id": new}
+        log_changes(engine, [{**change, **contact}] * 2)
+    shop.members([])
+    for name in (names[-1], "dora"):
+        shop.enter(name, JULY)
+    for _ in range(2):
+        activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "dora"]
+    assert [(r.reason, r.count) for r in reason_counts(engine)] == [("told_recently", 1)]
+    ended_a_day_ago(engine, days=8)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == sorted(["ada", "dora", names[-1]])
+    assert all(balance.adds_up for balance in conservation(engine))
 
 
 def test_how_often_somebody_was_told_is_looked_up_and_not_counted_in_the_whole_ledger(

@@ -62,6 +62,7 @@ class Shop:
             "events": "source_event_id", "engagements": "source_engagement_id",
             "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
             "order_items": "source_order_item_id", "products": "source_product_id",
+            "reviews": "source_review_id",
         }  # fmt: skip
         queries = {}
         for entity, rows in self.rows.items():
@@ -261,6 +262,32 @@ def test_birthdays_come_round(shop: Shop, born: str, days: int) -> None:
     assert profile(shop.build(), "a")["birthday_in_days"] == days
 
 
+def test_reviews_are_counted_and_only_a_good_one_of_a_year_makes_an_advocate(shop: Shop) -> None:
+    for who, rating, day in (
+        ("happy", 5, "2026-03-01"), ("cross", 1, "2026-03-01"), ("once", 5, "2025-03-01"),
+        ("starless", None, "2026-03-01"),
+    ):  # fmt: skip
+        shop.orders(who, "2026-01-01", "2026-01-30", "2026-02-28", "2026-03-25")
+        shop.add("reviews", source_review_id=who, source_contact_id=who, reviewed_at=day,
+                 rating=rating, source_product_id="p")  # fmt: skip
+    shop.add("reviews", source_review_id="two", source_contact_id="cross", reviewed_at="2026-03-02",
+             rating=2)  # fmt: skip
+    shop.add("reviews", source_review_id="later", source_contact_id="cross", rating=5,
+             reviewed_at="2026-04-02")  # fmt: skip
+    warehouse = shop.build()
+    advocates = {
+        who
+        for who in ("happy", "cross", "once", "starless")
+        if profile(warehouse, who)["lifecycle_stage"] == "advocate"
+    }
+    assert advocates == {"happy"}
+    cross = profile(warehouse, "cross")
+    assert (cross["review_count"], cross["average_rating"], cross["last_rating"]) == (2, 1.5, 2)
+    assert cross["last_reviewed_at"] == dt.datetime(2026, 3, 2)
+    starless = profile(warehouse, "starless")
+    assert (starless["review_count"], starless["average_rating"]) == (1, None)
+
+
 def fill(past: Shop, whole: Shop) -> None:
     """Give one shop all that happened, the other what happened up to the clock."""
     end = dt.datetime.combine(CLOCK, dt.time.max)
@@ -285,6 +312,10 @@ def fill(past: Shop, whole: Shop) -> None:
             shop.add(
                 "tickets", source_ticket_id=str(number), source_contact_id=who,
                 created_at=str(moment), updated_at=str(moment),
+            )  # fmt: skip
+            shop.add(
+                "reviews", source_review_id=str(number), source_contact_id=who,
+                rating=number % 5 + 1, reviewed_at=str(moment), updated_at=str(moment),
             )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import sqlglot
 from marketing_platform.contracts.entities import ENTITIES
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
-from marketing_platform.sources.active import ActiveSource
+from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.database.source import DatabaseSettings, EntityQuery
 from marketing_platform.sources.doctor import examine_sources
 from marketing_platform.sources.raw_view import create_views
@@ -28,7 +28,9 @@ EITHER = {"sendgrid"}
 
 def source_of(system_name: str, name: str) -> ActiveSource:
     system = find_system(system_name)
-    return ActiveSource(name, system, system.settings_model.model_construct(type=system_name))
+    streams = tuple(stream.name for stream in system.streams)
+    settings = system.settings_model.model_construct(type=system_name, streams=streams)
+    return ActiveSource(name, system, settings)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -60,6 +62,18 @@ def test_a_stream_that_cannot_be_read_without_another_asks_for_it(
         tables_of_source(ActiveSource("mine", found, settings))
     enough = settings.model_copy(update={"streams": (*streams, missing)})
     assert tables_of_source(ActiveSource("mine", found, enough))
+
+
+def test_an_optional_stream_is_pulled_only_where_the_settings_name_it(
+    make_settings: Callable[..., Settings],
+) -> None:
+    def streams(**given: object) -> list[str]:
+        settings = make_settings(sources={"klaviyo": {"api_key": "${KLAVIYO_KEY}", **given}})
+        (source,) = active_sources(settings)
+        return [stream.name for stream in source.streams]
+
+    assert streams() == ["events", "profiles"]
+    assert streams(streams=["profiles", "reviews"]) == ["profiles", "reviews"]
 
 
 def test_the_doctor_tells_of_it_before_it_asks_the_vendor(

@@ -43,7 +43,7 @@ def sandbox() -> Iterator[Sandbox]:
 def staged(make_settings: Callable[..., Settings], sandbox: Sandbox) -> Staged:
     """A function from a system, a staging table and some of its columns to its rows."""
 
-    def rows(name: str, table: str, *columns: str, days_before: int = 0, **given: str) -> Rows:
+    def rows(name: str, table: str, *columns: str, days_before: int = 0, **given: Any) -> Rows:
         known = {"base_url": sandbox.url(name), **sandbox.credentials(name), **given}
         settings = make_settings(sources={name: known})
         (source,) = active_sources(settings)
@@ -111,6 +111,17 @@ def test_klaviyo_tells_the_newest_consent_of_every_account(
         accounts.select("email", pl.col("has_email_consent").fill_null(False)).iter_rows()
     )
     assert {row["outcome"] for row in rows} == {"accepted"}
+
+
+def test_klaviyo_tells_every_review_as_it_stands(staged: Staged, sandbox: Sandbox) -> None:
+    columns = ("source_review_id", "email", "source_product_id", "rating", "is_published")
+    rows = staged("klaviyo", "reviews", *columns, streams=["reviews"])
+    key, product = pl.col("review_id").cast(pl.String), pl.col("product_id").cast(pl.String)
+    truth = sandbox.truth("reviews").select(
+        key, "email", product, "rating", pl.col("status") == "published"
+    )
+    assert {tuple(row.values()) for row in rows} == set(truth.rows())
+    assert len(rows) == truth.height > 20
 
 
 def test_twilio_tells_the_end_of_every_text_and_every_stop(

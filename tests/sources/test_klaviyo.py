@@ -78,6 +78,14 @@ def test_profiles_are_read_with_their_consent_by_the_day_they_changed() -> None:
     )
 
 
+def test_reviews_of_every_status_are_read_whole() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    assert len(list(pages(SYSTEM.stream("reviews").walk, client, SETTINGS, WINDOW))) == 1
+    [(path, params)] = client.asked
+    assert path == "/api/reviews"
+    assert params == {"filter": 'equals(status,"all")', "sort": "created", "page[size]": "100"}
+
+
 def test_doctor_tells_how_many_metrics_there_are() -> None:
     client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
     assert SYSTEM.probe
@@ -156,3 +164,20 @@ def test_who_is_suppressed_has_no_consent(make_settings: Callable[..., Settings]
         ("peter@example.com", "+15005550006", "Peter", "United States", True, False),
         ("milton@example.com", None, None, None, False, None),
     ]
+
+
+def test_a_review_has_its_stars_and_a_question_is_none(
+    make_settings: Callable[..., Settings],
+) -> None:
+    given = {"api_key": "${KLAVIYO_KEY}", "streams": ["reviews"]}
+    rows = stage(make_settings, "klaviyo", given, SAMPLES)
+    columns = ("source_review_id", "email", "source_product_id", "rating", "is_verified",
+               "is_published", "review_date", "quarantine_reason")  # fmt: skip
+    assert [tuple(row.values()) for row in rows("reviews", *columns)] == [
+        ("2134228", "peter@example.com", "9301", 2, True, True, dt.date(2026, 1, 5), None),
+        ("2134229", None, None, 5, False, False, dt.date(2026, 1, 6), None),
+        ("2134230", "milton@example.com", "9301", None, False, True, dt.date(2026, 1, 6),
+         "a question"),
+        ("2134231", "peter@example.com", "9301", 7, True, False, dt.date(2026, 1, 6),
+         "not 1 to 5 stars"),
+    ]  # fmt: skip

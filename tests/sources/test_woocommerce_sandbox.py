@@ -67,6 +67,14 @@ def check(shop: Shop, sandbox: Sandbox) -> None:
     found = accepted(shop, "products", "source_product_id", "title", "brand", "price_amount",
                      "is_active")  # fmt: skip
     assert found == sorted(products.rows())
+    written = pl.col("review_id").cast(pl.String)
+    reviews = sandbox.truth("reviews").select(
+        written, "email", product, "rating", pl.col("status") == "published"
+    )
+    found = accepted(shop, "reviews", "source_review_id", "email", "source_product_id", "rating",
+                     "is_published")  # fmt: skip
+    assert found == sorted(reviews.rows())
+    assert found
 
 
 @pytest.mark.parametrize("faults", [Faults(), FAULTS], ids=["well", "faulty"])

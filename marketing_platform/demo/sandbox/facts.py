@@ -46,6 +46,8 @@ began. All other tables have one row per key. `Facts.latest` gives the newest ro
   currency, close_date, created_at, updated_at, is_deleted
 - tickets (versions): ticket_id, crm_id, owner_id, subject, status (open, closed), priority,
   created_at, closed_at, updated_at, is_deleted
+- reviews (versions): review_id, order_id, product_id, person, email (as on the order), author,
+  rating (1 to 5), is_verified, status (pending, published), reviewed_at, updated_at
 - subscriptions (versions): subscription_id, account_id, person, email, status (active, cancelled),
   amount (a month), currency, started_at, current_period_end_at, cancelled_at, updated_at
 - invoices (versions): invoice_id, subscription_id, account_id, person, email, status (open, paid),
@@ -67,6 +69,7 @@ from marketing_platform.demo.drawing.advertising import draw_ad_days, draw_messa
 from marketing_platform.demo.drawing.contacts import draw_crm, draw_people_tables, draw_service
 from marketing_platform.demo.drawing.payments import draw_payments, draw_subscriptions
 from marketing_platform.demo.drawing.responses import draw_responses
+from marketing_platform.demo.drawing.reviews import draw_reviews
 from marketing_platform.demo.drawing.trade import draw_products, draw_trade
 from marketing_platform.demo.drawing.web import draw_web
 from marketing_platform.demo.shop import simulate
@@ -92,6 +95,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "messages": ("message_id",),
     "deals": ("deal_id",),
     "tickets": ("ticket_id",),
+    "reviews": ("review_id",),
     "subscriptions": ("subscription_id",),
     "invoices": ("invoice_id",),
     "charges": ("charge_id",),
@@ -126,6 +130,7 @@ class Facts:
     messages: pl.DataFrame
     deals: pl.DataFrame
     tickets: pl.DataFrame
+    reviews: pl.DataFrame
     subscriptions: pl.DataFrame
     invoices: pl.DataFrame
     charges: pl.DataFrame
@@ -148,7 +153,7 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
     worlds, _, tables = root.spawn(3)
     window = Window(end, days)
     world = simulate(worlds, window, customers)
-    parts = iter(tables.spawn(9))
+    parts = iter(tables.spawn(10))
     people, accounts = draw_people_tables(next(parts), world)
     products, variants = draw_products(next(parts), world)
     trade = draw_trade(next(parts), world)
@@ -160,6 +165,7 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
     charges, charge_refunds = draw_payments(trade)
     service = draw_service(next(parts), world, crm["crm_contacts"])
     responses = draw_responses(next(parts), people.height)
+    reviews = draw_reviews(next(parts), world, trade)
     return Facts(
         start=last - dt.timedelta(days=days),
         end=last,
@@ -168,6 +174,7 @@ def make_facts(*, customers: int = 300, seed: int = 7, end: dt.date, days: int =
         accounts=accounts,
         products=products,
         variants=variants,
+        reviews=reviews,
         subscriptions=subscriptions,
         invoices=invoices,
         charges=charges,

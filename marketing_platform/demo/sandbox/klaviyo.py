@@ -1,4 +1,4 @@
-"""Klaviyo: metrics, events by metric and time, profiles by their last change; JSON:API."""
+"""Klaviyo: metrics, events by metric and time, profiles by their last change, reviews; JSON:API."""
 
 from __future__ import annotations
 
@@ -89,6 +89,34 @@ def _profiles(facts: Facts) -> pl.DataFrame:
     return encode(facts.accounts.select(key="account_id", updated_at="updated_at", payload=payload))
 
 
+def _reviews(facts: Facts) -> pl.DataFrame:
+    titles = facts.products.unique("product_id", keep="last").select("product_id", "title")
+    payload = pl.struct(
+        type=pl.lit("review"),
+        id=pl.col("review_id").cast(pl.String),
+        attributes=pl.struct(
+            "author",
+            "email",
+            "rating",
+            verified="is_verified",
+            review_type=pl.lit("review"),
+            status=pl.struct(value="status"),
+            content=pl.lit("As described."),
+            title=pl.lit("Fine"),
+            images=pl.lit([], pl.List(pl.String)),
+            product=pl.struct(
+                name="title",
+                external_id=pl.col("product_id").cast(pl.String),
+                url=pl.format("https://shop.example/products/{}", "product_id"),
+            ),
+            created=pl.col("reviewed_at").dt.to_string(_ISO),
+            updated=pl.col("updated_at").dt.to_string(_ISO),
+        ),
+    )
+    rows = facts.reviews.join(titles, on="product_id", how="left", maintain_order="left")
+    return encode(rows.select(key="review_id", updated_at="updated_at", payload=payload))
+
+
 def _profile_id() -> pl.Expr:
     return pl.format("01PROFILE{}", "account_id")
 
@@ -112,6 +140,7 @@ def _consent(channel: str) -> pl.Expr:
 
 def _routes(shop: Shop) -> list[Route]:
     events, profiles = shop.shelf(_events(shop.facts)), shop.shelf(_profiles(shop.facts))
+    reviews = shop.shelf(_reviews(shop.facts))
 
     async def list_metrics(request: Request) -> Response:
         data = [
@@ -126,10 +155,14 @@ def _routes(shop: Shop) -> list[Route]:
     async def list_profiles(request: Request) -> Response:
         return _page(shop, profiles, request, 20, 100)
 
+    async def list_reviews(request: Request) -> Response:
+        return _page(shop, reviews, request, 20, 100)
+
     return [
         Route("/api/metrics", list_metrics),
         Route("/api/events", list_events),
         Route("/api/profiles", list_profiles),
+        Route("/api/reviews", list_reviews),
     ]
 
 

@@ -1,7 +1,8 @@
-"""WooCommerce REST v3: customers, orders, refunds and products, a page number, HTTP Basic.
+"""WooCommerce REST v3: customers, orders, refunds, products, reviews, a page number, HTTP Basic.
 
 Orders and products are found by `modified_after` and `modified_before`, refunds by `after` and
-`before` (all exclusive), customers not by time. The shop has no tax set up. Guests are customer 0.
+`before` (all exclusive), customers and reviews not by time. The shop has no tax set up. Guests are
+customer 0.
 """
 
 from __future__ import annotations
@@ -165,12 +166,30 @@ def _products(facts: Facts) -> pl.DataFrame:
     return encode(products.select(key="product_id", updated_at="updated_at", payload=payload))
 
 
+def _reviews(facts: Facts) -> pl.DataFrame:
+    is_through = pl.col("status") == "published"
+    payload = pl.struct(
+        id="review_id",
+        date_created=pl.col("reviewed_at").dt.to_string(_ISO),
+        date_created_gmt=pl.col("reviewed_at").dt.to_string(_ISO),
+        product_id="product_id",
+        status=pl.when(is_through).then(pl.lit("approved")).otherwise(pl.lit("hold")),
+        reviewer="author",
+        reviewer_email="email",
+        review=pl.lit("<p>As described.</p>"),
+        rating="rating",
+        verified="is_verified",
+    )
+    return encode(facts.reviews.select(key="review_id", updated_at="updated_at", payload=payload))
+
+
 # Each list with the names of its filters by time.
 _LISTS: dict[str, tuple[Callable[[Facts], pl.DataFrame], str, str]] = {
     "customers": (_customers, "", ""),
     "orders": (_orders, "modified_after", "modified_before"),
     "refunds": (_refunds, "after", "before"),
     "products": (_products, "modified_after", "modified_before"),
+    "products/reviews": (_reviews, "", ""),
 }
 
 

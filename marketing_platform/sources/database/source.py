@@ -41,6 +41,7 @@ _LOCAL_DATES: Mapping[str, tuple[str, str]] = {
     "engagements": ("occurred_at", "engagement_date"),
     "payments": ("paid_at", "payment_date"),
     "carts": ("created_at", "cart_date"),
+    "reviews": ("reviewed_at", "review_date"),
 }
 # Moments without a zone are read as UTC, so the session must speak in UTC.
 _UTC_SESSION = {

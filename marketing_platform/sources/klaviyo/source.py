@@ -1,4 +1,4 @@
-"""Klaviyo: what became of messages (events), and profiles with their consent."""
+"""Klaviyo: what became of messages (events), profiles with their consent, and reviews."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from marketing_platform.sources.client import Answer, Client, Request
-from marketing_platform.sources.fields import flag, ident, text, timestamp
+from marketing_platform.sources.fields import flag, ident, integer, text, timestamp
 from marketing_platform.sources.in_turn import InTurn, Part
 from marketing_platform.sources.paging import NextUrl, Rest, find
 from marketing_platform.sources.stream import Stream, Window
@@ -42,7 +42,8 @@ METRICS = (
 
 
 class KlaviyoSettings(SystemSettings):
-    """An account: its private key needs the scopes `events:read`, `metrics:read`, `profiles:read`.
+    """An account: its private key needs the scopes `events:read`, `metrics:read`, `profiles:read`,
+    and `reviews:read` where `streams` names the reviews.
 
     `metrics` are the names of the metrics whose events are read.
     """
@@ -184,11 +185,41 @@ _PROFILES = Stream(
     ),
 )
 
+
+def _first_reviews(settings: KlaviyoSettings, window: Window) -> Request:
+    return Request(
+        "api/reviews",
+        params={"filter": 'equals(status,"all")', "sort": "created", "page[size]": 100},
+    )
+
+
+_REVIEWED = timestamp("reviewed_at", "$.attributes.created", local_date="review_date")
+
+# They cannot be asked for by their last change: so all are read.
+_REVIEWS = Stream(
+    name="reviews",
+    walk=Rest(_first_reviews, "$.data", NextUrl("$.links.next")),
+    updated_at=_REVIEWED,
+    fields=(
+        ident("review_id", "$.id"),
+        text("review_type", "$.attributes.review_type"),
+        text("email", "$.attributes.email"),
+        ident("product_id", "$.attributes.product.external_id"),
+        integer("rating", "$.attributes.rating"),
+        flag("is_verified", "$.attributes.verified"),
+        text("status", "$.attributes.status.value"),
+        _REVIEWED,
+        timestamp("updated_at", "$.attributes.updated"),
+    ),
+    reads="listing",
+    is_optional=True,
+)
+
 SYSTEM = System(
     name="klaviyo",
     title="Klaviyo",
     settings_model=KlaviyoSettings,
-    streams=(_EVENTS, _PROFILES),
+    streams=(_EVENTS, _PROFILES, _REVIEWS),
     api=_api,
     probe=_probe,
 )

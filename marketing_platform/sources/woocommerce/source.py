@@ -1,4 +1,4 @@
-"""WooCommerce REST v3: customers, orders, refunds and products of one site."""
+"""WooCommerce REST v3: customers, orders, refunds, products and reviews of one site."""
 
 from __future__ import annotations
 
@@ -190,11 +190,30 @@ _PRODUCTS = Stream(
     ),
 )
 
+_REVIEWED = timestamp("reviewed_at", "$.date_created_gmt", local_date="review_date")
+
+# The shop lets a review through, or hides it, without a date of that: so all are read.
+_REVIEWS = Stream(
+    "reviews",
+    _walk("products/reviews", status="all"),
+    _REVIEWED,
+    (
+        ident("review_id", "$.id"),
+        ident("product_id", "$.product_id"),
+        text("email", "$.reviewer_email"),
+        integer("rating", "$.rating"),
+        flag("is_verified", "$.verified"),
+        text("status", "$.status"),
+        _REVIEWED,
+    ),
+    reads="listing",
+)
+
 SYSTEM = System(
     "woocommerce",
     "WooCommerce",
     WooCommerceSettings,
-    (_CUSTOMERS, _ORDERS, _REFUNDS, _PRODUCTS),
+    (_CUSTOMERS, _ORDERS, _REFUNDS, _PRODUCTS, _REVIEWS),
     api=_api,
     probe=_probe,
 )

@@ -24,6 +24,38 @@ def _event(key: str, metric: str, moment: str, profile: str, **properties: Any) 
     }
 
 
+def _review(
+    key: str, moment: str, rating: int | None, status: str, email: str | None = None, **more: Any
+) -> dict[str, Any]:
+    product = {
+        "url": "https://shop.example.com/products/9301",
+        "name": "Stapler",
+        "image_url": "https://shop.example.com/pictures/9301.jpg",
+        "external_id": "9301",
+    }
+    attributes = {
+        "email": email,
+        "status": {"value": status},
+        "verified": True,
+        "review_type": "review",
+        "created": moment,
+        "updated": moment,
+        "images": [],
+        "product": product,
+        "rating": rating,
+        "author": "Peter G",
+        "content": "Staples well",
+        "title": "Red",
+        "public_reply": None,
+    }
+    return {
+        "type": "review",
+        "id": key,
+        "attributes": attributes | more,
+        "links": {"self": f"https://a.klaviyo.com/api/reviews/{key}/"},
+    }
+
+
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "events": [
         _event(
@@ -107,5 +139,27 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
                 },
             },
         },
+    ],
+    "reviews": [
+        _review("2134228", "2026-01-05T10:00:00+00:00", 2, "featured", "peter@example.com"),
+        _review(
+            "2134229",
+            "2026-01-06T10:00:00+00:00",
+            5,
+            "pending",
+            verified=False,
+            product=None,
+            review_type="store",
+        ),
+        _review(
+            "2134230",
+            "2026-01-06T11:00:00+00:00",
+            None,
+            "published",
+            "milton@example.com",
+            verified=False,
+            review_type="question",
+        ),
+        _review("2134231", "2026-01-06T12:00:00+00:00", 7, "rejected", "peter@example.com"),
     ],
 }
