@@ -213,6 +213,12 @@ messages = sa.Table(
         sqlite_where=sa.text("reaches_person"),
         postgresql_where=sa.text("reaches_person"),
     ),
+    sa.Index(
+        "messages_reached",
+        "settled_at",
+        sqlite_where=sa.text("reaches_person"),
+        postgresql_where=sa.text("reaches_person"),
+    ),
 )
 
 

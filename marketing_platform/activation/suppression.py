@@ -19,7 +19,14 @@ from marketing_platform.activation.diff import Reach
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
-from marketing_platform.state import messages, reaching, reading, suppressions, utc_now, writing
+from marketing_platform.state import (
+    messages,
+    reaching,
+    reading,
+    suppressions,
+    utc_now,
+    writing,
+)
 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
@@ -40,8 +47,9 @@ def reach_of(
     reaches = rule.mode in ("message", "event") and destination.reaches_by is not None
     found = _suppressed(engine, destination.reaches_by)
     if reaches:
-        tired = [(customer, FATIGUE) for customer in _fatigued(engine, fatigue, now)]
-        found = {**dict(tired), **found}
+        with reading(engine) as connection:
+            tired = [row.customer_id for row in connection.execute(tired_customers(fatigue, now))]
+        found = {**dict.fromkeys(tired, FATIGUE), **found}
     schema = {"customer_id": pl.String, "reason": pl.String}
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
@@ -127,11 +135,7 @@ def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
         )
         return own + before
 
-    return sa.or_(*(reached(length) >= most for length, most in _caps(fatigue)))
-
-
-def _caps(fatigue: Fatigue) -> tuple[tuple[dt.timedelta, int], ...]:
-    return (DAY, fatigue.per_day), (WEEK, fatigue.per_week)
+    return sa.or_(reached(DAY) >= fatigue.per_day, reached(WEEK) >= fatigue.per_week)
 
 
 def _reasons() -> sa.Select[tuple[str]]:
@@ -153,6 +157,13 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
 
 def _became(engine: sa.Engine) -> pl.DataFrame:
     """Each customer that was merged, with every other one it has become, in one step or several."""
+    schema = {"customer_id": pl.String, "other_customer_id": pl.String}
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(_becoming())).all()
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
+
+def _becoming() -> sa.Subquery:
     step = _MERGES.subquery("step")
     known = _MERGES.cte("known", recursive=True)
     further = sa.select(known.c.customer_id, step.c.other).where(
@@ -160,36 +171,40 @@ def _became(engine: sa.Engine) -> pl.DataFrame:
     )
     known = known.union(further)
     # A merge that was undone and made the other way round leads back.
-    pairs = sa.select(known).where(known.c.customer_id != known.c.other)
-    with reading(engine) as connection:
-        rows = connection.execute(pairs).all()
-    schema = {"customer_id": pl.String, "other_customer_id": pl.String}
-    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+    return sa.select(known).where(known.c.customer_id != known.c.other).subquery("became")
 
 
-def _fatigued(engine: sa.Engine, fatigue: Fatigue, now: dt.datetime) -> list[str]:
-    statement = sa.union(
-        *(
-            sa.select(reached.c.customer_id)
-            .group_by(reached.c.customer_id)
-            .having(sa.func.count() >= most)
-            for reached, most in ((_reached(now - age), most) for age, most in _caps(fatigue))
-        )
-    )
-    with reading(engine) as connection:
-        return [row.customer_id for row in connection.execute(statement)]
-
-
-def _reached(since: dt.datetime) -> sa.Subquery:
-    """The messages that reached somebody, under their id and under those they have become."""
-    key, customer = messages.c.message_key, messages.c.customer_id
-    was_reached = _was_reached(messages, since)
-    as_told = sa.select(key, customer).where(*was_reached)
-    as_now = sa.select(key, _MERGED.c.other.label("customer_id")).where(
-        customer == _MERGED.c.customer_id, *was_reached
+def tired_customers(fatigue: Fatigue, now: dt.datetime) -> sa.Select[tuple[str]]:
+    """Who was written to as often as they may be, under their id and under those they had."""
+    reached, became = _reached(now - WEEK), _becoming()
+    as_now = sa.select(reached.c.message_key, became.c.other, reached.c.settled_at).where(
+        reached.c.customer_id == became.c.customer_id
     )
     # A union, as somebody may have become the same one twice.
-    return as_told.union(as_now).subquery()
+    counted = sa.select(reached).union(as_now).subquery()
+    of_day = sa.func.count().filter(
+        sa.or_(counted.c.settled_at.is_(None), counted.c.settled_at > now - DAY)
+    )
+    return (
+        sa.select(counted.c.customer_id)
+        .group_by(counted.c.customer_id)
+        .having(sa.or_(of_day >= fatigue.per_day, sa.func.count() >= fatigue.per_week))
+    )
+
+
+def _reached(since: dt.datetime) -> sa.CTE:
+    """The messages that have written to somebody since, may have, or are about to (no moment)."""
+    row = (messages.c.message_key, messages.c.customer_id)
+    # In two, so that each finds its rows by an index.
+    done = sa.select(*row, messages.c.settled_at).where(
+        reaching(messages),
+        messages.c.settled_at > since,
+        sa.or_(messages.c.state == "sent", messages.c.may_have_arrived),
+    )
+    going = sa.select(*row, messages.c.settled_at).where(
+        reaching(messages), messages.c.settled_at.is_(None), messages.c.state == "in_flight"
+    )
+    return done.union_all(going).cte("reached")
 
 
 def _was_reached(table: NamedFromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
