@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
@@ -13,6 +14,9 @@ AS_LINES = f"""
     columns = {{'text': 'VARCHAR'}}, header = false, auto_detect = false, delim = '\x01',
     quote = '', escape = '', strict_mode = false, null_padding = false, {LINE_SIZES}
 """
+
+_TOO_LONG = re.compile(r"CSV Error on Line: (\d+)")
+_FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
 
 
 def json_files(files: Iterable[str]) -> list[str]:
@@ -47,3 +51,14 @@ def lines_of(paths: Sequence[str]) -> str:
         from read_csv([{names}], {AS_LINES})
         where trim(text) <> ''
     """  # noqa: S608 - names of files, quoted
+
+
+def reason_of(error: Exception) -> str:
+    """Why the engine could not read a file, in a line; it tells of one too long in thirty."""
+    told = str(error).strip()
+    if "Maximum line size" in told:
+        number, path = _TOO_LONG.search(told), _FILE.search(told)
+        where = f"line {number[1]}" if number else "a line"
+        inside = f" of {path[1]}" if path else ""
+        return f"{where}{inside} is longer than {LONGEST_LINE_BYTES >> 20} MB"
+    return (told.splitlines() or [type(error).__name__])[0]

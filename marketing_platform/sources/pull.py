@@ -21,6 +21,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.client import Client, Traffic, open_client
 from marketing_platform.sources.coverage import covered, joined
+from marketing_platform.sources.json_lines import reason_of
 from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
 from marketing_platform.sources.records import Intake
@@ -180,8 +181,7 @@ def _query(
     try:
         intake.insert(query.select(connection, source.settings, window))
     except duckdb.Error as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        told = mask(line, secrets_of(source.settings))
+        told = mask(reason_of(error), secrets_of(source.settings))
         raise SourceError(told, where=f"sources.{source.name}") from None
 
 

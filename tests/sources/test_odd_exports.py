@@ -264,6 +264,15 @@ def test_a_broken_file_costs_one_line(tmp_path: Path, name: str, content: bytes)
     assert "\n" not in str(caught.value)
 
 
+def test_a_line_that_is_too_long_is_named(tmp_path: Path) -> None:
+    long = json.dumps({"a": "x" * 17_000_000}).encode()
+    path = write(tmp_path / "o.jsonl", b'{"a": 1}\n' + long + b"\n")
+    with pytest.raises(InputError) as caught:
+        inspect("orders", FileStream(path=path))
+    told = f"{path}: not readable as jsonl: line 2 is longer than 16 MB. Export"
+    assert str(caught.value).startswith(told)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [

@@ -16,6 +16,8 @@ from staged_samples import stage
 from marketing_platform.errors import SourceError
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
+from marketing_platform.sources.active import active_sources
+from marketing_platform.sources.pull import pull
 from marketing_platform.sources.segment_events.source import SYSTEM
 from marketing_platform.sources.stream import Query, Window
 from marketing_platform.warehouse import Warehouse
@@ -109,6 +111,20 @@ def test_every_call_of_the_specs_own_examples_is_read(
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
         pulled(tmp_path / "none", "events")
+
+
+def test_a_line_that_is_too_long_is_named_with_its_file(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    long = call("a", "2026-01-05T10:00:00Z", properties={"text": "x" * 17_000_000})
+    path = tmp_path / "calls.jsonl"
+    path.write_text(f"{call('b', '2026-01-05T10:00:00Z')}\n{long}\n", encoding="utf-8")
+    settings = make_settings(sources={"segment_events": {"folder": str(tmp_path)}})
+    (source,) = active_sources(settings)
+    with pytest.raises(SourceError) as caught:
+        pull(settings, source, source.system.stream("events"), JANUARY)
+    assert f"line 2 of {path} is longer than 16 MB" in str(caught.value)
+    assert "xxx" not in str(caught.value)
 
 
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0"

@@ -24,11 +24,16 @@ from marketing_platform.sources.files.csv_text import (
     open_bytes,
     write_utf8,
 )
-from marketing_platform.sources.json_lines import AS_LINES, LINE_SIZES, LONGEST_LINE_BYTES
+from marketing_platform.sources.json_lines import (
+    AS_LINES,
+    LINE_SIZES,
+    LONGEST_LINE_BYTES,
+    reason_of,
+)
 
 _SAMPLE = 1_000
 # The place of the mistake is told by us; the engine may name a copy.
-_FILE_NAME = re.compile(r'^Invalid Input Error: | in file "[^"]*"')
+_FILE_NAME = re.compile(r'^Invalid Input Error: | in file "[^"]*"| of .+(?= is longer than)')
 _FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -61,7 +66,7 @@ def load_export(connection: duckdb.DuckDBPyConnection, path: Path) -> Export:
     try:
         _load(connection, path, file_format)
     except (duckdb.Error, OSError, EOFError) as error:
-        reason = _FILE_NAME.sub("", str(error).splitlines()[0])
+        reason = _FILE_NAME.sub("", reason_of(error))
         raise InputError(
             f"not readable as {file_format}: {reason}",
             where=str(path),
