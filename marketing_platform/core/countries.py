@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from babel import Locale
 from babel.core import get_global
-from phonenumbers import SUPPORTED_REGIONS
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 from marketing_platform.contracts import CONTRACTS
@@ -122,6 +122,7 @@ def build_language_names(warehouse: Warehouse, settings: Settings) -> Built:
     return warehouse.replace("core.language_names", _frame("core.language_names", rows))
 
 
+@cache
 def _timezone(country: str) -> str | None:
     """The time zone of the country, where the clocks show the same everywhere in it."""
     zones = sorted(get_global("territory_zones").get(country, ()))
@@ -220,13 +221,8 @@ def _kinds(metadata: PhoneMetadata) -> list[PhoneNumberDesc]:
 
 
 def _is_main(country: str, metadata: PhoneMetadata) -> bool:
-    same = [
-        other
-        for other in country_codes()
-        if (found := PhoneMetadata.metadata_for_region(other, None))
-        and found.country_code == metadata.country_code
-    ]
-    return bool(metadata.main_country_for_code) or same == [country]
+    regions = set(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code or 0]) - _NOT_ISO
+    return bool(metadata.main_country_for_code) or regions == {country}
 
 
 def _frame(table: str, rows: list[dict[str, object]]) -> pl.DataFrame:

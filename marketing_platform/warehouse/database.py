@@ -118,7 +118,7 @@ class Warehouse:
             _create_empty(connection, contract)
             rolling.ensure_noted(connection, contract)
             written = 0
-            for first, last in rolling.spans(rolling.changed_days(connection, contract, sql)):
+            for first, last in rolling.changed_spans(connection, contract, sql):
                 written += _build(connection, contract, sql, Part(first, last)).written_count
             rolling.note_made_of(connection, contract, sql)
             return Built(contract.name, _count(connection, contract.name), written)
@@ -220,13 +220,12 @@ def _within(sql: str, contract: Contract, part: Part | None) -> str:
 
 def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Part | None) -> Built:
     candidate = _candidate(contract, part).split(" ")[-1]
-    violations = _audit(connection, contract, candidate)
+    written, violations = _audit(connection, contract, candidate)
     if violations:
         shown = "; ".join(str(violation) for violation in violations)
         raise ContractError(
             shown, where=str(contract.name), mend="The table of before is left in place"
         )
-    written = _count_text(connection, candidate)
     if rolling.is_source(contract):
         span = (part.first, part.last) if part else None
         rolling.note_days(connection, contract, candidate, span)
@@ -246,22 +245,27 @@ def _publish(connection: duckdb.DuckDBPyConnection, contract: Contract, part: Pa
 
 def _audit(
     connection: duckdb.DuckDBPyConnection, contract: Contract, table: str
-) -> list[Violation]:
-    """What in `table` breaks the contract: types, values, and the key over all rows.
+) -> tuple[int, list[Violation]]:
+    """How many rows `table` has, and what breaks the contract: types, values, keys.
 
-    The values of a large table stay in DuckDB. Only rows that break a check are loaded, a chunk of
-    them at most, for pandera to say what is wrong with them.
+    All rows are looked at in one pass, in DuckDB. Only those that break a check are loaded, a chunk
+    of them at most, for pandera to say what is wrong with them.
     """
     promised = {name: column.duckdb_type for name, column in contract.columns.items()}
     described = connection.execute(f"describe {table}").fetchall()
     if {row[0]: row[1].replace(",", ", ") for row in described} != promised:
         wrong = contract.violations(_frame(connection, f"select * from {table} limit 0"))
         if wrong:
-            return wrong
-    rows = _frame(connection, f"select * from {table} where {contract.broken} limit {_CHUNK}")
-    if rows.is_empty():
-        return _repeated_keys(connection, contract, table)
-    return contract.violations(rows)
+            return 0, wrong
+    # Numbers are counted far faster than texts, and equal keys have equal ones.
+    keys = f"count(distinct hash({', '.join(contract.key)}))" if contract.key else "count(*)"
+    [(rows, distinct, broken)] = connection.execute(
+        f"select count(*), {keys}, count(*) filter (where {contract.broken}) from {table}"
+    ).fetchall()
+    if broken:
+        found = f"select * from {table} where {contract.broken} limit {_CHUNK}"
+        return rows, contract.violations(_frame(connection, found))
+    return rows, _repeated_keys(connection, contract, table) if distinct < rows else []
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
@@ -273,13 +277,7 @@ def _frame(connection: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
 def _repeated_keys(
     connection: duckdb.DuckDBPyConnection, contract: Contract, table: str
 ) -> list[Violation]:
-    if not contract.key:
-        return []
     key = ", ".join(contract.key)
-    # Numbers are counted far faster than texts, and equal keys have equal ones.
-    counted = connection.execute(f"select count(*), count(distinct hash({key})) from {table}")
-    if len(set(counted.fetchone() or ())) == 1:
-        return []
     rows = connection.execute(
         f"select concat_ws(' / ', {key}), count(*) over () from {table}"
         f" group by {key} having count(*) > 1 limit 5"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from itertools import pairwise
 
 import duckdb
 
 from marketing_platform.contracts import CONTRACTS, Contract, Days, contract_of
 
 # Rolled up together: few enough that the groups of a large shop fit into a processor's caches.
-_TOGETHER = 14
+_MOST_ROWS = 1_000_000
+# To begin another span costs as much as to roll up so many rows that did not change.
+_BETWEEN_ROWS = 50_000
 
 _SETUP = """
     create schema if not exists rolled;
@@ -30,8 +31,11 @@ _CHANGED = """
         from rolled.days where name = $source
     ),
     before as (select day, fingerprint from rolled.made_of where name = $name)
-    select day from now full join before using (day)
-    where now.fingerprint is distinct from before.fingerprint
+    select
+        day,
+        coalesce(cast(split_part(now.fingerprint, ' ', 2) as bigint), 0) as row_count,
+        now.fingerprint is distinct from before.fingerprint as is_changed
+    from now full join before using (day)
     order by day
 """
 
@@ -80,11 +84,15 @@ def note_days(
     )
 
 
-def changed_days(
+def changed_spans(
     connection: duckdb.DuckDBPyConnection, contract: Contract, sql: str
-) -> list[dt.date]:
-    """The days that are new, different or gone since the table was built by this SQL, sorted."""
-    return [row[0] for row in connection.execute(_CHANGED, _values(contract, sql)).fetchall()]
+) -> list[tuple[dt.date, dt.date]]:
+    """The spans, both ends included, of the days to be built again by this SQL.
+
+    Those are new, different or gone since the table was built. Days between them that did not
+    change are built again where that is cheaper than another span.
+    """
+    return spans(connection.execute(_CHANGED, _values(contract, sql)).fetchall())
 
 
 def note_made_of(connection: duckdb.DuckDBPyConnection, contract: Contract, sql: str) -> None:
@@ -105,17 +113,23 @@ def forget(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def spans(days: list[dt.date]) -> list[tuple[dt.date, dt.date]]:
-    """Sorted days as spans, both ends included, of days that follow each other."""
-    if not days:
-        return []
-    starts = [days[0]]
-    ends = []
-    for before, day in pairwise(days):
-        if day - before > dt.timedelta(1) or day - starts[-1] >= dt.timedelta(_TOGETHER):
-            ends.append(before)
-            starts.append(day)
-    return list(zip(starts, [*ends, days[-1]], strict=True))
+def spans(days: list[tuple[dt.date, int, bool]]) -> list[tuple[dt.date, dt.date]]:
+    """The spans to build, of days in their order with their rows and whether they changed."""
+    found: list[tuple[dt.date, dt.date]] = []
+    rows = between = 0
+    for day, row_count, is_changed in days:
+        if not is_changed:
+            between += row_count
+            continue
+        joins = between <= _BETWEEN_ROWS and rows + between + row_count <= _MOST_ROWS
+        if found and joins:
+            found[-1] = (found[-1][0], day)
+            rows += between + row_count
+        else:
+            found.append((day, day))
+            rows = row_count
+        between = 0
+    return found
 
 
 def _values(contract: Contract, sql: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 
 import polars as pl
@@ -137,10 +138,38 @@ def test_whatever_came_the_rolled_tables_are_as_if_built_at_once(
         assert warehouse.query(f"select * from {name} order by all").rows() == at_once.rows()
 
 
-@given(st.sets(st.dates(dt.date(2026, 1, 1), dt.date(2026, 3, 31))))
-def test_spans_hold_the_days_and_no_others(days: set[dt.date]) -> None:
-    found = spans(sorted(days))
-    inside = [
-        first + dt.timedelta(ago) for first, last in found for ago in range((last - first).days + 1)
+DAYS = st.dictionaries(
+    st.dates(dt.date(2026, 1, 1), dt.date(2026, 3, 31)),
+    st.tuples(st.integers(0, 400_000), st.booleans()),
+)
+
+
+@given(DAYS)
+def test_spans_hold_all_days_that_changed_and_few_rows_that_did_not(
+    days: dict[dt.date, tuple[int, bool]],
+) -> None:
+    rows = [(day, *days[day]) for day in sorted(days)]
+    found = spans(rows)
+    inside = [[row for row in rows if first <= row[0] <= last] for first, last in found]
+    assert [row[0] for span in inside for row in span if row[2]] == [
+        day for day, _, is_changed in rows if is_changed
     ]
-    assert inside == sorted(days)
+    for (first, last), span in zip(found, inside, strict=True):
+        assert days[first][1] and days[last][1], "it begins and ends with a change"
+        assert first == last or sum(row[1] for row in span) <= 1_000_000
+    written = {row[0] for span in inside for row in span}
+    changed = [place for place, row in enumerate(rows) if row[2]]
+    for before, after in itertools.pairwise(changed):
+        between = rows[before + 1 : after]
+        if any(row[0] in written for row in between):
+            assert sum(row[1] for row in between) <= 50_000
+
+
+def test_a_change_far_away_does_not_write_what_lies_between() -> None:
+    days = [dt.date(2026, 1, day) for day in (1, 2, 3)]
+    assert spans([(days[0], 1, True), (days[1], 60_000, False), (days[2], 1, True)]) == [
+        (days[0], days[0]), (days[2], days[2]),
+    ]  # fmt: skip
+    assert spans([(days[0], 1, True), (days[1], 40_000, False), (days[2], 1, True)]) == [
+        (days[0], days[2])
+    ]
