@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -40,17 +41,20 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server that listens on a port until the end."""
     log = (folder / "server.log").open("wb")
+    # A group of its own, for some are a script that starts another program.
     process = subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **variables}, stdout=log, stderr=log
-    )
+        command, cwd=folder, env={**os.environ, **variables}, stdout=log, stderr=log,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         _wait(lambda: _listens(port), process, folder / "server.log")
         yield process
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         log.close()
 
