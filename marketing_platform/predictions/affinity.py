@@ -170,21 +170,32 @@ def train(data: Purchases) -> Affinity:
     )
 
 
-def find_priors(
-    bought: pl.DataFrame, day: dt.date, horizon_days: int, most_products: int
-) -> Priors:
-    """The priors that would have ranked best what was bought in the horizon up to `day`.
+@dataclass(frozen=True)
+class Fitted:
+    """A model with the purchases up to `day` that it was trained on."""
+
+    day: dt.date
+    data: Purchases
+    model: Affinity
+
+
+def fit(bought: pl.DataFrame, day: dt.date, most_products: int) -> Fitted:
+    """Train on what was bought up to `day`."""
+    data = purchases(bought, day, most_products)
+    return Fitted(day, data, train(data))
+
+
+def find_priors(bought: pl.DataFrame, fitted: Fitted, horizon_days: int) -> Priors:
+    """The priors that rank best what was bought in the horizon after the model's day.
 
     None is used that is not better than none beyond noise.
     """
-    before = day - dt.timedelta(days=horizon_days)
-    data = purchases(bought, before, most_products)
-    truth = _bought_after(bought, data, before, horizon_days)
+    data, model = fitted.data, fitted.model
+    truth = _bought_after(bought, data, fitted.day, horizon_days)
     buyers = np.flatnonzero(np.diff(truth.indptr))
     if not len(buyers):
         return Priors()
     rows = buyers[:: -(-len(buyers) // _TRIED_ON)]
-    model = train(data)
     fresh = _fresh(truth, data)[rows]
     found: list[tuple[Vector, Vector]] = []
     for prior in _PRIORS:
@@ -251,21 +262,22 @@ def ndcg_and_hits(ranked: NDArray[np.int64], truth: sparse.csr_array) -> tuple[V
 
 
 def evaluate(
-    bought: pl.DataFrame, day: dt.date, horizon_days: int, most_products: int
+    bought: pl.DataFrame, fitted: Fitted, horizon_days: int, most_products: int
 ) -> dict[str, Any] | None:
-    """How the model and the baselines rank what was bought in the horizon after `day`.
+    """How the model and the baselines rank what was bought in the horizon after the model's day.
 
-    Of customers who had bought by `day`, and among the products known then: `new` asks for products
-    that the customer had not bought, `all` for any. None where nobody bought in the horizon.
+    Of customers who had bought by that day, and among the products known then: `new` asks for
+    products that the customer had not bought, `all` for any. None where nobody bought in the
+    horizon.
     """
-    data = purchases(bought, day, most_products)
-    truth = _bought_after(bought, data, day, horizon_days)
+    data, model = fitted.data, fitted.model
+    truth = _bought_after(bought, data, fitted.day, horizon_days)
     if not truth.nnz:
         return None
     fresh = _fresh(truth, data)
-    model = train(data)
-    known = bought.filter(pl.col("order_date") <= day)
-    priors = find_priors(known, day, horizon_days, most_products)
+    known = bought.filter(pl.col("order_date") <= fitted.day)
+    before = fit(known, fitted.day - dt.timedelta(days=horizon_days), most_products)
+    priors = find_priors(known, before, horizon_days)
     similar = _cosine(data)
     found: dict[str, dict[str, list[Vector]]] = {}
     for start, stop in chunks(len(data.customers)):

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from marketing_platform.errors import InputError
-from marketing_platform.predictions.affinity import evaluate
+from marketing_platform.predictions.affinity import evaluate, fit
 from marketing_platform.predictions.dates import (
     NAME,
     as_of_frame,
@@ -85,7 +85,8 @@ def _backtest_affinity(
             where="core.order_items",
             mend="Map the column of the product: --map product_id=COLUMN",
         )
-    found = evaluate(bought, day, horizon_days, settings.affinity_products)
+    fitted = fit(bought, day, settings.affinity_products)
+    found = evaluate(bought, fitted, horizon_days, settings.affinity_products)
     if found is None:
         raise InputError(
             f"nobody bought a product that was known on {day} within {horizon_days} days of it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ import polars as pl
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
-from marketing_platform.predictions.affinity import Affinity, Priors, Purchases
+from marketing_platform.predictions.affinity import Affinity, Fitted, Priors, Purchases
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
@@ -126,14 +126,15 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     rules = settings.platform.predictions
     bought = _bought(warehouse, day)
     known = warehouse.query(
-        "select model_version, is_promoted from predictions.models"
+        "select model_version, is_promoted, metrics from predictions.models"
         " where task = 'affinity' and standing = 'champion'"
     ).rows()
-    version, promoted = known[0] if known else (f"affinity-{day}", False)
+    version, promoted, metrics = known[0] if known else (f"affinity-{day}", False, "{}")
     data = affinity.purchases(bought.days, day, rules.affinity_products)
     if not len(data.products):
         return warehouse.replace(NAME, CONTRACTS[NAME].empty())
-    priors = affinity.find_priors(bought.days, day, HORIZON_DAYS, rules.affinity_products)
+    told = json.loads(metrics).get("priors")
+    priors = Priors(**told) if told else _priors(bought.days, day, rules)
     facts = {"as_of_date": [day], "model_version": [version], "is_promoted": [promoted]}
     return warehouse.replace(
         NAME,
@@ -190,15 +191,25 @@ def _lists(data: Purchases, model: Affinity, priors: Priors) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+def _priors(bought: pl.DataFrame, day: dt.date, settings: Predictions) -> Priors:
+    return affinity.find_priors(bought, _month_ago(bought, day, settings), HORIZON_DAYS)
+
+
+def _month_ago(bought: pl.DataFrame, day: dt.date, settings: Predictions) -> Fitted:
+    return affinity.fit(bought, day - dt.timedelta(days=HORIZON_DAYS), settings.affinity_products)
+
+
 def judge_lists(
-    bought: pl.DataFrame, day: dt.date, settings: Predictions
+    bought: pl.DataFrame, fitted: Fitted, settings: Predictions
 ) -> tuple[Decision, dict[str, Any] | None]:
-    """Whether the lists of a month ago held more of what was bought since than the bestsellers."""
-    test_day = day - dt.timedelta(days=HORIZON_DAYS)
-    early = bought.filter(pl.col("order_date") <= test_day)
-    if early.is_empty():
+    """Whether the lists of a month ago held more of what was bought since than the bestsellers.
+
+    `fitted` is the model of a month ago.
+    """
+    test_day = fitted.day
+    if not len(fitted.data.customers):
         return Decision(False, "history is too short: nothing was bought a month ago"), None
-    found = affinity.evaluate(bought, test_day, HORIZON_DAYS, settings.affinity_products)
+    found = affinity.evaluate(bought, fitted, HORIZON_DAYS, settings.affinity_products)
     if found is None or "new" not in found["models"].get("platform", {}):
         return Decision(False, f"nobody bought a known product after {test_day}"), found
     ours, best = (found["models"][name]["new"]["ndcg_at_10"] for name in ("platform", "popularity"))
@@ -213,7 +224,11 @@ def judge_lists(
 def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
     """The row of `predictions.models` for product affinity."""
     days = _bought(warehouse, day).days
-    decided, found = judge_lists(days, day, settings.platform.predictions)
+    rules = settings.platform.predictions
+    fitted = _month_ago(days, day, rules)
+    decided, found = judge_lists(days, fitted, rules)
+    # The lists of the coming days are made with them, too.
+    priors = affinity.find_priors(days, fitted, HORIZON_DAYS)
     return {
         "model_version": f"affinity-{day.isoformat()}",
         "task": "affinity",
@@ -222,5 +237,5 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "method": "model",
         "is_promoted": decided.is_promoted,
         "reason": decided.reason,
-        "metrics": json.dumps(found or {}, sort_keys=True),
+        "metrics": json.dumps({**(found or {}), "priors": asdict(priors)}, sort_keys=True),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from scipy import sparse
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
+from marketing_platform.pipeline import build_table
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.backtest import backtest, summary_table
 from marketing_platform.predictions.product_affinity import judge_lists
@@ -50,16 +52,45 @@ def one_taste(customers: int = 400, days: int = 200) -> list[Bought]:
 
 
 def test_where_all_have_one_taste_the_list_is_as_good_as_the_bestsellers() -> None:
-    found = affinity.evaluate(frame(one_taste()), day(170), 30, 100)
+    bought = frame(one_taste())
+    found = affinity.evaluate(bought, affinity.fit(bought, day(170), 100), 30, 100)
     assert found is not None
     ours, best = (found["models"][name]["all"] for name in ("platform", "popularity"))
     assert ours["ndcg_at_10"] > 0.98 * best["ndcg_at_10"]
 
 
+def test_the_lists_of_a_week_are_made_with_what_was_found_when_the_model_was_trained(
+    settings: Settings,
+) -> None:
+    bought = one_taste(100)
+    warehouse = warehouse_of(bought, day(199))
+    build_predictions(warehouse, settings)
+    known = "select metrics from predictions.models where task = 'affinity'"
+    [metrics] = [json.loads(text) for text in warehouse.query(known)["metrics"]]
+    found = affinity.find_priors(frame(bought), affinity.fit(frame(bought), day(169), 3000), 30)
+    assert metrics["priors"] == {"of_new": found.of_new, "of_all": found.of_all}
+
+    def orders_of_lists() -> list[tuple[str, str]]:
+        build_table(warehouse, settings, "predictions.product_affinity")
+        lists = warehouse.read("predictions.product_affinity").filter(kind="again")
+        return lists.sort("customer_id", "place").select("customer_id", "product_id").rows()
+
+    before = orders_of_lists()
+    metrics["priors"]["of_all"] = 1e6
+    models = warehouse.read("predictions.models").with_columns(
+        pl.when(task="affinity").then(pl.lit(json.dumps(metrics))).otherwise("metrics").alias("metrics")
+    )  # fmt: skip
+    warehouse.replace("predictions.models", models)
+    assert orders_of_lists() != before
+
+
 def test_where_tastes_differ_no_bestsellers_are_added() -> None:
-    found = affinity.find_priors(frame(two_tastes()), day(199), 30, 100)
-    assert found.of_new == 0
-    assert affinity.find_priors(frame(one_taste()), day(199), 30, 100).of_all > 0
+    two, one = (
+        affinity.find_priors(bought, affinity.fit(bought, day(169), 100), 30)
+        for bought in (frame(two_tastes()), frame(one_taste()))
+    )
+    assert two.of_new == 0
+    assert one.of_all > 0
 
 
 def warehouse_of(bought: list[Bought], clock: dt.date) -> Warehouse:
@@ -200,7 +231,8 @@ def test_what_is_bought_after_the_day_reaches_no_list() -> None:
 
 def test_too_little_to_test_on_is_told_and_promotes_nothing() -> None:
     for bought in ([], [("ann", "tea", 1)], [("ann", "tea", 1), ("ann", "mug", 90)]):
-        decided, _ = judge_lists(frame(bought), day(99), Predictions())
+        fitted = affinity.fit(frame(bought), day(69), 100)
+        decided, _ = judge_lists(frame(bought), fitted, Predictions())
         assert not decided.is_promoted
         assert decided.reason
 
