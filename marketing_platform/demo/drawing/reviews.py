@@ -9,7 +9,7 @@ from marketing_platform.demo.drawing.shared import keep_until
 from marketing_platform.demo.shop import World
 from marketing_platform.demo.window import DAY_SECONDS
 
-_SHARE = 0.06
+_SHARE = 0.03
 _STARS = (0.05, 0.06, 0.11, 0.26, 0.52)
 _FIRST_REVIEW = 60_001
 
