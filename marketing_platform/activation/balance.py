@@ -13,6 +13,7 @@ from marketing_platform.activation.ledger import settled_sums
 from marketing_platform.activation.verdict import UNKNOWN
 from marketing_platform.state import (
     CLAIMABLE,
+    OPEN,
     SETTLED_STATES,
     TRANSITIONS,
     batches,
@@ -261,7 +262,7 @@ def retry(
         later.c.customer_id == messages.c.customer_id,
         later.c.sequence > messages.c.sequence,
     )
-    chosen = [messages.c.state == "failed", ~overtaken]
+    chosen = [messages.c.state == "failed", messages.c.reason.is_not(None), ~overtaken]
     if destination:
         chosen.append(messages.c.destination == destination)
     if audience:
@@ -293,7 +294,10 @@ def _reopen(
 def in_flight_count(engine: sa.Engine, destinations: Sequence[str]) -> int:
     """Rows of these destinations that are in a request right now."""
     statement = sa.select(sa.func.count()).where(
-        messages.c.state == "in_flight", messages.c.destination.in_(destinations)
+        # In these words, for SQLite to find them by the index of what is open.
+        sa.text(OPEN),
+        messages.c.state == "in_flight",
+        messages.c.destination.in_(destinations),
     )
     with reading(engine) as connection:
         return int(connection.execute(statement).scalar_one())
