@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
+from staged_samples import stage
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
@@ -137,3 +138,31 @@ def test_fields_of_another_type_are_held_back_and_right_again_when_they_are_pull
         again.pull(everything)
         check(again, sandbox)
     assert set(again.staged("orders", is_clean=False)["outcome"]) == {"accepted"}
+
+
+def test_a_review_without_stars_has_none_and_one_that_waits_is_not_shown(
+    make_settings: MakeSettings,
+) -> None:
+    written = {
+        "date_created_gmt": "2026-01-05T10:00:00", "product_id": 22, "status": "approved",
+        "reviewer_email": "ann@example.com", "rating": 4, "verified": True,
+    }  # fmt: skip
+    samples = {
+        "reviews": [
+            {**written, "id": 1},
+            {**written, "id": 2, "rating": 0, "reviewer_email": ""},
+            {**written, "id": 3, "status": "hold", "verified": False},
+            {**written, "id": 4, "rating": 6},
+        ]
+    }
+    given = {"base_url": "https://shop.example", "consumer_key": "${KEY}",
+             "consumer_secret": "${SECRET}", "streams": ["reviews"]}  # fmt: skip
+    rows = stage(make_settings, "woocommerce", given, samples)
+    columns = ("source_review_id", "email", "rating", "is_verified", "is_published",
+               "quarantine_reason")  # fmt: skip
+    assert [tuple(row.values()) for row in rows("reviews", *columns)] == [
+        ("1", "ann@example.com", 4, True, True, None),
+        ("2", None, None, True, True, None),
+        ("3", "ann@example.com", 4, False, False, None),
+        ("4", "ann@example.com", 6, True, True, "not 1 to 5 stars"),
+    ]
