@@ -20,7 +20,7 @@ import polars as pl
 from pydantic import SecretStr
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.predictions.affinity import evaluate
+from marketing_platform.predictions.affinity import evaluate, fit
 from marketing_platform.predictions.backtest import backtest, summary_table
 from marketing_platform.predictions.scores import build_scores
 from marketing_platform.predictions.tables import TABLES
@@ -109,7 +109,8 @@ def on_public_data(data: Path) -> None:
     day = bought["order_date"].max()
     assert isinstance(day, dt.date)
     start = time.perf_counter()
-    found = evaluate(bought, day - dt.timedelta(days=30), 30, 3000) or {}
+    fitted = fit(bought, day - dt.timedelta(days=30), 3000)
+    found = evaluate(bought, fitted, 30, 3000) or {}
     print("\nOnline Retail, products of the last 30 days, of the 3,000 that sell most:")
     for model, kinds in found["models"].items():
         told = ", ".join(

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions import bg_nbd, gamma_gamma
-from marketing_platform.predictions.affinity import evaluate
+from marketing_platform.predictions.affinity import evaluate, fit
 from marketing_platform.predictions.backtest import backtest
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.warehouse import Warehouse
@@ -119,7 +119,8 @@ def test_new_and_known_products_are_ranked_better_than_by_the_simpler_ways(
         pl.col("StockCode").alias("product_id"),
         pl.col("InvoiceDate").dt.date().alias("order_date"),
     )
-    found = evaluate(bought.unique(), dt.date(2011, 11, 9), 30, 3000)
+    bought = bought.unique()
+    found = evaluate(bought, fit(bought, dt.date(2011, 11, 9), 3000), 30, 3000)
     assert found is not None
     models = found["models"]
     assert (
