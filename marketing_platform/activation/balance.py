@@ -262,6 +262,7 @@ def retry(
         later.c.customer_id == messages.c.customer_id,
         later.c.sequence > messages.c.sequence,
     )
+    # A failure always has a reason; asked for, it is found by an index.
     chosen = [messages.c.state == "failed", messages.c.reason.is_not(None), ~overtaken]
     if destination:
         chosen.append(messages.c.destination == destination)

@@ -19,14 +19,7 @@ from marketing_platform.activation.diff import Reach
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
-from marketing_platform.state import (
-    messages,
-    reaching,
-    reading,
-    suppressions,
-    utc_now,
-    writing,
-)
+from marketing_platform.state import messages, reaching, reading, suppressions, utc_now, writing
 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
@@ -36,6 +29,7 @@ _MERGES = sa.select(
     identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other")
 ).where(identity_changes.c.kind == "merged")
 _MERGED = _MERGES.subquery("merged")
+_BECAME = {"customer_id": pl.String, "other_customer_id": pl.String}
 
 
 def reach_of(
@@ -53,7 +47,9 @@ def reach_of(
     schema = {"customer_id": pl.String, "reason": pl.String}
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, _became(engine))
+    # Only what is told once looks at whom the person was before; a shop has many merges.
+    became = _became(engine) if rule.is_once else pl.DataFrame(schema=_BECAME)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, became)
 
 
 def suppress(
@@ -157,10 +153,9 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
 
 def _became(engine: sa.Engine) -> pl.DataFrame:
     """Each customer that was merged, with every other one it has become, in one step or several."""
-    schema = {"customer_id": pl.String, "other_customer_id": pl.String}
     with reading(engine) as connection:
         rows = connection.execute(sa.select(_becoming())).all()
-    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+    return pl.DataFrame([tuple(row) for row in rows], schema=_BECAME, orient="row")
 
 
 def _becoming() -> sa.Subquery:
@@ -197,9 +192,7 @@ def _reached(since: dt.datetime) -> sa.CTE:
     row = (messages.c.message_key, messages.c.customer_id)
     # In two, so that each finds its rows by an index.
     done = sa.select(*row, messages.c.settled_at).where(
-        reaching(messages),
-        messages.c.settled_at > since,
-        sa.or_(messages.c.state == "sent", messages.c.may_have_arrived),
+        reaching(messages), _has_arrived(messages, since)
     )
     going = sa.select(*row, messages.c.settled_at).where(
         reaching(messages), messages.c.settled_at.is_(None), messages.c.state == "in_flight"
@@ -209,7 +202,13 @@ def _reached(since: dt.datetime) -> sa.CTE:
 
 def _was_reached(table: NamedFromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
     """The rows that have written to somebody since, may have, or are about to."""
-    sent = sa.and_(
+    return [
+        reaching(table),
+        sa.or_(table.c.state == "in_flight", _has_arrived(table, since)),
+    ]
+
+
+def _has_arrived(table: NamedFromClause, since: dt.datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(
         sa.or_(table.c.state == "sent", table.c.may_have_arrived), table.c.settled_at > since
     )
-    return [reaching(table), sa.or_(table.c.state == "in_flight", sent)]

@@ -1,5 +1,6 @@
 -- One row is one source's record of a person: from its list of contacts, or known only by an order, a
--- cart, an event, a payment, a message or a review. A guest who left an e-mail is a contact of that e-mail.
+-- cart, an event, a payment, a message or a review. A guest who left an e-mail is a contact of that
+-- e-mail.
 with
 mentions as (
     select

@@ -312,9 +312,5 @@ def _exists(connection: duckdb.DuckDBPyConnection, name: TableName) -> bool:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, name: TableName) -> int:
-    return _count_text(connection, str(name))
-
-
-def _count_text(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {table}").fetchone()
+    row = connection.execute(f"select count(*) from {name}").fetchone()
     return int(row[0]) if row else 0

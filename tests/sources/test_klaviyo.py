@@ -172,12 +172,12 @@ def test_a_review_has_its_stars_and_a_question_is_none(
     given = {"api_key": "${KLAVIYO_KEY}", "streams": ["reviews"]}
     rows = stage(make_settings, "klaviyo", given, SAMPLES)
     columns = ("source_review_id", "email", "source_product_id", "rating", "is_verified",
-               "is_published", "review_date", "quarantine_reason")  # fmt: skip
+               "is_published", "is_deleted", "review_date", "quarantine_reason")  # fmt: skip
+    fifth, sixth = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
     assert [tuple(row.values()) for row in rows("reviews", *columns)] == [
-        ("2134228", "peter@example.com", "9301", 2, True, True, dt.date(2026, 1, 5), None),
-        ("2134229", None, None, 5, False, False, dt.date(2026, 1, 6), None),
-        ("2134230", "milton@example.com", "9301", None, False, True, dt.date(2026, 1, 6),
-         "a question"),
-        ("2134231", "peter@example.com", "9301", 7, True, False, dt.date(2026, 1, 6),
-         "not 1 to 5 stars"),
-    ]  # fmt: skip
+        ("2134228", "peter@example.com", "9301", 2, True, True, False, fifth, None),
+        ("2134229", None, None, 5, False, False, False, sixth, None),
+        ("2134230", "milton@example.com", "9301", None, False, True, False, sixth, "a question"),
+        ("2134231", "peter@example.com", "9301", 7, True, True, False, sixth, "not 1 to 5 stars"),
+        ("2134232", "peter@example.com", "9301", 1, True, False, True, sixth, None),
+    ]

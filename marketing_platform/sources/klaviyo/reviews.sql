@@ -20,5 +20,7 @@ select
     status in ('published', 'featured') as is_published,
     reviewed_at,
     review_date,
-    updated_at
+    updated_at,
+    -- The shop has found that it is none.
+    status = 'rejected' as is_deleted
 from raw.klaviyo_reviews

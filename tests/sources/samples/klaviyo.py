@@ -160,6 +160,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
             verified=False,
             review_type="question",
         ),
-        _review("2134231", "2026-01-06T12:00:00+00:00", 7, "rejected", "peter@example.com"),
+        _review("2134231", "2026-01-06T12:00:00+00:00", 7, "published", "peter@example.com"),
+        _review("2134232", "2026-01-06T13:00:00+00:00", 1, "rejected", "peter@example.com"),
     ],
 }
