@@ -1,4 +1,4 @@
--- One row is what a person said of a product, or of the shop, in stars and words.
+-- One row is what a person said of a product, or of the shop, in stars; the words are not kept.
 select
     concat(source, ':', source_review_id) as review_id,
     source,

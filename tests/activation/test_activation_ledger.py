@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from small_shop import SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, small_settings, webhook
 
 from marketing_platform.activation import (
+    activate,
     conservation,
     count_again,
     dispatch,
@@ -21,9 +23,11 @@ from marketing_platform.activation import (
     retry,
 )
 from marketing_platform.activation.ledger import known_messages
+from marketing_platform.activation.suppression import suppress
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import Settings
+from marketing_platform.identity.edges import log_changes
+from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import (
     SETTLED_STATES,
     TRANSITIONS,
@@ -304,3 +308,45 @@ def test_a_state_database_that_cannot_be_used_is_told_in_one_line(url: str, said
         create_tables(connect(url))
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# Steps of a query that go through all messages there are, or all that a destination was ever sent.
+WHOLE_LEDGER = re.compile(
+    r"SCAN (messages|other|later)\b(?!.* INDEX messages_(one_open|refused)$)"
+    r"|.*autoindex_messages_\d \(destination=\?\)$"
+)
+
+
+def test_no_step_of_a_run_reads_the_whole_ledger(
+    tmp_path: Path, receiver: Receiver, shop: SmallShop
+) -> None:
+    """SQLite takes a partial index only for the words that stand in it."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    steps: dict[str, str] = {}
+
+    def explain(
+        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        if re.match(r"(select|with|update)\b", statement, re.IGNORECASE):
+            one = parameters[0] if many else parameters
+            rows = cursor.execute(f"explain query plan {statement}", one).fetchall()
+            steps.update({detail: statement for *_, detail in rows})
+
+    rule = ActivationRule(segment=SEGMENT, destination="crm", event="entered")
+    crm = webhook(receiver.url, consent="email")
+    settings = small_settings(tmp_path, {"crm": crm}, rules=[rule])
+    shop.enter("ada", "2025-06-01 00:00:00")
+    change = {"kind": "merged", "customer_id": "ada", "other_customer_id": "bob"}
+    log_changes(engine, [{**change, "contact_count": 1, "contact_id": "c", "cause": "a test"}])
+    with writing(engine) as connection:
+        suppress(connection, ["eve"], "all", "erased", told_by="test", now=utc_now())
+    sa.event.listen(engine, "before_cursor_execute", explain)
+    activate(shop.warehouse, engine, settings)
+    conservation(engine)
+    failures(engine)
+    retry(engine)
+    engine.dispose()
+    assert len(receiver.received.rows) == 1
+    assert any("messages_reached" in step for step in steps)
+    assert any("messages_to_person" in step for step in steps)
+    assert {step: asked for step, asked in steps.items() if WHOLE_LEDGER.match(step)} == {}

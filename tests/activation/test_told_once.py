@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from marketing_platform.activation import (
     activate,
     conservation,
     dispatch,
-    failures,
     held_plans,
     ledger_sums,
     plan_all,
     reason_counts,
     release,
-    retry,
 )
 from marketing_platform.activation.suppression import (
     forget_suppression,
@@ -316,46 +313,6 @@ def test_who_became_another_customer_is_not_told_again_too_soon(
     assert all(balance.adds_up for balance in conservation(engine))
 
 
-# Steps of a query that go through all messages there are, or all that a destination was ever sent.
-WHOLE_LEDGER = re.compile(
-    r"SCAN (messages|other|later)\b(?!.* INDEX messages_(one_open|refused)$)"
-    r"|.*autoindex_messages_\d \(destination=\?\)$"
-)
-
-
-def test_no_step_of_a_run_reads_the_whole_ledger(
-    tmp_path: Path, receiver: Receiver, shop: SmallShop
-) -> None:
-    """SQLite takes a partial index only for the words that stand in it."""
-    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    steps: dict[str, str] = {}
-
-    def explain(
-        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-    ) -> None:
-        if re.match(r"(select|with|update)\b", statement, re.IGNORECASE):
-            one = parameters[0] if many else parameters
-            rows = cursor.execute(f"explain query plan {statement}", one).fetchall()
-            steps.update({detail: statement for *_, detail in rows})
-
-    settings = events(tmp_path, receiver)
-    shop.enter("ada", JUNE)
-    change = {"kind": "merged", "customer_id": "ada", "other_customer_id": "bob"}
-    log_changes(engine, [{**change, "contact_count": 1, "contact_id": "c", "cause": "a test"}])
-    with writing(engine) as connection:
-        suppress(connection, ["eve"], "all", "erased", told_by="test", now=utc_now())
-    sa.event.listen(engine, "before_cursor_execute", explain)
-    activate(shop.warehouse, engine, settings)
-    conservation(engine)
-    failures(engine)
-    retry(engine)
-    engine.dispose()
-    assert told(receiver) == ["ada"]
-    assert any("messages_reached" in step for step in steps)
-    assert any("messages_to_person" in step for step in steps)
-    assert {step: told for step, told in steps.items() if WHOLE_LEDGER.match(step)} == {}
-
-
 def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
     engine: sa.Engine, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -624,7 +581,6 @@ def test_a_template_that_cannot_be_filled_in_is_told_before_anything_is_planned(
 
 
 def test_a_state_database_of_an_earlier_version_gets_the_new_columns(state_url: str) -> None:
-    from marketing_platform.state import open_state
 
     engine = open_state(state_url)
     with engine.begin() as connection:
