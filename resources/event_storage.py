@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -26,19 +27,22 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
 
 _BUSY_SECONDS = 60
+# Each run has a file, and the daemon writes to all of them: a process would run out of descriptors.
+_OPEN_FILES = 8
 # Dagster gives out batches only where it is told a size.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
-    """`SqliteEventLogStorage` with one engine per file; same files, same content.
+    """`SqliteEventLogStorage` with one engine per file in use; same files, same content.
 
     Named in `dagster.yaml` under `event_log_storage`. It overrides some methods of the pinned
     version of Dagster; a test compares what both storages give back.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._engines: dict[str, Engine] = {}
+        # By URL, the one that was used last at the end.
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
         # The thread that writes a batch, and its connections.
         self._batch_thread: int | None = None
         self._batch: dict[str, Connection] = {}
@@ -147,6 +151,10 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             )
             event.listen(engine, "connect", _relax)
             self._engines[url] = engine
+        self._engines.move_to_end(url)
+        while len(self._engines) > _OPEN_FILES:
+            _, unused = self._engines.popitem(last=False)
+            unused.dispose()
         return self._engines[url]
 
 

@@ -82,3 +82,13 @@ def test_what_the_pooled_storage_wrote_the_stock_one_reads(tmp_path: Path) -> No
     stock = SqliteEventLogStorage(base_dir=str(home / "events"))
     assert len(stock.get_materialized_partitions(daily.key)) == 10
     stock.dispose()
+
+
+def test_a_process_that_sees_many_runs_does_not_keep_their_files_open(tmp_path: Path) -> None:
+    job = dg.Definitions(assets=[daily], jobs=[dg.define_asset_job("all")]).resolve_job_def("all")
+    with instance_with(tmp_path / "home", PooledSqliteEventLogStorage) as instance:
+        for _ in range(40):
+            instance.report_engine_event("queued", instance.create_run_for_job(job))
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        files = {str(link.readlink()) for link in links}
+        assert len([name for name in files if str(tmp_path) in name and name.endswith(".db")]) < 10
