@@ -30,15 +30,17 @@ from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.dead_runs import end_dead_runs, platform_of
 from resources.event_storage import PooledSqliteEventLogStorage
+from resources.run_history import has_old_runs, trim_run_history
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
 from sensors.alerts import alert_sensors
-from sensors.jobs import JOBS
+from sensors.jobs import JOBS, oldest_kept_run
 from sensors.schedules import (
     automation,
     daily_ingest,
     days_to_load,
     hourly_pull,
+    housekeeping,
     load_tags,
     look_back_days,
 )
@@ -68,7 +70,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[*raw_assets(settings, partitions), *tables, *activation_assets(), health_spec()],
         asset_checks=later_checks(settings),
         jobs=JOBS,
-        schedules=[daily_ingest(settings, loaded_days), *([hourly] if hourly else [])],
+        schedules=[
+            daily_ingest(settings, loaded_days),
+            *([hourly] if hourly else []),
+            housekeeping,
+        ],
         sensors=[automation, activation_sensor(settings), *alert_sensors(settings)],
         resources={"warehouse": WarehouseResource.of(settings), "platform": platform_of(settings)},
         # Steps share one process: DuckDB lets only one write, and uses all cores by itself.
@@ -150,6 +156,9 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     tags = load_tags(start, last) if job.partitions_def else {}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         end_dead_runs(instance)
+        # Who starts all runs by hand or by cron has no schedule for it.
+        if has_old_runs(instance, oldest := oldest_kept_run(settings)):
+            trim_run_history(instance, oldest)
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )

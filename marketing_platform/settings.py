@@ -454,6 +454,15 @@ class Feed(_Model):
         return link
 
 
+class RunHistory(_Model):
+    """How long Dagster keeps its runs and their logs.
+
+    What an asset, a day of it or a check was last told stays, and so does the run that told it.
+    """
+
+    keep_days: int = Field(default=30, ge=7)
+
+
 class WarehouseSettings(_Model):
     """Limits of the warehouse's engine."""
 
@@ -481,6 +490,7 @@ class Platform(_Model):
     anomalies: Anomalies = Field(default_factory=Anomalies)
     drift: Drift = Field(default_factory=Drift)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    run_history: RunHistory = Field(default_factory=RunHistory)
 
 
 class Settings(_Model):

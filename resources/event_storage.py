@@ -8,12 +8,14 @@ the ratio). The days of one asset come as a batch, and are written in one transa
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster import EventLogEntry
@@ -143,6 +145,25 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             engine.dispose()
         self._engines.clear()
         super().dispose()
+
+    def remove_logs(self, before: dt.datetime, kept: Container[str]) -> int:
+        """Remove the logs that were last written before this moment; gives how many.
+
+        Those of the runs in `kept` stay.
+        """
+        removed = 0
+        for path in Path(self._base_dir).glob("?*.db"):
+            run_id = path.stem
+            is_old = path.stat().st_mtime < before.timestamp()
+            if run_id == INDEX_SHARD_NAME or run_id in kept or not is_old:
+                continue
+            if engine := self._engines.pop(self.conn_string_for_shard(run_id), None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for name in (path, path.with_suffix(".db-wal"), path.with_suffix(".db-shm")):
+                name.unlink(missing_ok=True)
+            removed += 1
+        return removed
 
     def _engine(self, url: str) -> Engine:
         if url not in self._engines:

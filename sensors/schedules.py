@@ -11,7 +11,7 @@ from marketing_platform.quality.results import latest_builds
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
 from marketing_platform.state import open_state
-from sensors.jobs import ingest_job
+from sensors.jobs import housekeeping_job, ingest_job
 
 # Exports are restated for some days; a load covers them again.
 LOOK_BACK_DAYS = 7
@@ -124,6 +124,14 @@ def daily_ingest(
 
     return _daily_ingest
 
+
+housekeeping = dg.ScheduleDefinition(
+    name="housekeeping",
+    job=housekeeping_job,
+    # Evaluations of the automation grow by the hour.
+    cron_schedule="15 */6 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
 
 automation = dg.AutomationConditionSensorDefinition(
     "automation",

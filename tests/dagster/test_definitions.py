@@ -91,6 +91,7 @@ def test_sensors_are_switched_on_and_the_schedule_runs_for_a_shop_that_lives(
         for name, shop in {"past": tiny_shop, "lives": lives}.items()
     }
     assert status == {"past": "STOPPED", "lives": "RUNNING"}
+    assert built.resolve_schedule_def("housekeeping").default_status.value == "RUNNING"
 
 
 def test_every_asset_says_what_it_is_and_whose_also_a_stream_without_an_export(
