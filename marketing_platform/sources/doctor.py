@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marketing_platform.errors import PlatformError
 from marketing_platform.lake import Lake
@@ -17,6 +17,8 @@ from marketing_platform.sources.staging import tables_of_source
 # Filters by time, and signatures, go wrong when the clocks differ by more.
 _SKEW_SECONDS = 120
 _AT_A_TIME = 8
+# A person waits for the answer; a pull has more patience.
+_MOST_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def _examine(settings: Settings, source: ActiveSource) -> Finding:
 def _probe(source: ActiveSource) -> tuple[str, float | None]:
     """What the probe found, and by how many seconds the vendor's clock is ahead of ours."""
     probe = source.system.probe
+    attempts = min(source.settings.attempts, _MOST_ATTEMPTS)
+    source = replace(source, settings=source.settings.model_copy(update={"attempts": attempts}))
     if source.system.api is None:
         return (probe(None, source.settings) if probe else ""), None
     with open_client(source) as client:

@@ -62,3 +62,17 @@ def test_a_clock_that_is_off_is_told(tmp_path: Path) -> None:
             examine(printed, settings)
     told = printed.file.getvalue()  # type: ignore[attr-defined]
     assert re.search(r"clocks differ by \+1[78][0-9]{3} s", told)
+
+
+def test_a_system_that_is_down_is_told_before_a_person_gives_up(tmp_path: Path) -> None:
+    facts = make_facts(customers=50, end=dt.date(2026, 6, 30), days=70)
+    with Sandbox(facts, vendors=["stripe"]) as sandbox:
+        sources = demo_sources(sandbox, tmp_path / "secrets")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
+    settings = load_settings(config_dir=tmp_path / "config", data_dir=tmp_path / "data")
+    printed = Console(file=io.StringIO(), width=400)
+    with pytest.raises(SourceError, match="cannot be used: stripe"):
+        examine(printed, settings)
+    told = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "refused, after 3 attempts" in told
