@@ -134,27 +134,29 @@ def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator
 
 
 def _suppressed(engine: sa.Engine) -> Iterator[Finding]:
-    """Latest plans of which nearly all was suppressed."""
+    """Audiences of which nearly nobody may be told: of all who should be, not of one plan."""
     latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
     counted = sa.func.count(sa.case((messages.c.state == "suppressed", 1)))
+    # Of those whom the plan wants there, some may be suppressed when they are sent.
+    people = plans.c.wanted_count + plans.c.suppressed_count
     statement = (
         sa.select(
             plans.c.destination,
             plans.c.audience,
-            sa.func.count().label("eligible"),
+            people.label("people"),
             counted.label("suppressed"),
         )
         .join(messages, messages.c.plan_id == plans.c.plan_id)
         .where(plans.c.plan_id.in_(latest), messages.c.operation != "remove")
-        .group_by(plans.c.destination, plans.c.audience)
-        .having(sa.func.count() >= _JUDGED_FROM, counted >= _SUPPRESSED_SHARE * sa.func.count())
+        .group_by(plans.c.destination, plans.c.audience, people)
+        .having(counted >= _JUDGED_FROM, counted >= _SUPPRESSED_SHARE * people)
     )
     with reading(engine) as connection:
         for row in connection.execute(statement):
             yield Finding(
                 f"suppressed:{row.destination}:{row.audience}",
                 f"nearly nobody of {row.audience} can be told to {row.destination}",
-                f"{row.suppressed} of {row.eligible} are suppressed",
+                f"{row.suppressed} of {row.people} are suppressed",
                 link="/assets/activation/messages",
             )
 

@@ -19,8 +19,9 @@ from marketing_platform.activation import (
 )
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import ConfigError
+from marketing_platform.quality.findings import find_all
 from marketing_platform.settings import ActivationRule, Settings
-from marketing_platform.state import messages, reading
+from marketing_platform.state import messages, reading, utc_now
 
 VENDOR = ("crm", SEGMENT)
 
@@ -405,3 +406,43 @@ def test_planners_at_the_same_time_write_each_message_once(
     assert len(balances) == 2
     assert all(balance.adds_up for balance in balances)
     assert ledger_sums(engine)["eligible"] == 300
+
+
+def test_an_audience_of_which_nobody_may_be_told_is_an_incident_and_one_that_is_told_is_not(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    strict = webhook(receiver.url, requires=("email",), consent="email")
+    settings = small_settings(tmp_path, {"crm": strict}, max_growth_ratio=100)
+
+    def silenced() -> list[str]:
+        found = find_all(engine, settings, now=utc_now())
+        return [one.detail for one in found if one.key.startswith("suppressed:")]
+
+    shop.fill(250)
+    agree(shop, 0)
+    plan(shop, engine, settings)
+    assert silenced() == ["250 of 250 are suppressed"]
+
+    agree(shop, 120)
+    plan(shop, engine, settings)
+    dispatch(engine, settings)
+    assert len(receiver.received.audiences[VENDOR]) == 120
+    assert silenced() == []
+
+    # Something changed of those who have not agreed, and they are suppressed anew; the others
+    # are still there.
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "update profiles.customers set first_name = 'Eve' where not has_email_consent"
+        )
+    assert plan(shop, engine, settings).counts.suppressed_count == 130
+    assert silenced() == []
+
+
+def agree(shop: SmallShop, count: int) -> None:
+    """Let so many of the customers have agreed to e-mail, and no others."""
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "update profiles.customers set has_email_consent = substr(customer_id, 2)::int < $n",
+            {"n": count},
+        )
