@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from marketing_platform.errors import InputError, PlatformError
+from marketing_platform.errors import InputError, PlatformError, full_disk
 from marketing_platform.identity_cli import dedupe, identity_app
 from marketing_platform.settings import (
     CONFIG_DIR_VARIABLE,
@@ -59,8 +59,17 @@ def main() -> None:
     try:
         app()
     except PlatformError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _give_up(error)
+    except Exception as error:
+        folder = Path(os.environ.get(DATA_DIR_VARIABLE) or "data")
+        if (full := full_disk(error, folder)) is None:
+            raise
+        _give_up(full)
+
+
+def _give_up(error: PlatformError) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 @app.command()

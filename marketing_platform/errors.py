@@ -1,5 +1,16 @@
 """The errors that a person sees. One line each: what is wrong, where, and how to mend it."""
 
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+# SQLite says so where it may not make a file, which is not always for lack of room.
+_NO_FILE = "disk I/O error"
+_FULL = ("disk is full", "No space left on device", "Disk quota exceeded")
+_HARDLY_ANY = 16 * 2**20
+
 
 class PlatformError(Exception):
     """A mistake that a person can mend.
@@ -42,3 +53,37 @@ class SourceError(PlatformError):
     """A system that cannot be reached, refuses us, or answers what nobody can read."""
 
     exit_code = 5
+
+
+class DiskFullError(PlatformError):
+    """No room for what has to be written."""
+
+    exit_code = 6
+
+
+def full_disk(error: BaseException, folder: Path) -> DiskFullError | None:
+    """The same in one line, where an error came of a full disk; else None.
+
+    `folder`, which need not exist, is where most is written. Databases say it each in their own
+    words, and hardly one as an OSError.
+    """
+    free = _free_bytes(folder)
+    cause: BaseException | None = error
+    while cause is not None:
+        is_told = any(words in str(cause) for words in _FULL) or (
+            isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        )
+        if is_told or (_NO_FILE in str(cause) and free < _HARDLY_ANY):
+            is_here = free < _HARDLY_ANY
+            return DiskFullError(
+                "the disk is full" + ("" if is_here else f" ({str(cause).splitlines()[0]})"),
+                where=str(folder) if is_here else None,
+                mend="Make room and run again; it goes on where it stopped",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _free_bytes(folder: Path) -> int:
+    path = folder.absolute()
+    return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free

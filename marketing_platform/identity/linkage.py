@@ -128,9 +128,11 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
         train = linker.training
         # What no pair agrees in teaches nothing; Splink's own defaults stay.
         if any(agree[rule].pair_count for rule in certain):
-            train.estimate_probability_two_random_records_match(
-                [agree[rule].sql for rule in certain], recall=0.7
-            )
+            # Refused where nearly every pair agrees: a file of one person, written twice.
+            with suppress(ValueError):
+                train.estimate_probability_two_random_records_match(
+                    [agree[rule].sql for rule in certain], recall=0.7
+                )
         train.estimate_u_using_random_sampling(max_pairs=_PAIRS_FOR_U, seed=seed)
         for rule in taught:
             if agree[rule].pair_count:

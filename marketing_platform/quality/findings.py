@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ _ALL = "all activations"
 _USUAL_DAYS, _OF_DAYS, _SILENT_DAYS = 10, 14, 3
 _SUPPRESSED_SHARE, _JUDGED_FROM = 0.9, 100
 _OLDEST_WAIT = dt.timedelta(hours=24)
+# Tables are built beside those of before, all of which may be written anew.
+_LEAST_FREE_BYTES = 500_000_000
 
 
 def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list[Finding]:
@@ -34,6 +37,7 @@ def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list
         *_silent(engine, settings, now),
         *_suppressed(engine),
         *_waiting(engine, now),
+        *_room(settings),
     ]
 
 
@@ -179,3 +183,19 @@ def _waiting(engine: sa.Engine, now: dt.datetime) -> Iterator[Finding]:
                     f"{row.count} rows, the oldest for {hours:.0f} hours",
                     link="/assets/activation/messages",
                 )
+
+
+def _room(settings: Settings) -> Iterator[Finding]:
+    """A disk that may be full before the next build ends."""
+    if not settings.data_dir.exists():
+        return
+    free = shutil.disk_usage(settings.data_dir).free
+    built = settings.warehouse_path.stat().st_size if settings.warehouse_path.exists() else 0
+    if free < max(_LEAST_FREE_BYTES, built):
+        yield Finding(
+            "disk",
+            "the disk is nearly full",
+            f"{free / 1e9:.1f} GB are free where the data lies; a build may need"
+            f" {max(_LEAST_FREE_BYTES, built) / 1e9:.1f} GB",
+            "critical",
+        )

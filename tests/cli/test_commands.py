@@ -193,3 +193,16 @@ def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> No
     (folder / "origin").write_text("demo")
     done = command(home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR=str(folder))
     assert "the folder holds the demo" in mistake(done)
+
+
+def test_a_full_disk_is_told_in_one_line(told: Told, home: Path) -> None:
+    (home / "people.csv").write_text(
+        "given_name,surname,email\nada,lovelace,a@example.com\nbob,smith,b@example.com\n"
+    )
+    # A file that takes nothing, as a full disk does not.
+    done = told("dedupe", "people.csv", "--out", "/dev/full")
+    assert done.returncode == 6
+    assert done.stderr.splitlines()[1:] == [
+        "error: the disk is full (No space left on device (os error 28)). Make room and run again;"
+        " it goes on where it stopped"
+    ]

@@ -141,3 +141,19 @@ def test_names_that_half_of_all_have_do_not_make_the_square_of_them_in_pairs() -
     )
     # A quarter of all pairs agree in both names: three millions.
     assert link(frame).pairs.height < 2_500_000
+
+
+ADA = "ada,lovelace,ada@example.org,1980-01-02"
+BOB = "bob,smith,bob@example.org,1981-03-04"
+
+
+@pytest.mark.parametrize(
+    ("lines", "clusters"),
+    [([ADA, ADA], 1), ([ADA, BOB], 2), ([ADA, ADA, ADA, BOB], 2), ([ADA], 1), ([",,,", ",,,"], 2)],
+)
+def test_a_file_of_a_few_people_is_read_too(
+    tmp_path: Path, lines: list[str], clusters: int
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(["given_name,surname,email,date_of_birth", *lines]) + "\n")
+    assert dedupe(read_people(path)).clusters.n_unique() == clusters

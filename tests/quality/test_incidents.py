@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,21 @@ def test_findings_are_of_checks_sources_plans_and_the_ledger(
     assert found["check:predictions.models:weak"].holds is None
     assert found["plan:always:vip"].holds == "vip -> always"
     assert found["waiting:waits"].detail == "1 rows, the oldest for 30 hours"
+
+
+def test_a_disk_without_room_for_the_warehouse_once_more_is_told(
+    state: sa.Engine, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    settings.data_dir.mkdir(exist_ok=True)
+    free = shutil.disk_usage(settings.data_dir).free
+
+    def told() -> list[str]:
+        found = find_all(state, settings, now=START)
+        return [one.severity for one in found if one.key == "disk"]
+
+    assert told() == []
+    # Takes no room: nothing of it is written.
+    with settings.warehouse_path.open("wb") as file:
+        file.truncate(2 * free)
+    assert told() == ["critical"]
