@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
+from babel.numbers import is_currency
 from rich.console import Console
 
 from marketing_platform.errors import InputError, PlatformError, full_disk
@@ -102,7 +103,7 @@ def run(
     }
     given = {stream: path for stream, path in files.items() if path is not None}
     if orders:
-        running.run_export(Console(), given, maps or [], date_format, _day(as_of), currency)
+        running.run_export(Console(), given, maps or [], date_format, _day(as_of), _code(currency))
     elif given:
         raise InputError(
             "no export of orders",
@@ -252,7 +253,7 @@ def backtest(
     from marketing_platform.commands import running
 
     result = running.run_backtest(
-        file, task, horizon_days, _day(as_of), maps or [], date_format, currency
+        file, task, horizon_days, _day(as_of), maps or [], date_format, _code(currency)
     )
     if as_json:
         print(json.dumps(result, indent=2))
@@ -474,6 +475,16 @@ def _day(text: str | None) -> dt.date | None:
             f"{day} has not happened yet", where="--as-of", mend="Name a day of the past"
         )
     return day
+
+
+def _code(currency: str | None) -> str | None:
+    if currency is None:
+        return None
+    if not is_currency(code := currency.strip().upper()):
+        raise InputError(
+            f"no currency: {currency!r}", where="--currency", mend="Write its ISO 4217 code: EUR"
+        )
+    return code
 
 
 if __name__ == "__main__":

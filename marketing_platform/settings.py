@@ -17,8 +17,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
+from babel import Locale
+from babel.numbers import is_currency
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -36,6 +39,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from marketing_platform.errors import ConfigError
+from marketing_platform.mistakes import first_mistake
 from marketing_platform.names import GOLDEN_ATTRIBUTES
 
 DATA_DIR_VARIABLE = "MARKETING_PLATFORM_DATA_DIR"
@@ -60,6 +64,33 @@ class Shop(_Model):
     timezone: str = "UTC"
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            is_known = bool(ZoneInfo(name)) and name != "localtime"
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            is_known = False
+        if not is_known:
+            near = difflib.get_close_matches(name, available_timezones(), n=1)
+            raise ValueError(f"no time zone: {name!r}" + (f", perhaps {near[0]}" if near else ""))
+        return name
+
+    @field_validator("currency")
+    @classmethod
+    def _currency_is_known(cls, code: str) -> str:
+        if not is_currency(code):
+            raise ValueError(f"no currency (ISO 4217): {code!r}")
+        return code
+
+    @field_validator("country")
+    @classmethod
+    def _country_is_known(cls, code: str | None) -> str | None:
+        if code is not None and code not in Locale("en").territories:
+            near = ", it is GB" if code == "UK" else ""
+            raise ValueError(f"no country (ISO 3166): {code!r}{near}")
+        return code
 
 
 class Rates(_Model):
@@ -233,10 +264,7 @@ def _of_its_type(value: Any) -> Any:
     try:
         return module.SETTINGS.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        words = first["msg"].removeprefix("Value error, ")
-        told = f"{place}: {words}" if place else words
+        told = first_mistake(error, module.SETTINGS)
         raise PydanticCustomError("destination", "{told}", {"told": told}) from None
 
 
@@ -538,12 +566,13 @@ def load_settings(
     data_dir: Path | None = None,
     environ: Mapping[str, str] | None = None,
     is_optional: bool = False,
+    overlay: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Read the settings of one shop; with `is_optional` there may be none, in a folder of nobody.
 
     `platform.yaml` in the config folder is the base; `shop.json` in the data folder, written by
     `marketing-platform run` and `demo`, is laid over it, so that the UI opens on the same input.
-    What it names under `replaces` it replaces whole.
+    What it names under `replaces` it replaces whole. `overlay` is taken in its place.
     """
     env = os.environ if environ is None else environ
     config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
@@ -551,12 +580,13 @@ def load_settings(
     path = config / "platform.yaml"
     is_missing = is_optional and CONFIG_DIR_VARIABLE not in env and not path.exists()
     content = {} if is_missing else _read_yaml(path)
-    overlay_path = data / "shop.json"
-    if overlay_path.exists():
-        overlay = json.loads(overlay_path.read_text(encoding="utf-8"))
-        replaced = overlay.pop("replaces", [])
+    remembered = data / "shop.json"
+    if overlay is None and remembered.exists():
+        overlay = json.loads(remembered.read_text(encoding="utf-8"))
+    if overlay:
+        replaced = {"replaces", *overlay.get("replaces", [])}
         kept = {key: value for key, value in content.items() if key not in replaced}
-        content = _merge(kept, overlay)
+        content = _merge(kept, {k: v for k, v in overlay.items() if k != "replaces"})
     platform = parse_platform(content, where=path, environ=env)
     state_url = env.get(STATE_URL_VARIABLE) or f"sqlite:///{data / 'state.db'}"
     try:
@@ -579,11 +609,8 @@ def parse_platform(
     try:
         return Platform.model_validate(resolved)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        words = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{place or 'the file'}: {words}", where=str(where), mend="Correct this key"
+            first_mistake(error, Platform), where=str(where), mend="Correct this key"
         ) from None
 
 

@@ -44,15 +44,15 @@ def run_export(
     load_segments(shop.segments_dir)
     for stream, file in streams.items():
         inspect(stream, file)
-    folder = claim_folder("shop")
     overlay: dict[str, Any] = {
         "clock": as_of.isoformat() if as_of else "newest_record",
         "sources": {"files": {s: f.model_dump(mode="json") for s, f in streams.items()}},
     }
     if currency:
         overlay["shop"] = {"currency": currency}
-    remember_input(folder, overlay)
-    run_everything(console, load_settings(data_dir=folder))
+    load_settings(overlay=overlay)
+    folder = claim_folder("shop")
+    run_everything(console, load_settings(data_dir=folder, overlay=overlay), overlay)
 
 
 def run_configured(console: Console, as_of: dt.date | None) -> None:
@@ -60,19 +60,17 @@ def run_configured(console: Console, as_of: dt.date | None) -> None:
 
     Exports that an earlier run named are forgotten: their records would be there twice.
     """
-    configured = load_settings()
+    configured = load_settings(overlay={})
     load_segments(configured.segments_dir)
-    overlay = {"clock": as_of.isoformat()} if as_of else {}
-    folder = claim_folder("shop")
-    remember_input(folder, overlay)
-    settings = load_settings(data_dir=folder)
-    if not active_sources(settings) and not settings.platform.sources.files:
+    if not active_sources(configured) and not configured.platform.sources.files:
         raise InputError(
             "no source is configured",
-            where=str(settings.config_dir / "platform.yaml"),
+            where=str(configured.config_dir / "platform.yaml"),
             mend="Name systems there, see docs/sources.md, or an export: --orders FILE",
         )
-    run_everything(console, settings)
+    folder = claim_folder("shop")
+    overlay = {"clock": as_of.isoformat()} if as_of else {}
+    run_everything(console, load_settings(data_dir=folder, overlay=overlay), overlay)
 
 
 def run_backtest(
@@ -120,8 +118,14 @@ def run_backtest(
         )
 
 
-def run_everything(console: Console, settings: Settings) -> None:
-    """Build every table of a shop, activate its segments, and print what came of it."""
+def run_everything(
+    console: Console, settings: Settings, overlay: dict[str, Any] | None = None
+) -> None:
+    """Build every table of a shop, activate its segments, and print what came of it.
+
+    `overlay`, what the settings have beside `platform.yaml`, is remembered once nothing of the
+    input was refused.
+    """
     from marketing_platform.definitions import run_job
 
     _quiet_logs()
@@ -129,6 +133,8 @@ def run_everything(console: Console, settings: Settings) -> None:
     for stream in settings.platform.sources.files:
         report.print_ingested(console, ingest(settings, stream))
     _refuse_a_clock_before_everything(settings)
+    if overlay is not None:
+        remember_input(settings.data_dir, overlay)
     if settings.platform.sources.files:
         console.print("Another column: --map STREAM.FIELD=COLUMN", style="dim")
     for source in active_sources(settings):

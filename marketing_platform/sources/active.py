@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from marketing_platform.errors import ConfigError
+from marketing_platform.mistakes import first_mistake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.stream import Stream
 from marketing_platform.sources.system import System, SystemSettings, find_system, system_types
@@ -56,10 +57,10 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
     try:
         parsed = system.settings_model.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in ("sources", name, *first["loc"]))
         raise ConfigError(
-            f"{place}: {_plainly(first['msg'])}", where=where, mend="Correct this key"
+            first_mistake(error, system.settings_model, "sources", name),
+            where=where,
+            mend="Correct this key",
         ) from None
     there = [stream.name for stream in system.all_streams(parsed)]
     unknown = set(parsed.streams) - set(there)
@@ -71,8 +72,3 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
             mend=f"There are: {known}",
         )
     return ActiveSource(name, system, parsed)
-
-
-def _plainly(message: str) -> str:
-    """A validator's own words, without what pydantic puts before them."""
-    return message.removeprefix("Value error, ")

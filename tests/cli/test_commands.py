@@ -129,6 +129,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
         (["run", "--orders", "orders.csv", "--map", "x"], "Write field=column"),
         (["run", "--orders", "orders.csv", "--map", "ordrs.x=y"], "no stream 'ordrs'"),
         (["run", "--orders", "orders.csv", "--as-of", "tomorrow"], "Write YYYY-MM-DD"),
+        (["run", "--orders", "orders.csv", "--currency", "euro"], "no currency: 'euro'"),
         (["run", "--orders", "orders.csv", "--as-of", "2199-01-01"], "has not happened yet"),
         (["run", "--orders", "orders.csv", "--as-of", "1999-01-01"], "before the first record"),
         (["backtest", "orders.csv", "--horizon-days", "400"], "horizon"),
@@ -141,12 +142,22 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
 ) -> None:
     assert found in mistake(told(*arguments))
     assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
+    assert not (home / "data" / "shop" / "shop.json").exists(), "nothing of it is remembered"
 
 
 @pytest.mark.parametrize(
     ("yaml", "found"),
     [
-        ("shop: {curency: EUR}", "shop.curency: Extra inputs are not permitted"),
+        ("shop: {curency: EUR}", "shop.curency: no such key, perhaps currency"),
+        ("shop: {timezone: Europe/Berln}", "no time zone: 'Europe/Berln', perhaps Europe/Berlin"),
+        ("shop: {timezone: localtime}", "no time zone: 'localtime'"),
+        ("shop: {currency: QQQ}", "no currency (ISO 4217): 'QQQ'"),
+        ("shop: {country: UK}", "no country (ISO 3166): 'UK', it is GB"),
+        ("sources: {files: {orders: {pth: x.csv}}}", "orders.pth: no such key, perhaps path"),
+        ("feeds: {google: {folde: x}}", "feeds.google.folde: no such key, perhaps folder"),
+        ("activations: [{segmnt: vip, destination: x}]", "segmnt: no such key, perhaps segment"),
+        ("warehouses: {threads: 2}", "warehouses: no such key, perhaps warehouse"),
+        ("destinations: {x: {type: webhook, ulr: 'https://a.example'}}", "ulr: no such key"),
         ("shop: [", "not readable as YAML"),
         ("destinations: {x: {type: webhook, url: ftp://example.com}}", "not an http(s) URL"),
         (
@@ -166,6 +177,17 @@ def test_a_mistake_in_the_settings_names_file_and_key(
     line = mistake(told("status"))
     assert found in line
     assert "platform.yaml" in line
+
+
+def test_a_misspelt_key_of_a_system_is_told_with_the_nearest_one(
+    home: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_SHOP", "shpat_x")
+    (home / "config" / "platform.yaml").write_text(
+        "sources: {shopify: {shop_domain: a.myshopify.com, acess_token: '${TOKEN_OF_SHOP}'}}"
+    )
+    line = mistake(told("doctor"))
+    assert "sources.shopify.acess_token: no such key, perhaps access_token" in line
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from marketing_platform.commands.running import run_configured, run_export
 from marketing_platform.demo.stand import Stand, plan
 from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.settings import load_settings
+from marketing_platform.shop import remember_input
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -30,8 +31,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_shop_without_a_source_is_told_where_to_name_one(config: Path) -> None:
     config.write_text("")
+    folder = config.parent.parent / "data"
+    remember_input(folder, {"sources": {"files": {"orders": {"path": "orders.csv"}}}})
     with pytest.raises(InputError, match=r"platform\.yaml: no source is configured"):
         run_configured(Console(file=io.StringIO()), None)
+    assert "orders" in load_settings().platform.sources.files, "what ran before is remembered"
 
 
 def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Path) -> None:

@@ -1,0 +1,43 @@
+"""The first thing that is wrong in what a person wrote, with its key, in their words."""
+
+from __future__ import annotations
+
+import difflib
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -> str:
+    """`key.of.it: what is wrong`; `above` are the keys that lead to what `model` was to read.
+
+    A key that nobody knows is told before one that is missing: it may be that one, misspelt.
+    """
+    found = error.errors(include_url=False, include_input=False)
+    unknown = [one for one in found if one["type"] == "extra_forbidden"]
+    first = (unknown or found)[0]
+    if unknown:
+        words = f"no such key{_nearest_key(model, first['loc'])}"
+    elif first["type"] == "missing":
+        words = "missing"
+    else:
+        words = first["msg"].removeprefix("Value error, ")
+    place = ".".join([*above, *(str(part) for part in first["loc"])])
+    return f"{place}: {words}" if place else words
+
+
+def _nearest_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    models = [model]
+    for part in place[:-1]:
+        fields = [one.model_fields.get(str(part)) for one in models]
+        # What is no field is a name of the shop's own, or a place in a list.
+        models = [m for field in fields if field for m in _models_in(field.annotation)] or models
+    known = [key for one in models for key in one.model_fields]
+    near = difflib.get_close_matches(str(place[-1]), known, n=1)
+    return f", perhaps {near[0]}" if near else f"; there are: {', '.join(sorted(known))}"
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for one in get_args(annotation) for found in _models_in(one)]
