@@ -184,7 +184,7 @@ def test_a_misspelt_key_of_a_system_is_told_with_the_nearest_one(
 ) -> None:
     monkeypatch.setenv("TOKEN_OF_SHOP", "shpat_x")
     (home / "config" / "platform.yaml").write_text(
-        "sources: {shopify: {shop_domain: a.myshopify.com, acess_token: '${TOKEN_OF_SHOP}'}}"
+        "sources: {shopify: {shop: a.myshopify.com, acess_token: '${TOKEN_OF_SHOP}'}}"
     )
     line = mistake(told("doctor"))
     assert "sources.shopify.acess_token: no such key, perhaps access_token" in line
