@@ -62,10 +62,12 @@ def main() -> None:
     except PlatformError as error:
         _give_up(error)
     except Exception as error:
+        from marketing_platform.commands.places import unbuilt_table
+
         folder = Path(os.environ.get(DATA_DIR_VARIABLE) or "data")
-        if (full := full_disk(error, folder)) is None:
+        if (told := full_disk(error, folder) or unbuilt_table(error)) is None:
             raise
-        _give_up(full)
+        _give_up(told)
 
 
 def _give_up(error: PlatformError) -> NoReturn:

@@ -111,7 +111,9 @@ def payload_columns(rule: ActivationRule) -> list[str]:
 def _segments(warehouse: Warehouse) -> list[str]:
     for table in ("segments.sizes", "segments.memberships", "profiles.customers"):
         if not warehouse.exists(table):
-            raise ConfigError(f"the table {table} is not built", mend="Build the warehouse first")
+            raise ConfigError(
+                f"the table {table} is not built", mend="Start: marketing-platform run"
+            )
     return warehouse.query("select segment from segments.sizes")["segment"].to_list()
 
 

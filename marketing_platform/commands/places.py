@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from marketing_platform.errors import InputError
@@ -14,6 +15,16 @@ def built_warehouse(settings: Settings) -> Warehouse:
     if not settings.warehouse_path.exists():
         raise InputError("nothing was built yet", mend="Start: marketing-platform run")
     return open_warehouse(settings)
+
+
+def unbuilt_table(error: Exception) -> InputError | None:
+    """The same in one line, where an error came of a table that no build has made; else None."""
+    found = re.search(r"Table with name (\w+) does not exist", str(error))
+    if type(error).__name__ != "CatalogException" or not found:
+        return None
+    return InputError(
+        "this table was not built yet", where=found[1], mend="Start: marketing-platform run"
+    )
 
 
 def open_warehouse(settings: Settings) -> Warehouse:

@@ -21,7 +21,7 @@ from marketing_platform.activation import (
     write_feeds,
 )
 from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
-from marketing_platform.commands.places import built_warehouse, open_warehouse
+from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations import Batch, Row, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.identity.explain import customer_of
@@ -35,7 +35,7 @@ def activate_now(
 ) -> None:
     """Plan and send, or only show the plans. Raises HeldError where something holds everything."""
     state = open_state(settings.state_url.get_secret_value())
-    warehouse = open_warehouse(settings)
+    warehouse = built_warehouse(settings)
     holds = find_holds(state, settings)
     if dry_run:
         plans = plan_all(warehouse, state, settings, holds=holds, force=force, dry_run=True)

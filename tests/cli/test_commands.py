@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from marketing_platform.cli import main
@@ -215,6 +216,27 @@ def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> No
     (folder / "origin").write_text("demo")
     done = command(home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR=str(folder))
     assert "the folder holds the demo" in mistake(done)
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["activate"], ["activate", "--dry-run"], ["quarantine", "list"],
+        ["segment", "preview", "everybody"], ["segment", "explain", "everybody", "cus_1"],
+        ["identity", "explain", "cus_1"],
+    ],
+)  # fmt: skip
+def test_a_command_that_needs_a_build_says_so_where_none_ended(
+    home: Path, told: Told, arguments: list[str], made: bool
+) -> None:
+    if made:
+        folder = home / "data" / "shop"
+        folder.mkdir(parents=True)
+        duckdb.connect(str(folder / "warehouse.duckdb")).close()
+    line = mistake(told(*arguments))
+    assert "built" in line
+    assert "marketing-platform run" in line
 
 
 def test_a_full_disk_is_told_in_one_line(told: Told, home: Path) -> None:
