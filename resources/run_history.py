@@ -122,7 +122,7 @@ def _trim_events(
     with storage.index_connection() as connection:
         connection.execute(
             AssetEventTagsTable.delete().where(
-                tags.event_timestamp < before, tags.event_id.not_in(sa.select(_EVENTS.id))
+                tags.event_timestamp < before, ~sa.exists().where(_EVENTS.id == tags.event_id)
             )
         )
     return deleted
