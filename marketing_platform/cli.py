@@ -164,7 +164,11 @@ def up(
     if is_planned(settings.data_dir):
         simulated.start_stand(settings.data_dir)
         settings = load_settings()
-    _hand_over(settings, "dagster", "dev", "-h", "127.0.0.1", "-p", str(port))
+    # What would take its place has none of its options for a workspace.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
+    print(f"The UI is at http://127.0.0.1:{port} in some seconds. Ctrl-C ends it.", flush=True)
+    quiet = ("--log-level", "warning")
+    _hand_over(settings, "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), *quiet)
 
 
 @app.command()

@@ -202,13 +202,13 @@ def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None
 
 
 def prepare_instance(settings: Settings) -> Path:
-    """Write the shop's Dagster home from `dagster.yaml`, the one place to edit, and name it.
+    """Write the shop's Dagster home from `deploy/dagster.yaml`, the one place to edit, and name it.
 
     Its storage stands when this returns: Dagster's processes, started at once on a home without
     one, make the same tables and trip over each other.
     """
     home = settings.dagster_home
-    instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    instance = yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))
     storage = {
         "module": PooledSqliteEventLogStorage.__module__,
         "class": PooledSqliteEventLogStorage.__name__,
