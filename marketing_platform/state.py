@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -425,13 +427,47 @@ def _add_columns_and_indexes(connection: sa.Connection) -> None:
 
 
 def open_state(url: str) -> sa.Engine:
-    """An engine for the state database with all its tables in place."""
-    engine = connect(url)
+    """The engine of this process for the state database, with all its tables in place."""
+    engine = _engine_of(url)
     seen = _shape(engine)
     if seen is None or seen not in _COMPLETE:
         create_tables(engine)
         _COMPLETE.add(_shape(engine))
     return engine
+
+
+# An engine that nobody holds any more keeps its connections, and what they have read of the ledger
+# (up to 64 MB each), until the garbage of its cycle is collected: a sensor that opened one at each
+# tick would take a gigabyte.
+_ENGINES: OrderedDict[str, tuple[object, sa.Engine]] = OrderedDict()
+_MOST_ENGINES = 4
+_OPENING = Lock()
+
+
+def _engine_of(url: str) -> sa.Engine:
+    with _OPENING:
+        file, engine = _ENGINES.pop(url, (None, None))
+        if engine is not None and file != _file_of(engine):
+            # Another one lies there by now, as after a restore.
+            engine.dispose()
+            engine = None
+        engine = engine or connect(url)
+        _ENGINES[url] = (_file_of(engine), engine)
+        while len(_ENGINES) > _MOST_ENGINES:
+            _, (_, unused) = _ENGINES.popitem(last=False)
+            unused.dispose()
+    return engine
+
+
+def _file_of(engine: sa.Engine) -> object:
+    """Which file a SQLite database is; None for a server, and where it has none yet."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    path = Path(engine.url.database)
+    if not path.exists():
+        return None
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 # To look for what is missing costs more than most of what is asked, and every step asks.
