@@ -10,7 +10,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 import yaml
+from dagster._core.storage.schedules import SqlScheduleStorage
+from dagster._core.storage.schedules.schema import AssetDaemonAssetEvaluationsTable
 
 from marketing_platform.definitions import prepare_instance, run_job
 from marketing_platform.settings import Settings
@@ -138,6 +141,24 @@ def test_what_a_run_that_has_not_ended_told_stays(opened: Open) -> None:
         trim_run_history(instance, later)
         assert instance.get_run_by_id(going.run_id) is not None
         assert "waits for its turn" in str(instance.all_logs(going.run_id))
+
+
+def test_why_tables_were_built_is_known_for_a_day(opened: Open) -> None:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    with opened() as instance:
+        storage = instance.schedule_storage
+        assert isinstance(storage, SqlScheduleStorage)
+        rows = [
+            {"evaluation_id": hours, "asset_key": "a", "asset_evaluation_body": "{}",
+             "num_requested": 0, "create_timestamp": now - dt.timedelta(hours=hours)}
+            for hours in (2, 23, 25, 900)
+        ]  # fmt: skip
+        with storage.connect() as connection:
+            connection.execute(AssetDaemonAssetEvaluationsTable.insert(), rows)
+        trim_run_history(instance, dt.datetime.now(dt.UTC) - 30 * DAY)
+        kept = sa.select(AssetDaemonAssetEvaluationsTable.c.evaluation_id)
+        with storage.connect() as connection:
+            assert sorted(connection.scalars(kept)) == [2, 23]
 
 
 def test_a_shop_run_by_hand_does_not_keep_the_logs_of_years(built: Settings) -> None:
