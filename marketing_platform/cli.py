@@ -14,7 +14,7 @@ import typer
 from babel.numbers import is_currency
 from rich.console import Console
 
-from marketing_platform.errors import InputError, PlatformError, full_disk
+from marketing_platform.errors import InputError, PlatformError, full_disk, no_permission
 from marketing_platform.identity_cli import dedupe, identity_app
 from marketing_platform.settings import (
     CONFIG_DIR_VARIABLE,
@@ -65,7 +65,8 @@ def main() -> None:
         from marketing_platform.commands.places import unbuilt_table
 
         folder = Path(os.environ.get(DATA_DIR_VARIABLE) or "data")
-        if (told := full_disk(error, folder) or unbuilt_table(error)) is None:
+        told = full_disk(error, folder) or no_permission(error) or unbuilt_table(error)
+        if told is None:
             raise
         _give_up(told)
 

@@ -84,6 +84,18 @@ def full_disk(error: BaseException, folder: Path) -> DiskFullError | None:
     return None
 
 
+def no_permission(error: BaseException) -> PlatformError | None:
+    """The same in one line, where a file or folder may not be read or written; else None."""
+    if not isinstance(error, PermissionError) and getattr(error, "errno", None) != errno.EROFS:
+        return None
+    path = getattr(error, "filename", None)
+    return PlatformError(
+        f"not permitted{'' if path else f' ({error})'}",
+        where=str(path) if path else None,
+        mend="Let the user that runs this read and write there",
+    )
+
+
 def _free_bytes(folder: Path) -> int:
     path = folder.absolute()
     return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free

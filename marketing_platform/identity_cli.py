@@ -186,6 +186,8 @@ def dedupe(
 
     from marketing_platform.identity.dedupe import dedupe, quality, read_people
 
+    if out and not out.absolute().parent.is_dir():
+        raise InputError("no such folder", where=str(out.parent), mend="Make it, or name another")
     console = Console(stderr=True)
     ignored = [*(ignore or []), *([truth] if truth else [])]
     people = read_people(file, parse_told(maps or []), ignored)

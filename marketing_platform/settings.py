@@ -577,6 +577,8 @@ def load_settings(
     env = os.environ if environ is None else environ
     config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
     data = (data_dir or _data_dir(env)).absolute()
+    if data.exists() and not data.is_dir():
+        raise ConfigError("the data folder is a file", where=str(data), mend="Name a folder")
     path = config / "platform.yaml"
     is_missing = is_optional and CONFIG_DIR_VARIABLE not in env and not path.exists()
     content = {} if is_missing else _read_yaml(path)

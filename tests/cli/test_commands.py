@@ -135,6 +135,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
         (["run", "--orders", "orders.csv", "--as-of", "1999-01-01"], "before the first record"),
         (["backtest", "orders.csv", "--horizon-days", "400"], "horizon"),
         (["backtest", "orders.csv", "--task", "love"], "task"),
+        (["dedupe", "orders.csv", "--out", "nowhere/people.csv"], "nowhere: no such folder"),
         (["quarantine", "list"], "nothing was built yet"),
     ],
 )
@@ -237,6 +238,18 @@ def test_a_command_that_needs_a_build_says_so_where_none_ended(
     line = mistake(told(*arguments))
     assert "built" in line
     assert "marketing-platform run" in line
+
+
+def test_a_data_folder_that_is_a_file_is_told(home: Path) -> None:
+    done = command(home, "status", MARKETING_PLATFORM_DATA_DIR=str(home / "orders.csv"))
+    assert "orders.csv: the data folder is a file. Name a folder" in mistake(done)
+
+
+@pytest.mark.skipif(not Path("/sys/fs").exists(), reason="there is no /sys/fs on this system")
+def test_a_folder_where_nothing_may_be_written_is_told_in_one_line(home: Path) -> None:
+    # Even for root, nothing can be made in there.
+    done = command(home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR="/sys/fs/x")
+    assert "/sys/fs/x: not permitted. Let the user" in mistake(done)
 
 
 def test_a_full_disk_is_told_in_one_line(told: Told, home: Path) -> None:
