@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
-from babel import Locale
+from babel.core import get_global
 from babel.numbers import is_currency
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from marketing_platform.country_codes import country_codes
 from marketing_platform.errors import ConfigError
 from marketing_platform.mistakes import first_mistake
 from marketing_platform.names import GOLDEN_ATTRIBUTES
@@ -87,8 +88,9 @@ class Shop(_Model):
     @field_validator("country")
     @classmethod
     def _country_is_known(cls, code: str | None) -> str | None:
-        if code is not None and code not in Locale("en").territories:
-            near = ", it is GB" if code == "UK" else ""
+        if code is not None and code not in country_codes():
+            known = get_global("territory_aliases").get(code)
+            near = f", perhaps {known[0]}" if known else ""
             raise ValueError(f"no country (ISO 3166): {code!r}{near}")
         return code
 

@@ -38,8 +38,8 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """`SqliteEventLogStorage` with one engine per file in use; same files, same content.
 
-    Named in `dagster.yaml` under `event_log_storage`. It overrides some methods of the pinned
-    version of Dagster; a test compares what both storages give back.
+    Named in the instance's `dagster.yaml` under `event_log_storage`. It overrides some methods of
+    the pinned version of Dagster; a test compares what both storages give back.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,17 +152,18 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         Those of the runs in `kept` stay.
         """
         removed = 0
-        for path in Path(self._base_dir).glob("?*.db"):
-            run_id = path.stem
-            is_old = path.stat().st_mtime < before.timestamp()
-            if run_id == INDEX_SHARD_NAME or run_id in kept or not is_old:
-                continue
-            if engine := self._engines.pop(self.conn_string_for_shard(run_id), None):
-                engine.dispose()
-            self._initialized_dbs.discard(run_id)
-            for name in (path, path.with_suffix(".db-wal"), path.with_suffix(".db-shm")):
-                name.unlink(missing_ok=True)
-            removed += 1
+        with self._db_lock:
+            for path in Path(self._base_dir).glob("?*.db"):
+                run_id = path.stem
+                is_old = path.stat().st_mtime < before.timestamp()
+                if run_id == INDEX_SHARD_NAME or run_id in kept or not is_old:
+                    continue
+                if engine := self._engines.pop(self.conn_string_for_shard(run_id), None):
+                    engine.dispose()
+                self._initialized_dbs.discard(run_id)
+                for name in (path, path.with_suffix(".db-wal"), path.with_suffix(".db-shm")):
+                    name.unlink(missing_ok=True)
+                removed += 1
         return removed
 
     def _engine(self, url: str) -> Engine:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
+
 from marketing_platform.errors import InputError
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
@@ -20,7 +22,7 @@ def built_warehouse(settings: Settings) -> Warehouse:
 def unbuilt_table(error: Exception) -> InputError | None:
     """The same in one line, where an error came of a table that no build has made; else None."""
     found = re.search(r"Table with name (\w+) does not exist", str(error))
-    if type(error).__name__ != "CatalogException" or not found:
+    if not isinstance(error, duckdb.CatalogException) or not found:
         return None
     return InputError(
         "this table was not built yet", where=found[1], mend="Start: marketing-platform run"

@@ -50,7 +50,6 @@ def run_export(
     }
     if currency:
         overlay["shop"] = {"currency": currency}
-    load_settings(overlay=overlay)
     folder = claim_folder("shop")
     run_everything(console, load_settings(data_dir=folder, overlay=overlay), overlay)
 

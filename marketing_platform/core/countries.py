@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from babel import Locale
 from babel.core import get_global
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.country_codes import NOT_ISO, country_codes
 from marketing_platform.names import TableName
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
@@ -30,9 +31,6 @@ _LANGUAGES = (
     "hu", "ro", "bg", "hr", "sl", "sr", "et", "lv", "lt", "el", "uk", "tr", "ga", "ca", "is",
 )
 # fmt: on
-# Ascension and Tristan da Cunha have a calling code, but no ISO 3166-1 code of their own.
-_NOT_ISO = {"AC", "TA"}
-_WITHOUT_PHONES = {"AQ", "BV", "GS", "HM", "PN", "TF", "UM"}
 # Codes that CLDR keeps for countries that changed their name or their code.
 _FORMER_ALPHA_3 = {"BUR", "DDR", "FXX", "PUS", "ROM", "TMP", "YMD", "ZAR"}
 # Undetermined, none, several, and those without a code.
@@ -132,12 +130,6 @@ def _timezone(country: str) -> str | None:
 
 
 @cache
-def country_codes() -> tuple[str, ...]:
-    """The alpha-2 codes of ISO 3166-1, and XK, which shops use for Kosovo."""
-    return tuple(sorted((SUPPORTED_REGIONS | _WITHOUT_PHONES) - _NOT_ISO))
-
-
-@cache
 def country_names() -> Mapping[str, str]:
     """Country by name in lower case: codes, common variants, and names in European languages."""
     names = {code.lower(): code for code in country_codes()}
@@ -221,7 +213,7 @@ def _kinds(metadata: PhoneMetadata) -> list[PhoneNumberDesc]:
 
 
 def _is_main(country: str, metadata: PhoneMetadata) -> bool:
-    regions = set(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code or 0]) - _NOT_ISO
+    regions = set(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code or 0]) - NOT_ISO
     return bool(metadata.main_country_for_code) or regions == {country}
 
 

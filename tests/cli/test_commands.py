@@ -154,7 +154,7 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
         ("shop: {timezone: Europe/Berln}", "no time zone: 'Europe/Berln', perhaps Europe/Berlin"),
         ("shop: {timezone: localtime}", "no time zone: 'localtime'"),
         ("shop: {currency: QQQ}", "no currency (ISO 4217): 'QQQ'"),
-        ("shop: {country: UK}", "no country (ISO 3166): 'UK', it is GB"),
+        ("shop: {country: UK}", "no country (ISO 3166): 'UK', perhaps GB"),
         ("sources: {files: {orders: {pth: x.csv}}}", "orders.pth: no such key, perhaps path"),
         ("feeds: {google: {folde: x}}", "feeds.google.folde: no such key, perhaps folder"),
         ("activations: [{segmnt: vip, destination: x}]", "segmnt: no such key, perhaps segment"),

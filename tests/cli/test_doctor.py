@@ -7,6 +7,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,13 +55,7 @@ def test_a_clock_that_is_off_is_told(tmp_path: Path) -> None:
     faults = Faults(share=1.0, kinds=("clock_off",), in_a_row=1_000)
     with Sandbox(facts, vendors=["stripe"], faults=faults) as sandbox:
         sources = demo_sources(sandbox, tmp_path / "secrets")
-        (tmp_path / "config").mkdir()
-        (tmp_path / "config" / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
-        settings = load_settings(config_dir=tmp_path / "config", data_dir=tmp_path / "data")
-        printed = Console(file=io.StringIO(), width=400)
-        with pytest.raises(SourceError, match="cannot be used: stripe"):
-            examine(printed, settings)
-    told = printed.file.getvalue()  # type: ignore[attr-defined]
+        told = told_of_a_bad_stripe(tmp_path, sources)
     assert re.search(r"clocks differ by \+1[78][0-9]{3} s", told)
 
 
@@ -68,11 +63,15 @@ def test_a_system_that_is_down_is_told_before_a_person_gives_up(tmp_path: Path) 
     facts = make_facts(customers=50, end=dt.date(2026, 6, 30), days=70)
     with Sandbox(facts, vendors=["stripe"]) as sandbox:
         sources = demo_sources(sandbox, tmp_path / "secrets")
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
-    settings = load_settings(config_dir=tmp_path / "config", data_dir=tmp_path / "data")
-    printed = Console(file=io.StringIO(), width=400)
+    assert "refused, after 3 attempts" in told_of_a_bad_stripe(tmp_path, sources)
+
+
+def told_of_a_bad_stripe(folder: Path, sources: dict[str, Any]) -> str:
+    """What `doctor` prints of a shop with these sources."""
+    (folder / "config").mkdir()
+    (folder / "config" / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))
+    settings = load_settings(config_dir=folder / "config", data_dir=folder / "data")
+    printed = io.StringIO()
     with pytest.raises(SourceError, match="cannot be used: stripe"):
-        examine(printed, settings)
-    told = printed.file.getvalue()  # type: ignore[attr-defined]
-    assert "refused, after 3 attempts" in told
+        examine(Console(file=printed, width=400), settings)
+    return printed.getvalue()
