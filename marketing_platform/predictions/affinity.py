@@ -38,7 +38,7 @@ _CHUNK = 4096
 # How many purchases of the bestsellers are added to each customer's own, and on whom it is tried.
 _PRIORS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 _TRIED_ON = 5_000
-# Whom the lists are judged by: more of them would change no decision.
+# Whom the lists are judged by, at most: of a hit in forty they tell the share to 1.4 % of it.
 _JUDGED_BY = 200_000
 _SURE = 2.0
 # Of two products that the model knows nothing of, the one that sells more goes first.
