@@ -259,7 +259,7 @@ def _of_its_type(value: Any) -> Any:
     known = destination_types()
     if kind not in known:
         near = difflib.get_close_matches(kind, known, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+        mend = f"perhaps {near[0]}" if near else f"there are: {', '.join(known)}"
         told = f"no destination of type {kind!r}; {mend}" if kind else f"type is missing; {mend}"
         raise PydanticCustomError("destination", "{told}", {"told": told})
     module = importlib.import_module(f"marketing_platform.destinations.vendors.{kind}")

@@ -602,7 +602,7 @@ def test_every_type_has_settings_and_a_class_with_modes() -> None:
 
 
 def test_a_mistyped_type_is_told_with_the_nearest() -> None:
-    with pytest.raises(ValidationError, match="did you mean klaviyo"):
+    with pytest.raises(ValidationError, match="perhaps klaviyo"):
         Platform.model_validate({"destinations": {"it": {"type": "klavyio"}}})
 
 
