@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from sklearn.linear_model import LogisticRegression
 
-from marketing_platform.predictions import bg_nbd
+from marketing_platform.predictions.classic import fit, history_of
 from marketing_platform.predictions.matrix import Labels, Vector
 from marketing_platform.predictions.tasks import Task
 
@@ -52,17 +52,11 @@ def base_rate(outcomes: Labels) -> float:
 def bg_nbd_probabilities(task: Task, features: pl.DataFrame, horizon_days: int) -> Vector:
     """BG/NBD fitted on the histories in `features` themselves, which it needs no outcomes for.
 
-    For churn all buyers are given, and the caller picks the active ones: a model of dying cannot be
-    fit on those who bought lately only.
+    For churn all buyers are given, and the caller picks the active ones.
     """
     if features.is_empty():
         return np.empty(0)
-    orders = features["order_days_count"].cast(pl.Float64).to_numpy()
-    watched = features["tenure_days"].cast(pl.Float64).to_numpy()
-    last = watched - features["recency_days"].cast(pl.Float64).to_numpy()
-    model = bg_nbd.fit(orders - 1, last, watched)
-    buys = model.buys_within(horizon_days, orders - 1, last, watched)
-    return 1 - buys if task == "churn" else buys
+    return fit(features, task, horizon_days).probabilities(history_of(features))
 
 
 def _log_recency(features: pl.DataFrame) -> Vector:

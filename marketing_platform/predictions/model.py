@@ -1,14 +1,16 @@
-"""The model: a logistic regression and small boosted trees, averaged, then calibrated.
+"""The model: a logistic regression, small boosted trees and BG/NBD, joined by their log-odds.
 
 The regression is steady where data is thin; its curves of recency and frequency may bend. The trees
 add what depends on two things at once; two ensembles that look at other columns each are averaged,
-so that what one drew by chance weighs less. The settings of both were chosen on earlier as-of days
-than the ones that figures are reported for, alike for every shop. The average of their log-odds
-beats either alone.
+so that what one drew by chance weighs less. BG/NBD knows how buying dies down. How much each counts
+is learned on days that training had not seen, and starts from half, half and nothing. The settings
+were chosen on earlier as-of days than the ones that figures are reported for, and on simulated
+shops, alike for every shop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -21,82 +23,105 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from marketing_platform.predictions import blend
+from marketing_platform.predictions.classic import Classic, history_in
 from marketing_platform.predictions.matrix import COLUMNS, PLAIN_COLUMNS, Labels, Matrix, Vector
 
 # Part of each model's fingerprint: count it up when the way of training changes.
-RECIPE = 2
+RECIPE = 3
 _FLOOR = 1e-6
-# Newest training days that are predicted from the days before them, to calibrate on.
-_CALIBRATION_DAYS = 2
+# Newest training days that are predicted from the days before them, to learn the weights on.
+_HELD_DAYS = 2
 _FEWEST_DAYS_BEFORE = 3
-# Outside of this, a slope is noise of a small shop.
-_SLOPE_RANGE = (0.6, 1.4)
+# Of the regression, the trees and BG/NBD.
+EVEN: Final = (0.5, 0.5, 0.0)
+# How much of what the newest day's level was off is expected of the next one. Of a season that is
+# coming the newest day tells more; of a lucky fortnight it tells nothing.
+_CARRIED = 0.3
 _PLAIN = len(PLAIN_COLUMNS)
 # OpenMP threads that share a core with other work wait for each other: measured ten times slower on
 # a busy machine than one thread.
 _THREADS = 1
 
+Weights = tuple[float, float, float]
+# The BG/NBD of a day, by its number: fitted to what was known of all buyers at its end.
+ClassicOf = Callable[[int], Classic]
+
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: the two halves, and the slope that their mean log-odds are scaled by.
+    """A trained model: its three voices, how much each counts, and what is added to their sum.
 
-    `centre` is the log-odds of the base rate in training; scaling around it keeps the level.
-    `columns` are those of the matrix that it was trained on.
+    `columns` are those of the matrix that it was trained on. Without a `classic` that voice is
+    silent: so are models of earlier versions.
     """
 
     linear: Pipeline
     trees: list[HistGradientBoostingClassifier]
-    slope: float
-    centre: float
+    classic: Classic | None
+    weights: Weights
+    level: float
     columns: tuple[str, ...] = COLUMNS
 
     def probabilities(self, features: Matrix) -> Vector:
         """Probability of each row of `features` (rows, columns), of shape (rows,)."""
-        log_odds = _log_odds(self.linear, self.trees, features)
-        return cast(Vector, expit(self.centre + self.slope * (log_odds - self.centre)))
+        voices = _voices(self.linear, self.trees, self.classic, features)
+        return cast(Vector, expit(self.level + voices @ np.array(self.weights)))
 
 
-def train(features: Matrix, outcomes: Labels, days: NDArray[np.int64]) -> Model:
+def train(
+    features: Matrix, outcomes: Labels, days: NDArray[np.int64], classic_of: ClassicOf
+) -> Model:
     """Train on `features` (rows, columns), `outcomes` (0 or 1) and the as-of `days` of the rows.
 
     `outcomes` must hold both classes. The same input gives the same model.
     """
-    slope = calibration_slope(features, outcomes, days)
-    return retrain(features, outcomes, slope)
+    counted = weights_of_voices(features, outcomes, days, classic_of)
+    return retrain(features, outcomes, days, classic_of, counted)
 
 
-def retrain(features: Matrix, outcomes: Labels, slope: float) -> Model:
-    """Train with a slope that is known already; `outcomes` must hold both classes."""
+def retrain(
+    features: Matrix,
+    outcomes: Labels,
+    days: NDArray[np.int64],
+    classic_of: ClassicOf,
+    weights: Weights,
+) -> Model:
+    """Train with weights that are known already; `outcomes` must hold both classes."""
     linear, trees = _fit(features, outcomes)
-    centre = float(logit(outcomes.mean()))
-    return Model(linear, trees, slope, centre)
+    newest = int(days.max())
+    classic = classic_of(newest)
+    log_odds = _voices(linear, trees, classic, features) @ np.array(weights)
+    everywhere = blend.level(log_odds, outcomes)
+    is_newest = days == newest
+    lately = blend.level(log_odds[is_newest], outcomes[is_newest])
+    level = everywhere + _CARRIED * (lately - everywhere)
+    return Model(linear, trees, classic, weights, level)
 
 
-def calibration_slope(features: Matrix, outcomes: Labels, days: NDArray[np.int64]) -> float:
-    """How much the log-odds should be spread, learned from days that training had not seen.
+def weights_of_voices(
+    features: Matrix, outcomes: Labels, days: NDArray[np.int64], classic_of: ClassicOf
+) -> Weights:
+    """How much each voice counts, learned on the newest days, each from the days before it.
 
-    Each of the newest days is predicted from the days before it. One regression of the outcomes on
-    these predictions (Platt 1999) gives the slope; each day has a level of its own, because how
-    much is bought differs by season, and the level of one past season says little of the next. 1.0
-    where there are too few days.
+    `EVEN` where there are too few days.
     """
     unique = np.unique(days)
-    held = unique[_FEWEST_DAYS_BEFORE:][-_CALIBRATION_DAYS:]
-    log_odds, truths, levels = [], [], []
-    for day in held:
+    voices, truths, of_day = [], [], []
+    for day in unique[_FEWEST_DAYS_BEFORE:][-_HELD_DAYS:]:
         before, on = days < day, days == day
         if _has_both(outcomes[before]) and _has_both(outcomes[on]):
-            log_odds.append(_log_odds(*_fit(features[before], outcomes[before]), features[on]))
+            fitted = _fit(features[before], outcomes[before])
+            voices.append(_voices(*fitted, classic_of(int(days[before].max())), features[on]))
             truths.append(outcomes[on])
-            levels.append(np.full(int(on.sum()), day))
-    if not log_odds:
-        return 1.0
-    level = np.concatenate(levels)
-    dummies = (level[:, None] == np.unique(level)[None, 1:]).astype(np.float64)
-    columns = np.column_stack([np.concatenate(log_odds), dummies])
-    fitted = LogisticRegression(C=1e6, max_iter=1000).fit(columns, np.concatenate(truths))
-    return float(np.clip(fitted.coef_[0][0], *_SLOPE_RANGE))
+            of_day.append(days[on])
+    if not voices:
+        return EVEN
+    found = blend.weights(
+        np.concatenate(voices), np.concatenate(truths), np.concatenate(of_day), np.array(EVEN)
+    )
+    linear, trees, classic = (float(weight) for weight in found)
+    return linear, trees, classic
 
 
 def _has_both(outcomes: Labels) -> bool:
@@ -129,12 +154,19 @@ def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, Trees]:
         return linear.fit(features, outcomes), [one.fit(plain, outcomes) for one in trees]
 
 
-def _log_odds(linear: Pipeline, trees: Trees, features: Matrix) -> Vector:
+def _voices(linear: Pipeline, trees: Trees, classic: Classic | None, features: Matrix) -> Matrix:
+    """What each voice says of each row, in log-odds, of shape (rows, 3)."""
     plain = features[:, :_PLAIN]
     with threadpool_limits(_THREADS):
-        grown = np.mean([_bounded(one.predict_proba(plain)) for one in trees], axis=0)
-        return cast(Vector, (_bounded(linear.predict_proba(features)) + grown) / 2)
+        straight = _bounded(linear.predict_proba(features)[:, 1])
+        grown = np.mean([_bounded(one.predict_proba(plain)[:, 1]) for one in trees], axis=0)
+    dying = (
+        np.zeros(len(features))
+        if classic is None
+        else _bounded(classic.probabilities(history_in(features)))
+    )
+    return np.column_stack([straight, grown, dying])
 
 
-def _bounded(probabilities: Matrix) -> Vector:
-    return cast(Vector, logit(np.clip(probabilities[:, 1], _FLOOR, 1 - _FLOOR)))
+def _bounded(probabilities: Vector) -> Vector:
+    return cast(Vector, logit(np.clip(probabilities, _FLOOR, 1 - _FLOOR)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from marketing_platform.errors import InputError
 from marketing_platform.predictions.bg_nbd import BgNbd
+from marketing_platform.predictions.classic import Classic
 from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import COLUMNS
 from marketing_platform.predictions.model import Model
@@ -17,11 +18,14 @@ from marketing_platform.predictions.value import Learned, ValueModel
 def to_parts(scorer: Model | Rule) -> dict[str, Any]:
     """What a scorer is made of, as plain values and scikit-learn objects."""
     parts = {field.name: getattr(scorer, field.name) for field in fields(scorer)}
-    return {"method": "model" if isinstance(scorer, Model) else "rule", **parts}
+    if isinstance(scorer, Rule):
+        return {"method": "rule", **parts}
+    parts["classic"] = asdict(scorer.classic) if scorer.classic else None
+    return {"method": "model", **parts}
 
 
 def from_parts(parts: dict[str, Any]) -> Model | Rule:
-    """The scorer that `to_parts` took apart.
+    """The scorer that `to_parts` took apart, in this version or an earlier one.
 
     Raises `InputError` for a model of other features, which an earlier version made.
     """
@@ -30,7 +34,20 @@ def from_parts(parts: dict[str, Any]) -> Model | Rule:
         return Rule(**made_of)
     if tuple(parts.get("columns", ())) != COLUMNS:
         raise InputError("a model of other features", mend="Build predictions.models again")
-    return Model(**made_of)
+    if "slope" in made_of:
+        made_of = _of_two_voices(**made_of)
+    classic = made_of.pop("classic")
+    return Model(**made_of, classic=_classic(**classic) if classic else None)
+
+
+def _classic(repeat: dict[str, float], **asked: Any) -> Classic:
+    return Classic(BgNbd(**repeat), **asked)
+
+
+def _of_two_voices(slope: float, centre: float, **fitted: Any) -> dict[str, Any]:
+    """A model of the recipe before: both halves alike, spread around the level of its training."""
+    half = slope / 2
+    return {**fitted, "classic": None, "weights": (half, half, 0.0), "level": centre * (1 - slope)}
 
 
 def value_to_parts(model: ValueModel) -> dict[str, Any]:

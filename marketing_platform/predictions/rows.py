@@ -13,6 +13,8 @@ from marketing_platform.warehouse import Warehouse
 # More rows than this do not make the model better, only slower. Buyers are left out whole, by a
 # hash of their id, so that the same buyers are chosen on every day.
 MAX_TRAINING_ROWS = 400_000
+# Of each day; the four parameters of BG/NBD are known well enough from so many.
+MAX_HISTORIES = 50_000
 
 _KNOWN = """
     select features.*, outcomes.is_positive
@@ -29,6 +31,22 @@ _BUYERS = """
     where task = $task and role = $role
     order by customer_id
 """
+_HISTORIES = """
+    select as_of_date, order_days_count, tenure_days, recency_days
+    from predictions.features
+    inner join predictions.as_of_dates using (as_of_date)
+    where task = $task and role in ('train', 'test') and hash(customer_id) % 1000 < $kept
+    order by as_of_date, customer_id
+"""
+_MOST_BUYERS = """
+    select coalesce(max(buyers), 0) from (
+        select count(*) as buyers
+        from predictions.features
+        inner join predictions.as_of_dates using (as_of_date)
+        where task = $task and role in ('train', 'test')
+        group by as_of_date
+    )
+"""
 _COUNT = """
     select count(*)
     from predictions.outcomes
@@ -42,7 +60,9 @@ class Rows:
     """The rows of one task, ordered by day and buyer.
 
     `train` and `test` are feature rows with `is_positive`, `score` those of the buyers to score;
-    `test_buyers` has all buyers of the test day, also those whom the task does not ask about.
+    `test_buyers` has all buyers of the test day, also those whom the task does not ask about;
+    `histories` has, of each day that is trained or tested on, the orders, tenure and recency of its
+    buyers, of many a sample.
     """
 
     task: Task
@@ -52,13 +72,14 @@ class Rows:
     train: pl.DataFrame
     test: pl.DataFrame
     test_buyers: pl.DataFrame
+    histories: pl.DataFrame
     score: pl.DataFrame
 
 
 def read_rows(warehouse: Warehouse, task: Task, *, is_training: bool = True) -> Rows:
     """The rows of `task` from `predictions.as_of_dates`, `.features` and `.outcomes`.
 
-    Without `is_training` those to train on, and all buyers of the test day, are left out.
+    Without `is_training` those to train on, all buyers of the test day, and histories are left out.
     """
     dates = warehouse.query(
         "select * from predictions.as_of_dates where task = $task order by as_of_date",
@@ -75,6 +96,7 @@ def read_rows(warehouse: Warehouse, task: Task, *, is_training: bool = True) -> 
         train=_known(warehouse, task, "train", _kept(warehouse, task) if is_training else 0),
         test=_known(warehouse, task, "test", 1000),
         test_buyers=_buyers(warehouse, task, "test" if is_training else "none"),
+        histories=_histories(warehouse, task if is_training else None),
         score=buyers_to_score(warehouse, task),
     )
 
@@ -96,6 +118,12 @@ def _kept(warehouse: Warehouse, task: Task) -> int:
     """Thousandths of the buyers that training keeps."""
     count = int(warehouse.query(_COUNT, {"task": task}).item())
     return min(1000, max(1, MAX_TRAINING_ROWS * 1000 // max(count, 1)))
+
+
+def _histories(warehouse: Warehouse, task: Task | None) -> pl.DataFrame:
+    most = int(warehouse.query(_MOST_BUYERS, {"task": task}).item())
+    kept = min(1000, MAX_HISTORIES * 1000 // max(most, 1) + 1)
+    return warehouse.query(_HISTORIES, {"task": task, "kept": kept})
 
 
 def _known(warehouse: Warehouse, task: Task, role: str, kept: int) -> pl.DataFrame:

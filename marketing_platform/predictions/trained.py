@@ -193,6 +193,8 @@ def model_version(rows: Rows, method: str, settings: Predictions) -> str:
         digest.update(np.ascontiguousarray(matrix(frame)).tobytes())
         if "is_positive" in frame.columns:
             digest.update(labels(frame).tobytes())
+    for column in ("order_days_count", "tenure_days", "recency_days"):
+        digest.update(rows.histories[column].cast(pl.Int64).to_numpy().tobytes())
     return f"{rows.task}-{rows.score_date.isoformat()}-{digest.hexdigest()[:12]}"
 
 

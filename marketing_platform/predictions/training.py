@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from marketing_platform.predictions import model as models
 from marketing_platform.predictions.baselines import base_rate
+from marketing_platform.predictions.classic import Classic, fit
 from marketing_platform.predictions.evaluation import Evaluation, evaluate
-from marketing_platform.predictions.matrix import Labels, labels, matrix
+from marketing_platform.predictions.matrix import Labels, Matrix, labels, matrix
 from marketing_platform.predictions.model import Model
 from marketing_platform.predictions.promotion import Decision, promotion, too_little
 from marketing_platform.predictions.rows import Rows
@@ -44,7 +46,7 @@ def train_and_test(rows: Rows, settings: Predictions) -> Trained:
     reason = too_little(rows, settings)
     scorer: Model | Rule
     if reason is None:
-        scorer = models.train(matrix(rows.train), labels(rows.train), day_numbers(rows.train))
+        scorer = models.train(*_examples(rows.train), classic_of(rows))
     else:
         scorer = rule_from(rows, rows.train, rows.test)
     evaluation = evaluate(rows, probabilities(scorer, rows.test))
@@ -58,8 +60,20 @@ def with_all_days(trained: Trained, rows: Rows) -> Trained:
     if isinstance(trained.scorer, Rule):
         scorer: Model | Rule = rule_from(rows, known, rows.score)
     else:
-        scorer = models.retrain(matrix(known), labels(known), trained.scorer.slope)
+        scorer = models.retrain(*_examples(known), classic_of(rows), trained.scorer.weights)
     return Trained(scorer, trained.evaluation, trained.decision)
+
+
+def classic_of(rows: Rows) -> Callable[[int], Classic]:
+    """The BG/NBD of a day that is trained or tested on, by its number."""
+    by_day = {
+        day_numbers(buyers)[0]: buyers for buyers in rows.histories.partition_by("as_of_date")
+    }
+    return lambda day: fit(by_day[day], rows.task, rows.horizon_days)
+
+
+def _examples(known: pl.DataFrame) -> tuple[Matrix, Labels, Labels]:
+    return matrix(known), labels(known), day_numbers(known)
 
 
 def rule_from(rows: Rows, known: pl.DataFrame, buyers: pl.DataFrame) -> Rule:

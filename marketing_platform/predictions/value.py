@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from marketing_platform.predictions import bg_nbd, gamma_gamma
 from marketing_platform.predictions.bg_nbd import BgNbd
+from marketing_platform.predictions.classic import history_of
 from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Matrix, Vector, matrix
 from marketing_platform.predictions.model import TREE_SETTINGS
@@ -64,7 +65,7 @@ class ValueModel:
 
     def classic(self, features: pl.DataFrame, horizon_days: int) -> tuple[Vector, Vector]:
         """Orders and amount within the horizon by BG/NBD and Gamma-Gamma, each of shape (rows,)."""
-        orders = self.orders.expected_orders(horizon_days, *_history(features))
+        orders = self.orders.expected_orders(horizon_days, *history_of(features))
         return orders, orders * self._per_order(features)
 
     def forecast(self, features: pl.DataFrame, horizon_days: int) -> pl.DataFrame:
@@ -94,7 +95,7 @@ class ValueModel:
     def _range(
         self, features: pl.DataFrame, orders: Vector, amount: Vector
     ) -> tuple[Vector, Vector]:
-        x, t_x, t = _history(features)
+        x, t_x, t = history_of(features)
         alive = np.maximum(self.orders.alive(x, t_x, t), _FLOOR)
         shape = self.orders.r + x
         mean = np.maximum(orders, _FLOOR) / alive
@@ -113,7 +114,7 @@ def train(buyers: pl.DataFrame, known: pl.DataFrame | None) -> ValueModel:
     `known` has `order_count` and `amount` of the `LEARNED_DAYS` after each row's day; None or empty
     where there is too little to learn from. There must be buyers.
     """
-    orders = bg_nbd.fit(*_history(buyers))
+    orders = bg_nbd.fit(*history_of(buyers))
     count = buyers["order_days_count"].cast(pl.Float64).to_numpy()
     spending = gamma_gamma.fit(count, buyers["gross_amount_mean"].to_numpy())
     if known is None or known.is_empty() or not known["amount"].sum():
@@ -126,13 +127,6 @@ def train(buyers: pl.DataFrame, known: pl.DataFrame | None) -> ValueModel:
             *_fit(features, amount), float(amount.mean()),
         )  # fmt: skip
     return ValueModel(orders, spending, learned)
-
-
-def _history(features: pl.DataFrame) -> tuple[Vector, Vector, Vector]:
-    """x, t_x and T of BG/NBD: repeat orders, the last of them and the time watched, in days."""
-    orders = features["order_days_count"].cast(pl.Float64).to_numpy()
-    watched = features["tenure_days"].cast(pl.Float64).to_numpy()
-    return orders - 1, watched - features["recency_days"].cast(pl.Float64).to_numpy(), watched
 
 
 def _fit(features: Matrix, target: Vector) -> tuple[Pipeline, HistGradientBoostingRegressor]:

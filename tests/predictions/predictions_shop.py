@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import SecretStr
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.predictions.matrix import COLUMNS, Matrix
 from marketing_platform.predictions.tables import TABLES
 from marketing_platform.settings import Platform, Predictions, Settings
 from marketing_platform.warehouse import Warehouse, sql_tables
@@ -38,6 +39,15 @@ def settings_in(folder: Path, **predictions: int) -> Settings:
 
 def day(number: int) -> dt.date:
     return FIRST + dt.timedelta(days=number)
+
+
+def some_features(rows: int) -> Matrix:
+    """Features of nobody in particular, as a model sees them; who bought is known that long."""
+    features = np.random.default_rng(rows).gamma(2, size=(rows, len(COLUMNS)))
+    tenure, recency = COLUMNS.index("tenure_days"), COLUMNS.index("recency_days")
+    features[:, tenure] += features[:, recency]
+    features[:, COLUMNS.index("order_days_count")] += np.log(2)
+    return features
 
 
 def order_frame(orders: Iterable[Order]) -> pl.DataFrame:

@@ -8,20 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
+from predictions_shop import some_features
+from scipy.special import expit, logit
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import model, store
-from marketing_platform.predictions.matrix import COLUMNS
+from marketing_platform.predictions.bg_nbd import BgNbd
+from marketing_platform.predictions.classic import Classic
+from marketing_platform.predictions.matrix import COLUMNS, PLAIN_COLUMNS
 from marketing_platform.predictions.parts import from_parts, to_parts
 
 
 def some_model() -> model.Model:
     draw = np.random.default_rng(0)
-    features = draw.normal(size=(600, len(COLUMNS)))
-    outcomes = (features[:, 0] + draw.normal(size=600) > 0).astype(np.int64)
-    return model.train(features, outcomes, np.repeat(np.arange(6), 100))
+    features = some_features(600)
+    outcomes = (features[:, 0] + draw.normal(size=600) > 1).astype(np.int64)
+    classic = Classic(BgNbd(0.5, 30.0, 0.8, 2.5, 0.0), "purchase", 14)
+    days = np.repeat(np.arange(6), 100)
+    return model.retrain(features, outcomes, days, lambda _: classic, (0.4, 0.5, 0.2))
 
 
 def test_a_loaded_model_gives_the_same_probabilities(tmp_path: Path) -> None:
@@ -29,9 +35,22 @@ def test_a_loaded_model_gives_the_same_probabilities(tmp_path: Path) -> None:
     path = store.save(tmp_path, "purchase-1", to_parts(kept))
     loaded = from_parts(store.load(tmp_path, "purchase-1"))
     assert isinstance(loaded, model.Model)
-    features = np.random.default_rng(1).normal(size=(50, len(COLUMNS)))
+    features = some_features(50)
     assert (loaded.probabilities(features) == kept.probabilities(features)).all()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_of_two_halves_that_an_earlier_version_kept_says_what_it_said_then() -> None:
+    new = some_model()
+    kept = {"method": "model", "linear": new.linear, "trees": new.trees}
+    kept |= {"slope": 0.9, "centre": -1.2, "columns": COLUMNS}
+    features = some_features(50)
+    halves = [one.predict_proba(features[:, : len(PLAIN_COLUMNS)])[:, 1] for one in new.trees]
+    grown = np.mean([logit(half) for half in halves], axis=0)
+    mean = (logit(new.linear.predict_proba(features)[:, 1]) + grown) / 2
+    loaded = from_parts(kept)
+    assert isinstance(loaded, model.Model)
+    assert np.allclose(loaded.probabilities(features), expit(-1.2 + 0.9 * (mean + 1.2)))
 
 
 def test_a_missing_model_is_told_with_its_path(tmp_path: Path) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 from predictions_shop import day
 
 from marketing_platform.predictions.evaluation import Evaluation
 from marketing_platform.predictions.metrics import NO_METRICS
-from marketing_platform.predictions.model import calibration_slope
 from marketing_platform.predictions.promotion import promotion
 
 
@@ -52,8 +50,3 @@ def test_a_test_without_figures_promotes_nothing_and_says_why() -> None:
     found = dataclasses.replace(evaluation(0.9, 0.5, 0.1), status="nobody to test on")
     assert promotion(found).is_promoted is False
     assert promotion(found).reason == "nobody to test on"
-
-
-def test_the_calibration_slope_is_one_where_there_are_too_few_days() -> None:
-    features, outcomes = np.zeros((40, 42)), np.tile([0, 1], 20)
-    assert calibration_slope(features, outcomes, np.repeat([1, 2, 3], [10, 10, 20])) == 1.0
