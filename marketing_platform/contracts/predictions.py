@@ -141,6 +141,9 @@ PREDICTIONS: tuple[Contract, ...] = (
             "is_promoted": flag("Whether its scores may be used."),
             "reason": text("Why it was promoted or not."),
             "metrics": text("The backtest as JSON: customers, positives and the metrics of each."),
+            "learned_from": text(
+                "As JSON: first and last day of the rows, how many, their features, and libraries."
+            ),
         },
         key=["model_version"],
     ),

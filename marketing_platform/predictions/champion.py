@@ -65,6 +65,9 @@ def earlier_models(warehouse: Warehouse) -> pl.DataFrame:
     if not warehouse.exists(NAME):
         return empty
     found = warehouse.read(NAME)
+    if "learned_from" not in found.columns:
+        # Models of a version that did not write it down.
+        found = found.with_columns(pl.lit("{}").alias("learned_from"))
     return found.select(empty.columns) if set(empty.columns) <= set(found.columns) else empty
 
 

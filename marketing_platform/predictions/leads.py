@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions import store
 from marketing_platform.predictions.baselines import base_rate
+from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.matrix import Matrix, Vector, labels
 from marketing_platform.predictions.metrics import NO_METRICS, base_rate_log_loss, measure
 from marketing_platform.predictions.promotion import Decision
@@ -142,6 +143,7 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
     rows = warehouse.read("predictions.lead_features")
     learned = learn(rows, settings.platform.predictions)
     known = rows.filter(pl.col("as_of_date") <= day).sort("as_of_date", "customer_id")
+    taught = known.filter(pl.col("is_positive").is_not_null())
     digest = hashlib.sha256(learned.model.probabilities(known).tobytes()).hexdigest()
     version = f"lead-{day.isoformat()}-{digest[:12]}"
     parts = {field.name: getattr(learned.model, field.name) for field in fields(learned.model)}
@@ -155,6 +157,7 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "is_promoted": learned.decision.is_promoted,
         "reason": learned.decision.reason,
         "metrics": json.dumps(learned.metrics, sort_keys=True),
+        "learned_from": learned_from(taught["as_of_date"], int(labels(taught).sum()), _COLUMNS),
     }
 
 

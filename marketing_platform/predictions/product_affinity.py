@@ -14,6 +14,7 @@ from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
 from marketing_platform.predictions import affinity
 from marketing_platform.predictions.affinity import Affinity, Fitted, Priors, Purchases
+from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
@@ -238,4 +239,5 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "is_promoted": decided.is_promoted,
         "reason": decided.reason,
         "metrics": json.dumps({**(found or {}), "priors": asdict(priors)}, sort_keys=True),
+        "learned_from": learned_from(days["order_date"], None, tuple(days.columns)),
     }

@@ -25,8 +25,9 @@ from marketing_platform.predictions.champion import (
     refused,
 )
 from marketing_platform.predictions.evaluation import MEASURED, evaluate
-from marketing_platform.predictions.matrix import COLUMNS, labels, matrix
-from marketing_platform.predictions.model import RECIPE
+from marketing_platform.predictions.learned_from import learned_from
+from marketing_platform.predictions.matrix import COLUMNS, PLAIN_COLUMNS, labels, matrix
+from marketing_platform.predictions.model import RECIPE, Model
 from marketing_platform.predictions.parts import to_parts
 from marketing_platform.predictions.promotion import Decision, promotion, too_little
 from marketing_platform.predictions.rows import Rows, read_rows
@@ -199,6 +200,8 @@ def model_version(rows: Rows, method: str, settings: Predictions) -> str:
 
 
 def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:
+    known = pl.concat([rows.train, rows.test])
+    weights = trained.scorer.weights if isinstance(trained.scorer, Model) else None
     return {
         "model_version": version,
         "task": rows.task,
@@ -208,4 +211,7 @@ def _row(version: str, rows: Rows, trained: Trained) -> dict[str, Any]:
         "is_promoted": trained.decision.is_promoted,
         "reason": trained.decision.reason,
         "metrics": trained.evaluation.to_json(),
+        "learned_from": learned_from(
+            known["as_of_date"], int(known["is_positive"].sum()), PLAIN_COLUMNS, weights=weights
+        ),
     }

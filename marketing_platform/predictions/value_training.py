@@ -14,7 +14,8 @@ import sklearn
 from scipy.stats import spearmanr
 
 from marketing_platform.predictions import store
-from marketing_platform.predictions.matrix import Vector
+from marketing_platform.predictions.learned_from import learned_from
+from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Vector
 from marketing_platform.predictions.metrics import Metrics
 from marketing_platform.predictions.parts import value_to_parts
 from marketing_platform.predictions.promotion import Decision
@@ -162,15 +163,17 @@ def measure(truth: Vector, expected: Vector) -> Metrics:
 def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any] | None:
     """Train, keep the model as a file; its row of `predictions.models`; None: nobody has bought."""
     rules = settings.platform.predictions
-    model = train_as_of(warehouse, day, rules)
-    if model is None:
+    buyers = buyers_of(warehouse, day)
+    if buyers.is_empty():
         return None
+    known = _known(warehouse, day)
+    model = train(buyers, _enough(known, rules))
     tests = warehouse.query(
         "select as_of_date from predictions.as_of_dates where task = 'value' and role = 'test'"
     )["as_of_date"].to_list()
     test = test_as_of(warehouse, tests[0], TEST_DAYS, rules) if tests else None
     # What a model says of everybody tells it apart: the bytes of a file hold the time of day.
-    said = model.forecast(buyers_of(warehouse, day), TEST_DAYS).to_numpy()
+    said = model.forecast(buyers, TEST_DAYS).to_numpy()
     digest = hashlib.sha256(repr(sklearn.__version__).encode() + said.tobytes()).hexdigest()
     version = f"value-{day.isoformat()}-{digest[:12]}"
     store.save(settings.models_dir, version, value_to_parts(model))
@@ -184,6 +187,9 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "is_promoted": decided.is_promoted,
         "reason": decided.reason,
         "metrics": test.to_json() if test else "{}",
+        "learned_from": learned_from(
+            known["as_of_date"], int((known["order_count"] > 0).sum()), PLAIN_COLUMNS
+        ),
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,45 @@ def test_a_model_reigns_for_a_week_and_scores_every_day(first: First) -> None:
     assert set(after["standing"]) in ({"former", "champion"}, {"champion", "challenger"})
 
 
+def test_each_model_says_what_it_was_learned_from(first: First) -> None:
+    models = first[0].read("predictions.models")
+    told = {row["task"]: json.loads(row["learned_from"]) for row in models.to_dicts()}
+    assert set(told) == {"purchase", "churn", "value", "affinity", "lead"}
+    purchase = told["purchase"]
+    # The newest day whose 14 days of outcome are known, and how many days back of those there are.
+    known = first[0].query(
+        "select min(o.as_of_date) as first_date, max(o.as_of_date) as last_date, count(*) as rows,"
+        " count(*) filter (where o.is_positive) as positives"
+        " from predictions.outcomes as o where o.task = 'purchase'"
+    )
+    (row,) = known.to_dicts()
+    assert purchase["last_date"] == day(279 - 14).isoformat()
+    assert (purchase["first_date"], purchase["rows"]) == (
+        row["first_date"].isoformat(),
+        row["rows"],
+    )
+    assert purchase["positives"] == row["positives"]
+    assert "recency_days" in purchase["features"]
+    assert purchase["libraries"]["scikit-learn"] == metadata.version("scikit-learn")
+    assert len(purchase["weights"]) == 3
+
+
+def test_models_of_a_version_that_did_not_write_down_what_they_learned_from_still_reign(
+    first: First,
+) -> None:
+    warehouse, settings = first
+    old = warehouse.read("predictions.models").drop("learned_from")
+    with warehouse.connect() as connection:
+        connection.execute("drop table predictions.models")
+        connection.register("old", old)
+        connection.execute("create table predictions.models as select * from old")
+    go_on(warehouse, settings, 282)
+    assert models_of(warehouse)["model_version"].to_list() == (
+        old.filter(pl.col("task") == "purchase")["model_version"].to_list()
+    )
+    assert models_of(warehouse)["learned_from"].to_list() == ["{}"]
+
+
 def test_other_settings_have_models_trained_again_at_once(first: First) -> None:
     warehouse, settings = first
     changed = settings_in(settings.data_dir, training_origins=5)
@@ -127,14 +168,14 @@ def test_a_reigning_model_that_fails_on_new_days_gives_way(
     first: First,
 ) -> None:
     warehouse, settings = first
-    version = models_of(warehouse)["model_version"].item()
-    parts = store.load(settings.models_dir, version)
+    reigning = models_of(warehouse)["model_version"].item()
+    parts = store.load(settings.models_dir, reigning)
     parts["linear"][-1].coef_ *= 0
     parts["linear"][-1].intercept_ += 12
-    store.save(settings.models_dir, version, to_parts(from_parts(parts)))
+    store.save(settings.models_dir, reigning, to_parts(from_parts(parts)))
     go_on(warehouse, settings, 289)
     champion = models_of(warehouse).filter(pl.col("standing") == "champion")
-    assert champion["model_version"].item() != version
+    assert champion["model_version"].item() != reigning
 
 
 def test_a_model_is_rolled_back_by_pinning_it(first: First) -> None:
