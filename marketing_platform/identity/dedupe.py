@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from marketing_platform.errors import InputError
+from marketing_platform.identity.clusters import cluster
 from marketing_platform.identity.linkage import link
 from marketing_platform.sources.files.csv_text import find_shape, write_utf8
 
@@ -199,18 +198,14 @@ def dedupe(people: People, threshold: float | None = None) -> Deduped:
     columns = {role: people.records[column] for role, column in people.roles.items()}
     if "full_name" in columns:
         columns |= _parts_of_name(columns.pop("full_name"))
-    frame = pl.DataFrame({**columns, **{name: people.records[name] for name in people.identifiers}})
+    # By names of ours: a header may be anything, and these are written into SQL.
+    identifiers = {f"identifier_{n}": people.records[c] for n, c in enumerate(people.identifiers)}
+    frame = pl.DataFrame({**columns, **identifiers})
     if "birth_date" in columns:
         frame = frame.with_columns(_date_text(frame["birth_date"]))
-    linked = link(frame, people.identifiers)
+    linked = link(frame, tuple(identifiers))
     chosen = best_threshold(linked.pairs["probability"]) if threshold is None else threshold
-    kept = linked.pairs.filter(pl.col("probability") >= chosen)
-    size = people.records.height
-    graph = coo_array(
-        (np.ones(kept.height, dtype=np.int8), (kept["left"].to_numpy(), kept["right"].to_numpy())),
-        shape=(size, size),
-    )
-    _, labels = connected_components(graph, directed=False)
+    labels = cluster(linked.pairs, people.records.height, chosen)
     # Persons are numbered in the order of their first records.
     numbered = pl.Series("cluster_id", labels, dtype=pl.Int64)
     first = numbered.unique(maintain_order=True)

@@ -15,6 +15,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from marketing_platform.identity.households import judge_households
+
 ROLES = (
     *("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode"),
     *("region", "country"),
@@ -55,12 +57,18 @@ _CERTAIN: tuple[tuple[str, ...], ...] = (
     ("email", "last_name"),
     ("email",),
 )
-_TRAINING = (("first_name", "last_name"), ("birth_date",), ("postcode",), ("email",))
+_TRAINING = (("first_name", "last_name"), ("birth_date",), ("email",))
+# The neighbours and families of a postcode teach that people are alike who are not; it is only
+# asked where there is no birth date.
+_LAST_RESORT = ("postcode",)
 
 
 @dataclass(frozen=True)
 class Linked:
-    """Pairs of records: left, right (row numbers), probability (0 to 1), the likeliest first."""
+    """Pairs of records: left, right (row numbers), probability (0 to 1), the likeliest first.
+
+    `is_two` marks two people of one household.
+    """
 
     pairs: pl.DataFrame
 
@@ -110,7 +118,8 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     certain: list[tuple[str, ...]] = [r for r in _CERTAIN if set(r) <= there][:1]
     certain = certain or [tuple(known[:3])]
     certain += [(column,) for column in ids]
-    taught = [rule for rule in _TRAINING if set(rule) <= there and there - set(rule)]
+    teaching = _TRAINING if "birth_date" in there else (*_TRAINING, _LAST_RESORT)
+    taught = [rule for rule in teaching if set(rule) <= there and there - set(rule)]
     rows, agree = _with_few(rows, dict.fromkeys([*blocks, *certain, *taught]))
     rows = rows.with_row_index("unique_id")
     rules: list[Any] = [agree[rule].sql for rule in blocks] + ([_SWAPPED] if has_both_names else [])
@@ -136,17 +145,17 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
         train.estimate_u_using_random_sampling(max_pairs=_PAIRS_FOR_U, seed=seed)
         for rule in taught:
             if agree[rule].pair_count:
-                with suppress(EMTrainingException):
+                # In a small file a share may shrink until no float holds it; that lesson is left.
+                with suppress(EMTrainingException, ValueError):
                     train.estimate_parameters_using_expectation_maximisation(agree[rule].sql)
         found = linker.inference.predict(threshold_match_probability=_LEAST_PROBABILITY)
-        pairs = pl.DataFrame(connection.sql(f"from {found.physical_name}").to_arrow_table())
-    return Linked(
-        pairs.select(
+        pairs = pl.DataFrame(connection.sql(f"from {found.physical_name}").to_arrow_table()).select(
             pl.col("unique_id_l").cast(pl.Int64).alias("left"),
             pl.col("unique_id_r").cast(pl.Int64).alias("right"),
             pl.col("match_probability").alias("probability"),
-        ).sort("probability", "left", "right", descending=[True, False, False])
-    )
+        )
+        pairs = judge_households(connection, pairs, rows, ids)
+    return Linked(pairs.sort("probability", "left", "right", descending=[True, False, False]))
 
 
 def _without_placeholders(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -211,7 +220,14 @@ def _pair_count(rows: pl.DataFrame, rule: Sequence[str]) -> int:
 
 
 def _no_pairs() -> pl.DataFrame:
-    return pl.DataFrame(schema={"left": pl.Int64, "right": pl.Int64, "probability": pl.Float64})
+    return pl.DataFrame(
+        schema={
+            "left": pl.Int64,
+            "right": pl.Int64,
+            "probability": pl.Float64,
+            "is_two": pl.Boolean,
+        }
+    )
 
 
 def _comparison(library: Any, role: str) -> Any:
