@@ -63,7 +63,10 @@ IDENTITY: tuple[Contract, ...] = (
             "unused_reason": text(
                 "Why it ties nobody; null where it ties.",
                 nullable=True,
-                one_of=("disposable domain", "obvious fake", "too short", "shared by too many"),
+                one_of=(
+                    *("disposable domain", "obvious fake", "too short", "shared by too many"),
+                    "people of different names",
+                ),
             ),
         },
         key=["contact_id", "kind", "value"],

@@ -1,6 +1,8 @@
 -- One row is an identifier of a contact, and whether it ties the contact to others that have it. An
 -- obvious fake ties nobody, nor does what more contacts share than `identity.shared_by` allows: a
--- till's phone, a marketplace's address. A contact's own key is an identifier too.
+-- till's phone, a marketplace's address. A phone, a card or a loyalty number that people of different
+-- given names have is a family's: it ties those of one given name. A contact's own key is an
+-- identifier too.
 with
 addresses as (
     select
@@ -118,20 +120,75 @@ told as (
     group by 1, 3
 ),
 counted as (
-    select *, count(*) over (partition by kind, value) as contact_count
-    from told
+    select
+        t.contact_id,
+        t.kind,
+        t.value,
+        t.contact_count,
+        coalesce(
+            t.fake_reason,
+            case when t.contact_count > l.shared_by then 'shared by too many' end
+        ) as unused_reason
+    from (
+        select *, count(*) over (partition by kind, value) as contact_count
+        from told
+    ) as t
+    inner join identity.limits as l on t.kind = l.kind
+),
+-- The given names that share something, each with the family names it is seen with.
+named as (
+    select distinct
+        i.kind,
+        i.value,
+        replace(lower(trim(c.first_name)), '.', '') as given_name,
+        lower(trim(c.last_name)) as family_name
+    from counted as i
+    inner join core.contacts as c on i.contact_id = c.contact_id
+    where i.kind <> 'email' and i.contact_count > 1 and i.unused_reason is null
+),
+-- Two names are of two people unless one begins as the other (Alex, Alexander; A.), or they are
+-- nearly alike, or given and family name have changed places.
+families as (
+    select distinct a.kind, a.value
+    from named as a
+    inner join named as b
+        on a.kind = b.kind and a.value = b.value and a.given_name < b.given_name
+    where
+        a.given_name <> ''
+        and substr(b.given_name, 1, length(a.given_name)) <> a.given_name
+        and substr(a.given_name, 1, length(b.given_name)) <> b.given_name
+        and not (
+            substr(a.given_name, 1, 1) = substr(b.given_name, 1, 1)
+            and levenshtein(a.given_name, b.given_name)
+            <= greatest(1, least(length(a.given_name), length(b.given_name)) / 3)
+        )
+        and coalesce(a.given_name <> b.family_name, true)
+        and coalesce(b.given_name <> a.family_name, true)
 )
 select
-    c.contact_id,
-    c.kind,
-    c.value,
-    c.contact_count,
+    i.contact_id,
+    i.kind,
+    i.value,
+    i.contact_count,
     coalesce(
-        c.fake_reason,
-        case when c.contact_count > l.shared_by then 'shared by too many' end
+        i.unused_reason,
+        case when f.value is not null then 'people of different names' end
     ) as unused_reason
-from counted as c
-inner join identity.limits as l on c.kind = l.kind
+from counted as i
+left join families as f on i.kind = f.kind and i.value = f.value
+union all
+select
+    i.contact_id,
+    i.kind,
+    concat(i.value, ' ', replace(lower(trim(c.first_name)), '.', '')) as value,
+    count(*) over (
+        partition by i.kind, i.value, replace(lower(trim(c.first_name)), '.', '')
+    ) as contact_count,
+    null as unused_reason
+from counted as i
+inner join families as f on i.kind = f.kind and i.value = f.value
+inner join core.contacts as c on i.contact_id = c.contact_id
+where i.unused_reason is null and trim(c.first_name) <> ''
 union all
 select
     contact_id,

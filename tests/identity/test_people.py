@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
@@ -101,3 +103,45 @@ def test_the_order_of_the_records_does_not_matter(
     for name in names:
         columns = before[name].columns
         assert second.read(name).sort(columns).equals(before[name].sort(columns)), name
+
+
+def test_a_family_phone_ties_nobody_but_those_of_one_name(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    contacts = "id,email,phone,first_name,last_name\n" + "".join(
+        f"{name},{name}@example.com,+442071838750,{first},{last}\n"
+        for name, first, last in (
+            ("ann", "Ann", "Lee"), ("ann2", "ann", "Lee"), ("ben", "Ben", "Lee"),
+            ("nil", "", "Lee"),
+        )
+    )  # fmt: skip
+    warehouse = built(make_settings, tmp_path, "1,x,x@example.com,,2024-01-01,5,\n", contacts)
+    found = customers(warehouse)
+    assert found["files:ann"] == found["files:ann2"]
+    assert len({found[f"files:{name}"] for name in ("ann", "ben", "nil")}) == 3
+    reasons = warehouse.query(
+        "select distinct unused_reason from identity.identifiers"
+        " where kind = 'phone' and value = '+442071838750'"
+    )
+    assert reasons["unused_reason"].to_list() == ["people of different names"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ann,Lee", "Anne,Lee"), ("Alex,Lee", "Alexander,Lee"), ("A.,Lee", "Ann,Lee"),
+        ("Steven,Lee", "Stephen,Lee"), ("Ann,Lee", "Lee,Ann"), ("Ann,Lee", ",Lee"),
+        ("Ann,Lee", "ANN ,Smith"),
+    ],
+)  # fmt: skip
+def test_a_phone_ties_who_writes_the_name_another_way(
+    one: str, other: str, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    contacts = (
+        "id,email,phone,first_name,last_name\n"
+        f"a,a@example.com,+442071838750,{one}\nb,b@example.com,+442071838750,{other}\n"
+    )
+    found = customers(
+        built(make_settings, tmp_path, "1,x,x@example.com,,2024-01-01,5,\n", contacts)
+    )
+    assert found["files:a"] == found["files:b"]
