@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from marketing_platform.demo.homes import draw_homes
@@ -24,6 +25,8 @@ _LAST_NAMES = (
 _DOMAINS = ("example.com", "example.org", "example.net")
 _COUNTRIES = {"GB": 0.34, "DE": 0.24, "FR": 0.18, "US": 0.16, "NL": 0.08}
 _PHONE_SHARE = 0.62
+# Of two neighbours of one country: who has the home, the phone and the name of the other.
+_COUPLE_SHARE = 0.3
 # How far baskets differ between people: the sigma of a log-normal factor with mean 1.
 _BASKET_SIGMA = 0.5
 
@@ -45,6 +48,18 @@ class People:
         return self.rows.height
 
 
+def _lives_with(
+    rng: np.random.Generator, first: npt.NDArray[np.str_], country: npt.NDArray[np.str_]
+) -> Ints:
+    """Whose home, phone and family name each has: their own, or those of the one before them."""
+    size = len(first)
+    who = np.arange(size)
+    is_second = who % 2 == 1
+    before = np.maximum(who - 1, 0)
+    is_couple = is_second & (country == country[before]) & (first != first[before])
+    return np.where(is_couple & (rng.random(size) < _COUPLE_SHARE), before, who)
+
+
 def draw_people(rng: np.random.Generator, size: int, categories: int) -> People:
     """Draw names, addresses and tastes."""
     first = rng.choice(_FIRST_NAMES.split(), size=size)
@@ -52,8 +67,12 @@ def draw_people(rng: np.random.Generator, size: int, categories: int) -> People:
     country = rng.choice(list(_COUNTRIES), size=size, p=list(_COUNTRIES.values()))
     domain = rng.choice(_DOMAINS, size=size, p=[0.6, 0.25, 0.15])
     phone = draw_phones(rng, country, rng.random(size) < _PHONE_SHARE)
-    # Draws of its own: who lives where changes nothing else.
-    homes = draw_homes(rng.spawn(1)[0], country)
+    # Draws of its own: who lives where, and with whom, changes nothing else.
+    of_homes, of_couples = rng.spawn(2)
+    homes = draw_homes(of_homes, country)
+    lives_with = _lives_with(of_couples, first, country)
+    last, phone = last[lives_with], phone.gather(lives_with)
+    homes = tuple(home.gather(lives_with) for home in homes)
     # The number keeps addresses apart; the other order of names keeps the second one apart.
     number = pl.col("number").cast(pl.String)
     names = [pl.col("first_name").str.to_lowercase(), pl.col("last_name").str.to_lowercase()]
