@@ -88,7 +88,8 @@ def judge_households(
     places = [place for place in _PLACES if set(place) <= set(rows.columns)]
     own = _own(rows.columns, identifiers)
     unjudged = pairs.with_columns(pl.lit(value=False).alias("is_two"))
-    if not places or not own:
+    # Another address or key alone says little: many people have several.
+    if not places or not {"first_name", "birth_date"} & set(own):
         return unjudged
     connection.register("compared_rows", rows.to_arrow())
     connection.register("compared_pairs", pairs.to_arrow())

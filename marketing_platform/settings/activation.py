@@ -1,0 +1,229 @@
+"""Who is told what and where, and when a plan is refused."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from marketing_platform.mistakes import first_mistake
+from marketing_platform.settings.group import Group
+
+Channel = Literal["email", "sms", "push"]
+Mode = Literal["audience", "event", "message", "task"]
+
+
+class Limits(Group):
+    """When a plan is refused because it looks wrong rather than right."""
+
+    # Share of an audience that one plan may remove, and how much one plan may grow it.
+    max_removal_share: float = Field(default=0.5, ge=0, le=1)
+    max_growth_ratio: float = Field(default=2.0, gt=1)
+    # Audiences smaller than this are not judged by share and ratio.
+    minimum_audience: int = Field(default=100, ge=0)
+    # An audience that would be smaller or larger than these, and more messages than this at once.
+    min_size: int = Field(default=0, ge=0)
+    max_size: int | None = Field(default=None, ge=1)
+    max_messages: int | None = Field(default=None, ge=1)
+
+
+class DestinationSettings(Group):
+    """What every destination is told; a type adds its own (the class `SETTINGS` of its module).
+
+    `type` is the name of a module in `destinations/vendors/`. Who lacks what it `requires`, or has
+    not agreed to the channel of `consent`, is not sent there. `limits` take the place of the
+    shop's.
+    """
+
+    # The channel by which it reaches people whatever they were asked to agree to.
+    own_channel: ClassVar[Channel | None] = None
+
+    type: str
+    requires: tuple[Literal["email", "phone"], ...] = ()
+    consent: Channel | None = None
+    limits: Limits | None = None
+
+    @property
+    def reaches_by(self) -> Channel | None:
+        """The channel by which people are reached; none where nobody is written to."""
+        return self.consent or self.own_channel
+
+
+def _of_its_type(value: Any) -> Any:
+    """The settings of a destination, checked by the class that its type has."""
+    if isinstance(value, DestinationSettings):
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("destination", "expected keys and values")
+    kind = str(value.get("type", ""))
+    known = destination_types()
+    if kind not in known:
+        near = difflib.get_close_matches(kind, known, n=1)
+        mend = f"perhaps {near[0]}" if near else f"there are: {', '.join(known)}"
+        told = f"no destination of type {kind!r}; {mend}" if kind else f"type is missing; {mend}"
+        raise PydanticCustomError("destination", "{told}", {"told": told})
+    module = importlib.import_module(f"marketing_platform.destinations.vendors.{kind}")
+    try:
+        return module.SETTINGS.model_validate(value)
+    except ValidationError as error:
+        told = first_mistake(error, module.SETTINGS)
+        raise PydanticCustomError("destination", "{told}", {"told": told}) from None
+
+
+@cache
+def destination_types() -> tuple[str, ...]:
+    """The types of destinations: the modules of `destinations/vendors/`."""
+    folder = Path(__file__).parent.parent / "destinations" / "vendors"
+    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)])))
+
+
+Destination = Annotated[SerializeAsAny[DestinationSettings], BeforeValidator(_of_its_type)]
+
+
+class Content(Group):
+    """The words of a message or a task: Jinja templates over the attributes of the rule.
+
+    Each destination says which of them it uses; `template` is the vendor's own template.
+    """
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    template: str | None = None
+
+
+class When(Group):
+    """An odd day of a series of the business, as in `quality.anomalies`.
+
+    `kind` none: whatever is odd about it. It counts for `days` days, the odd one among them.
+    """
+
+    metric: str
+    kind: Literal["spike", "dip", "level_shift", "flat"] | None = None
+    slice_kind: str = "all"
+    slice: str = "all"
+    days: int = Field(default=1, ge=1, le=60)
+
+    @property
+    def label(self) -> str:
+        """The series and what is odd about it as one word."""
+        of = () if self.slice_kind == "all" else (self.slice_kind, self.slice)
+        told = [word for word in (self.metric, *of, self.kind) if word is not None]
+        return re.sub(r"\W+", "_", "_".join(told)).strip("_").lower()
+
+
+class ActivationRule(Group):
+    """A segment that is sent to a destination, with the profile fields to send along.
+
+    By itself it keeps an audience: the list, tag or user list `audience` of the destination, or a
+    property named after the segment. With `event` who enters the segment is told as that event,
+    with `message` they are written to, with `task` somebody is asked to call them; each once for
+    each time that they enter, and not again within `repeat_after_days`.
+
+    With `when` the segment counts as empty but while a series is odd: an audience is filled for
+    that time, and what is told once is told once for each time that it is.
+    """
+
+    segment: str
+    destination: str
+    attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
+    audience: str | None = None
+    event: str | None = None
+    message: Content | None = None
+    task: Content | None = None
+    repeat_after_days: int = Field(default=30, ge=0, le=3650)
+    when: When | None = None
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Self:
+        told = [n for n in ("audience", "event", "message", "task") if getattr(self, n) is not None]
+        if len(told) > 1:
+            raise ValueError(f"{told[0]} and {told[1]} stand side by side; write two rules")
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        """What the destination is asked to do."""
+        if self.event is not None:
+            return "event"
+        if self.message is not None:
+            return "message"
+        return "task" if self.task is not None else "audience"
+
+    @property
+    def is_once(self) -> bool:
+        """Whether entering the segment is told once, rather than membership kept."""
+        return self.mode != "audience"
+
+    @property
+    def label(self) -> str:
+        """What a destination calls the members where `audience` does not say: tag, property, flag.
+
+        Those of a rule that waits are others than all of the segment.
+        """
+        return f"{self.segment}_when_{self.when.label}" if self.when else self.segment
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it: the label, for what is told once with how."""
+        return f"{self.label}.{self.mode}" if self.is_once else self.label
+
+    @property
+    def target(self) -> str:
+        """What makes the same members another audience: where they go and what is said to them."""
+        if not self.is_once:
+            return self.audience or ""
+        return self.event or ""
+
+
+class Fatigue(Group):
+    """How many messages a person may get in 24 hours and in 7 days, over all destinations."""
+
+    per_day: int = Field(default=2, ge=1)
+    per_week: int = Field(default=5, ge=1)
+
+
+def plain_name(name: str) -> str:
+    """The name, if it can be part of a file's; raises `ValueError` otherwise."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError("a name is small letters, digits and _")
+    return name
+
+
+class Feed(Group):
+    """A file of what the shop sells, written anew by each activation where something changed.
+
+    `folder` is a folder or a bucket's URL, `store` the options of obstore for it. `link` is the
+    page of an offer where the source tells none, with `{product_id}` (the source's) or `{sku}` in
+    it. A feed that would lose a larger share of its offers than `max_removal_share` is held.
+    """
+
+    format: Literal["google_merchant", "csv", "jsonl"] = "google_merchant"
+    folder: str | None = None
+    store: dict[str, SecretStr] = Field(default_factory=dict)
+    link: str | None = None
+    sources: tuple[str, ...] = ()
+    max_removal_share: float = Field(default=0.5, ge=0, le=1)
+
+    @field_validator("link")
+    @classmethod
+    def _page(cls, link: str | None) -> str | None:
+        if link and not re.fullmatch(r"https?://\S*\{(product_id|sku)\}\S*", link):
+            raise ValueError("write https://... with {product_id} or {sku} in it")
+        return link

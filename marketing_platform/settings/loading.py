@@ -1,0 +1,170 @@
+"""Reads the settings of one shop: its YAML, what was remembered, the environment, secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import SecretStr, ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from marketing_platform.errors import ConfigError
+from marketing_platform.mistakes import first_mistake
+from marketing_platform.settings.platform import Platform, Settings
+
+DATA_DIR_VARIABLE = "MARKETING_PLATFORM_DATA_DIR"
+CONFIG_DIR_VARIABLE = "MARKETING_PLATFORM_CONFIG_DIR"
+STATE_URL_VARIABLE = "MARKETING_PLATFORM_STATE_URL"
+DAGSTER_URL_VARIABLE = "MARKETING_PLATFORM_DAGSTER_URL"
+DEFAULT_SHOP = "shop"
+_REFERENCE = re.compile(r"\$\{(?:(file):)?([^}]+)\}")
+
+
+def load_settings(
+    *,
+    config_dir: Path | None = None,
+    data_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    is_optional: bool = False,
+    overlay: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings of one shop; with `is_optional` there may be none, in a folder of nobody.
+
+    `platform.yaml` in the config folder is the base; `shop.json` in the data folder, written by
+    `marketing-platform run` and `demo`, is laid over it, so that the UI opens on the same input.
+    What it names under `replaces` it replaces whole. `overlay` is taken in its place.
+    """
+    env = os.environ if environ is None else environ
+    config = (config_dir or Path(env.get(CONFIG_DIR_VARIABLE, "config"))).absolute()
+    data = (data_dir or _data_dir(env)).absolute()
+    if data.exists() and not data.is_dir():
+        raise ConfigError("the data folder is a file", where=str(data), mend="Name a folder")
+    path = config / "platform.yaml"
+    is_missing = is_optional and CONFIG_DIR_VARIABLE not in env and not path.exists()
+    content = {} if is_missing else _read_yaml(path)
+    remembered = data / "shop.json"
+    if overlay is None and remembered.exists():
+        overlay = json.loads(remembered.read_text(encoding="utf-8"))
+    if overlay:
+        replaced = {"replaces", *overlay.get("replaces", [])}
+        kept = {key: value for key, value in content.items() if key not in replaced}
+        content = _merge(kept, {k: v for k, v in overlay.items() if k != "replaces"})
+    platform = parse_platform(content, where=path, environ=env)
+    state_url = env.get(STATE_URL_VARIABLE) or f"sqlite:///{data / 'state.db'}"
+    try:
+        make_url(state_url)
+    except ArgumentError:
+        raise ConfigError(
+            "not a database URL", where=STATE_URL_VARIABLE, mend="Write postgresql+psycopg://..."
+        ) from None
+    return Settings(
+        config_dir=config, data_dir=data, state_url=SecretStr(state_url), platform=platform
+    )
+
+
+def parse_platform(
+    content: Mapping[str, Any], *, where: Path, environ: Mapping[str, str]
+) -> Platform:
+    """Check the content of `platform.yaml`; the first thing wrong is told with its key."""
+    _refuse_plain_secrets(content, where)
+    resolved = _resolve(content, where, environ, "")
+    try:
+        return Platform.model_validate(resolved)
+    except ValidationError as error:
+        raise ConfigError(
+            first_mistake(error, Platform), where=str(where), mend="Correct this key"
+        ) from None
+
+
+def _data_dir(environ: Mapping[str, str]) -> Path:
+    if value := environ.get(DATA_DIR_VARIABLE):
+        return Path(value)
+    pointer = Path("data/current")
+    shop = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else DEFAULT_SHOP
+    return Path("data") / shop
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "no such file", where=str(path), mend="Start where config/platform.yaml lies"
+        ) from None
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f":{place.line + 1}" if place else ""
+        raise ConfigError("not readable as YAML", where=f"{path}{line}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError("expected keys and values", where=str(path))
+    return content
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        old = merged.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[name] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+# postgresql://user:password@host, unless the password is a reference.
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
+_SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)")
+
+
+def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
+    if not isinstance(content, Mapping):
+        return
+    for name, value in content.items():
+        here = f"{place}{name}"
+        if _is_secret(name, value) and not _REFERENCE.fullmatch(str(value)):
+            raise ConfigError(
+                f"{here}: a secret does not belong in a file",
+                where=str(where),
+                mend=f"Write {name}: ${{{name.upper()}}} and set that environment variable",
+            )
+        _refuse_plain_secrets(value, where, f"{here}.")
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
+        return True
+    return value is not None and bool(_SECRET_KEY.fullmatch(str(name)))
+
+
+def _resolve(value: Any, where: Path, environ: Mapping[str, str], place: str) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _resolve(v, where, environ, f"{place}{k}.") for k, v in value.items()}
+    if isinstance(value, list):
+        return [_resolve(v, where, environ, f"{place}{i}.") for i, v in enumerate(value)]
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda m: _lookup(m, where, environ, place.rstrip(".")), value)
+    return value
+
+
+def _lookup(match: re.Match[str], where: Path, environ: Mapping[str, str], place: str) -> str:
+    is_file, name = match.group(1), match.group(2)
+    if is_file:
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError:
+            raise ConfigError(
+                f"{place}: cannot read the secret file {name}", where=str(where)
+            ) from None
+    if name not in environ:
+        raise ConfigError(
+            f"{place}: the environment variable {name} is not set",
+            where=str(where),
+            mend=f"Set {name}, or take this key out",
+        )
+    return environ[name]
