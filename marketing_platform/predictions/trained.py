@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,8 @@ from marketing_platform.warehouse import Built, Warehouse
 
 # Tasks whose models are files; lists of products are learned where they are used.
 _FILED = ("purchase", "churn", "value", "lead")
+# The log loss of a model against that of one of the same day, tested on the same days.
+_MOST_WORSE = 1.02
 # Tasks without a contest, each with what trains it and describes its model.
 _OTHERS: dict[str, Callable[[Warehouse, dt.date, Settings], dict[str, Any] | None]] = {
     "value": value_training.model_row,
@@ -160,13 +163,17 @@ class _Verdict:
 
 def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Verdict]:
     """Whether the challenger wins, on days that neither was trained to know."""
+    told = champion.row
+    kept = Decision(told["is_promoted"], told["reason"])
     if tested.evaluation.status != MEASURED or tested.method != "model":
-        told = champion.row
-        kept = Decision(told["is_promoted"], told["reason"])
         refusal = Decision(
             False, f"not comparable with the reigning model: {tested.decision.reason}"
         )
         return False, _Verdict(kept, told["metrics"], refusal)
+    if told["trained_as_of_date"] == data.score_date:
+        # It has learned from the days of the test by now, so its own test of then speaks for it.
+        won, refusal = _own_tests(data, tested, told)
+        return won, _Verdict(kept, told["metrics"], refusal)
     theirs = probabilities(champion.model, data.test)
     evaluation = evaluate(data, theirs)
     decided = promotion(evaluation)
@@ -176,6 +183,26 @@ def _judge(data: Rows, tested: Trained, champion: Champion) -> tuple[bool, _Verd
     differ = tested.decision.is_promoted != decided.is_promoted
     won = tested.decision.is_promoted if differ else not against.is_worse
     return won, _Verdict(decided, evaluation.to_json(), refusal)
+
+
+def _own_tests(data: Rows, tested: Trained, told: dict[str, Any]) -> tuple[bool, Decision]:
+    """Whether the challenger wins over a model of the same day, by the figures of both tests.
+
+    It was trained because data or settings were changed since: it wins unless it is clearly worse.
+    """
+    if tested.decision.is_promoted != told["is_promoted"]:
+        return tested.decision.is_promoted, tested.decision
+    if told["horizon_days"] != data.horizon_days:
+        return True, tested.decision
+    theirs = json.loads(told["metrics"]).get("models", {}).get("platform", {}).get("log_loss")
+    ours = tested.evaluation.models["platform"]["log_loss"]
+    if theirs is None or ours is None or ours <= theirs * _MOST_WORSE:
+        return True, tested.decision
+    return False, Decision(
+        False,
+        "kept, but worse than the reigning model of the same day: log loss"
+        f" {ours:.4f} against {theirs:.4f}",
+    )
 
 
 def _former(row: dict[str, Any]) -> dict[str, Any]:

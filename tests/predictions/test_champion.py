@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from importlib import metadata
@@ -162,6 +163,43 @@ def test_a_challenger_that_is_worse_is_kept_and_does_not_reign(
     scores = warehouse.read("predictions.purchase_14d")
     assert scores["model_version"].unique().to_list() == [reigning]
     assert scores["is_promoted"].all()
+
+
+def test_what_is_changed_on_the_day_of_the_training_reigns_from_then_on(first: First) -> None:
+    warehouse, settings = first
+    before = models_of(warehouse)["model_version"].item()
+    # Some orders turn out to be nobody's: the model of this morning has seen the days of the test.
+    orders = warehouse.read("profiles.orders").sort("order_id")
+    warehouse.replace("profiles.orders", orders.filter(pl.int_range(pl.len()) % 50 > 0))
+    build_predictions(warehouse, settings, until=SCORES)
+    rows = {row["model_version"]: row for row in models_of(warehouse).to_dicts()}
+    (new,) = (row for version, row in rows.items() if version != before)
+    assert new["standing"] == "champion", new["reason"]
+    assert rows[before]["standing"] == "former"
+    assert warehouse.read(SCORES)["model_version"].unique().to_list() == [new["model_version"]]
+
+
+def test_a_clearly_worse_model_of_the_same_day_does_not_reign(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, settings = first
+    reigning = models_of(warehouse).row(0, named=True)
+    from marketing_platform.predictions import model, training
+
+    real = model.train
+
+    def too_hopeful(*given: object) -> object:
+        trained = real(*given)  # type: ignore[arg-type]
+        return dataclasses.replace(trained, level=trained.level + 0.8)
+
+    monkeypatch.setattr(training.models, "train", too_hopeful)
+    go_on(warehouse, settings_in(settings.data_dir, training_origins=7), 279)
+    rows = {row["model_version"]: row for row in models_of(warehouse).to_dicts()}
+    (new,) = (row for version, row in rows.items() if version != reigning["model_version"])
+    assert "worse than the reigning model of the same day: log loss" in new["reason"]
+    assert rows[reigning["model_version"]]["standing"] == "champion"
+    # What it reached on days it had not seen stays what is told of it.
+    assert rows[reigning["model_version"]]["metrics"] == reigning["metrics"]
 
 
 def test_a_reigning_model_that_fails_on_new_days_gives_way(
