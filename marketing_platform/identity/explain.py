@@ -130,14 +130,17 @@ def held_back(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
 
 
 def shared_too_often(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
-    """Identifiers that tie nobody, the most shared first: kind, value, contact_count, reason."""
+    """Identifiers that tie nobody, the most shared first: kind, value, contact_count, reason.
+
+    Those of families, of which there are many and which are well as they are, come last.
+    """
     return warehouse.query(
         """
         select kind, value, max(contact_count) as contact_count, any_value(unused_reason) as reason
         from identity.identifiers
         where unused_reason is not null
         group by kind, value
-        order by contact_count desc, kind, value
+        order by reason = 'people of different names', contact_count desc, kind, value
         limit $limit
         """,
         {"limit": limit},
