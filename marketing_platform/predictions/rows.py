@@ -32,20 +32,18 @@ _BUYERS = """
     order by customer_id
 """
 _HISTORIES = """
-    select as_of_date, order_days_count, tenure_days, recency_days
-    from predictions.features
-    inner join predictions.as_of_dates using (as_of_date)
-    where task = $task and role in ('train', 'test') and hash(customer_id) % 1000 < $kept
-    order by as_of_date, customer_id
-"""
-_MOST_BUYERS = """
-    select coalesce(max(buyers), 0) from (
-        select count(*) as buyers
+    with days as (
+        select as_of_date, count(*) as buyers
         from predictions.features
         inner join predictions.as_of_dates using (as_of_date)
         where task = $task and role in ('train', 'test')
         group by as_of_date
     )
+    select as_of_date, order_days_count, tenure_days, recency_days
+    from predictions.features
+    inner join days using (as_of_date)
+    where hash(customer_id) % days.buyers < $most
+    order by as_of_date, customer_id
 """
 _COUNT = """
     select count(*)
@@ -121,9 +119,7 @@ def _kept(warehouse: Warehouse, task: Task) -> int:
 
 
 def _histories(warehouse: Warehouse, task: Task | None) -> pl.DataFrame:
-    most = int(warehouse.query(_MOST_BUYERS, {"task": task}).item())
-    kept = min(1000, MAX_HISTORIES * 1000 // max(most, 1) + 1)
-    return warehouse.query(_HISTORIES, {"task": task, "kept": kept})
+    return warehouse.query(_HISTORIES, {"task": task, "most": MAX_HISTORIES})
 
 
 def _known(warehouse: Warehouse, task: Task, role: str, kept: int) -> pl.DataFrame:
