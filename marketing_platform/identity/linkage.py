@@ -58,6 +58,9 @@ _CERTAIN: tuple[tuple[str, ...], ...] = (
     ("email",),
 )
 _TRAINING = (("first_name", "last_name"), ("birth_date",), ("email",))
+# Each lesson takes so many steps: with more of them a small file, or one in which names repeat,
+# ends where what hardly any pair has counts as impossible.
+_STEPS = 5
 # The neighbours and families of a postcode teach that people are alike who are not; it is only
 # asked where there is no birth date.
 _LAST_RESORT = ("postcode",)
@@ -130,6 +133,7 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
             link_type="dedupe_only",
             comparisons=comparisons,
             blocking_rules_to_generate_predictions=rules,
+            max_iterations=_STEPS,
             retain_intermediate_calculation_columns=False,
             retain_matching_columns=False,
         )
