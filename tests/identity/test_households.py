@@ -34,24 +34,24 @@ def pairs_of(*said: tuple[int, int, float, bool]) -> pl.DataFrame:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_families_of_one_address_and_phone_are_told_apart(seed: int) -> None:
-    people = households(250, seed=seed)
+    people = households(150, seed=seed)
     found = quality(dedupe(People(people, ROLES, ())).clusters, people["truth"])
     assert found["pairwise"]["precision"] > 0.97, found
     assert found["pairwise"]["recall"] > 0.95, found
 
 
 def test_people_who_live_alone_are_found_as_before() -> None:
-    people = households(400, seed=3, members=(1,))
+    people = households(200, seed=3, members=(1,))
     found = quality(dedupe(People(people, ROLES, ())).clusters, people["truth"])
     assert found["pairwise"]["f1"] > 0.99, found
 
 
 def test_a_couple_is_not_merged_however_much_of_their_home_agrees() -> None:
-    people = households(200, seed=4, members=(2,)).rename({"date_of_birth": "birth_date"})
+    people = households(120, seed=4, members=(2,)).rename({"date_of_birth": "birth_date"})
     sure = link(people.drop("truth")).pairs.filter(pl.col("probability") > 0.95)
     who = people["truth"]
     is_right = who.gather(sure["left"]) == who.gather(sure["right"])
-    assert sure.height > 200
+    assert sure.height > 120
     assert is_right.mean() > 0.99
 
 
