@@ -135,28 +135,37 @@ counted as (
     ) as t
     inner join identity.limits as l on t.kind = l.kind
 ),
+names as (
+    select
+        contact_id,
+        trim(replace(replace(lower(first_name), '.', ''), ',', '')) as given_name,
+        trim(lower(last_name)) as family_name
+    from core.contacts
+    where trim(replace(first_name, '.', '')) <> ''
+),
 -- The given names that share something, each with the family names it is seen with.
 named as (
     select distinct
         i.kind,
         i.value,
-        replace(lower(trim(c.first_name)), '.', '') as given_name,
-        lower(trim(c.last_name)) as family_name
+        n.given_name,
+        n.family_name
     from counted as i
-    inner join core.contacts as c on i.contact_id = c.contact_id
+    inner join names as n on i.contact_id = n.contact_id
     where i.kind <> 'email' and i.contact_count > 1 and i.unused_reason is null
 ),
--- Two names are of two people unless one begins as the other (Alex, Alexander; A.), or they are
--- nearly alike, or given and family name have changed places.
+-- Two names are of two people unless one begins as the other (Alex, Alexander; A.) or has it as a
+-- word (Dr. Ann, Lee Ann), or they are nearly alike, or given and family name have changed places.
 families as (
     select distinct a.kind, a.value
     from named as a
     inner join named as b
         on a.kind = b.kind and a.value = b.value and a.given_name < b.given_name
     where
-        a.given_name <> ''
-        and substr(b.given_name, 1, length(a.given_name)) <> a.given_name
+        substr(b.given_name, 1, length(a.given_name)) <> a.given_name
         and substr(a.given_name, 1, length(b.given_name)) <> b.given_name
+        and strpos(concat(' ', a.given_name, ' '), concat(' ', b.given_name, ' ')) = 0
+        and strpos(concat(' ', b.given_name, ' '), concat(' ', a.given_name, ' ')) = 0
         and not (
             substr(a.given_name, 1, 1) = substr(b.given_name, 1, 1)
             and levenshtein(a.given_name, b.given_name)
@@ -180,15 +189,13 @@ union all
 select
     i.contact_id,
     i.kind,
-    concat(i.value, ' ', replace(lower(trim(c.first_name)), '.', '')) as value,
-    count(*) over (
-        partition by i.kind, i.value, replace(lower(trim(c.first_name)), '.', '')
-    ) as contact_count,
+    concat(i.value, ' ', n.given_name) as value,
+    count(*) over (partition by i.kind, i.value, n.given_name) as contact_count,
     null as unused_reason
 from counted as i
 inner join families as f on i.kind = f.kind and i.value = f.value
-inner join core.contacts as c on i.contact_id = c.contact_id
-where i.unused_reason is null and trim(c.first_name) <> ''
+inner join names as n on i.contact_id = n.contact_id
+where i.unused_reason is null
 union all
 select
     contact_id,

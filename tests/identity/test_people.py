@@ -131,7 +131,7 @@ def test_a_family_phone_ties_nobody_but_those_of_one_name(
     [
         ("Ann,Lee", "Anne,Lee"), ("Alex,Lee", "Alexander,Lee"), ("A.,Lee", "Ann,Lee"),
         ("Steven,Lee", "Stephen,Lee"), ("Ann,Lee", "Lee,Ann"), ("Ann,Lee", ",Lee"),
-        ("Ann,Lee", "ANN ,Smith"),
+        ("Ann,Lee", "ANN ,Smith"), ("Dr. Ann,Lee", "Ann,Lee"), ("Lee Ann,", "Ann,Lee"),
     ],
 )  # fmt: skip
 def test_a_phone_ties_who_writes_the_name_another_way(
