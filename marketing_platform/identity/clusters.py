@@ -12,9 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 Numbers = NDArray[np.int64]
 
-# Two groups of records are one person where the mean probability across them is at least this. Much
-# less than a half, for records of one person with many mistakes are often unlike each other.
-_LEAST_MEAN: Final = 0.15
+# Two groups of records are one person where the mean probability across them is at least this. More
+# is better in files in which names repeat, less where records of one person have many mistakes.
+_LEAST_MEAN: Final = 0.25
 # Two people of one household stay apart, though one more record may be of either.
 _AGAINST: Final = -2.0
 

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from marketing_platform.identity.pair_count import MOST_PAIRS, pair_count
+
 Vector = NDArray[np.float64]
 
 # Two records of one place agree in all of these.
 _PLACES: Final = (("street", "postcode"), ("street", "city"), ("last_name", "postcode"), ("phone",))
-# A place of more pairs than this teaches nothing that others do not.
-_MOST_PAIRS: Final = 2_000_000
 # A street may be written with a mistake.
 _SAME_STREET: Final = "jaro_winkler_similarity(l.street, r.street) >= 0.9"
 # Whether what is a person's own agrees. An initial says nothing of a name, and given and family
@@ -93,7 +93,7 @@ def judge_households(
         return unjudged
     connection.register("compared_rows", rows.to_arrow())
     connection.register("compared_pairs", pairs.to_arrow())
-    together = _of_one_place(connection, places, own, set(rows.columns))
+    together = _of_one_place(connection, places, own, rows)
     if together.is_empty():
         return unjudged
     names = list(own)
@@ -133,7 +133,7 @@ def _of_one_place(
     connection: duckdb.DuckDBPyConnection,
     places: Collection[tuple[str, ...]],
     own: dict[str, str],
-    there: Collection[str],
+    rows: pl.DataFrame,
 ) -> pl.DataFrame:
     """left, right, is_exact and what agrees.
 
@@ -143,12 +143,12 @@ def _of_one_place(
         f"select l.unique_id as a, r.unique_id as b from compared_rows as l"  # noqa: S608
         f" inner join compared_rows as r on {_same(place)} and l.unique_id < r.unique_id"
         for place in places
-        if _pair_count(connection, place) <= _MOST_PAIRS
+        if pair_count(rows, place) <= MOST_PAIRS
     ]
     near = [
         f"({_SAME_STREET} and l.{area} = r.{area})"
         for area in ("postcode", "city")
-        if {"street", area} <= set(there)
+        if {"street", area} <= set(rows.columns)
     ]
     exact_pairs = " union ".join(exact) or "select 0::bigint as a, 0::bigint as b where false"
     patterns = ", ".join(f'{sql} as "{column}"' for column, sql in own.items())
@@ -183,14 +183,6 @@ def _of_one_place(
 
 def _same(place: Collection[str]) -> str:
     return " and ".join(f"l.{column} = r.{column}" for column in place)
-
-
-def _pair_count(connection: duckdb.DuckDBPyConnection, place: Collection[str]) -> int:
-    columns = ", ".join(place)
-    known = " and ".join(f"{column} is not null" for column in place)
-    sizes = f"select count(*) as size from compared_rows where {known} group by {columns}"  # noqa: S608
-    total = "select cast(coalesce(sum(size * (size - 1) // 2), 0) as bigint)"
-    return int(connection.sql(f"{total} from ({sizes})").pl().item())
 
 
 def _by_chance(connection: duckdb.DuckDBPyConnection, own: dict[str, str], height: int) -> Vector:

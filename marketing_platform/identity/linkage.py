@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from marketing_platform.identity.households import judge_households
+from marketing_platform.identity.pair_count import MOST_PAIRS, pair_count
 
 ROLES = (
     *("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode"),
@@ -45,7 +46,6 @@ _BLOCKS = (
 )
 # Where it does not make too many pairs, one thing that agrees is enough.
 _WIDE = (*(("birth_date",), ("first_name",), ("last_name",), ("postcode",), ("street",)), ("city",))
-_MOST_PAIRS = 2_000_000
 # An e-mail, a phone or a key that more have, most of them with other names, identifies nobody.
 _SHARED_BY = 20
 # `test test` is found by its names as they are, and by very many.
@@ -113,7 +113,7 @@ def link(frame: pl.DataFrame, identifiers: Sequence[str] = (), *, seed: int = _S
     comparisons += [cl.DamerauLevenshteinAtThresholds(column, [1, 2]) for column in ids]
     blocks = [rule for rule in _BLOCKS if set(rule) <= there] + [(column,) for column in ids]
     blocks += [
-        rule for rule in _WIDE if set(rule) <= there and _pair_count(rows, rule) <= _MOST_PAIRS
+        rule for rule in _WIDE if set(rule) <= there and pair_count(rows, rule) <= MOST_PAIRS
     ]
     if not blocks:
         # Nothing tells people apart: a country, or a first name that very many have.
@@ -196,31 +196,25 @@ def _with_few(
     conditions = {}
     for number, rule in enumerate(rules):
         condition = " and ".join(f'l."{column}" = r."{column}"' for column in rule)
-        count = _pair_count(rows, rule)
-        if count > _MOST_PAIRS:
+        count = pair_count(rows, rule)
+        if count > MOST_PAIRS:
             flag = f"is_few_{number}"
             rows = rows.with_columns(_is_few(rows, rule).alias(flag))
-            count = _pair_count(rows.filter(flag), rule)
+            count = pair_count(rows.filter(flag), rule)
             condition += f" and l.{flag}"
         conditions[rule] = _Agreement(condition, count)
     return rows, conditions
 
 
 def _is_few(rows: pl.DataFrame, rule: Sequence[str]) -> pl.Series:
-    """For each row whether its values are among the rarest, which make `_MOST_PAIRS` at most."""
+    """For each row whether its values are among the rarest, which make `MOST_PAIRS` at most."""
     sizes = rows.drop_nulls(list(rule)).group_by(*rule).agg(pl.len().cast(pl.Int64).alias("size"))
     pairs = pl.col("size") * (pl.col("size") - 1) // 2
     by_size = sizes.group_by("size").agg(pairs.sum().alias("pairs")).sort("size")
-    kept = by_size.filter(pl.col("pairs").cum_sum() <= _MOST_PAIRS)["size"].max()
+    kept = by_size.filter(pl.col("pairs").cum_sum() <= MOST_PAIRS)["size"].max()
     few = sizes.with_columns(is_few=pl.col("size") <= (kept or 1)).drop("size")
     joined = rows.select(rule).join(few, on=list(rule), how="left", maintain_order="left")
     return joined["is_few"].fill_null(value=False)
-
-
-def _pair_count(rows: pl.DataFrame, rule: Sequence[str]) -> int:
-    """How many pairs of rows agree in all of these."""
-    sizes = rows.drop_nulls(list(rule)).group_by(*rule).len()["len"].cast(pl.Int64)
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def _no_pairs() -> pl.DataFrame:

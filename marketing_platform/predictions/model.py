@@ -4,8 +4,7 @@ The regression is steady where data is thin; its curves of recency and frequency
 add what depends on two things at once; two ensembles that look at other columns each are averaged,
 so that what one drew by chance weighs less. BG/NBD knows how buying dies down. How much each counts
 is learned on days that training had not seen, and starts from half, half and nothing. The settings
-were chosen on earlier as-of days than the ones that figures are reported for, and on simulated
-shops, alike for every shop.
+were chosen on earlier as-of days than the ones that figures are reported for, alike for every shop.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ _HELD_DAYS = 2
 _FEWEST_DAYS_BEFORE = 3
 # Of the regression, the trees and BG/NBD.
 EVEN: Final = (0.5, 0.5, 0.0)
-# How much of what the newest day's level was off is expected of the next one. Of a season that is
-# coming the newest day tells more; of a lucky fortnight it tells nothing.
-_CARRIED = 0.3
+# How much of what the newest day's level was off is expected of the next one: of 0 to 1 the best on
+# 43 tests of days that end a month and a half and more before the ones that figures are told of.
+_CARRIED = 0.65
 _PLAIN = len(PLAIN_COLUMNS)
 # OpenMP threads that share a core with other work wait for each other: measured ten times slower on
 # a busy machine than one thread.
