@@ -59,7 +59,8 @@ def cdnow(path: Path) -> pl.DataFrame:
     return pl.read_parquet(path).select(
         "customer_id",
         pl.col("date").alias("order_date"),
-        pl.col("dollar_value").alias("gross_amount"),
+        # The file's orders of nothing count as purchases in its published figures.
+        pl.col("dollar_value").clip(0.01).alias("gross_amount"),
     )
 
 
@@ -134,9 +135,9 @@ def test_new_and_known_products_are_ranked_better_than_by_the_simpler_ways(
 @pytest.mark.parametrize(
     ("name", "horizon", "roc_auc", "average_precision", "log_loss", "ece"),
     [
-        ("cdnow_master", 14, 0.8750, 0.2400, 0.0952, 0.010),
+        ("cdnow_master", 14, 0.8750, 0.2400, 0.0957, 0.012),
         ("online_retail", 14, 0.7695, 0.5239, 0.3956, 0.030),
-        ("online_retail", 30, 0.7425, 0.6480, 0.5504, 0.065),
+        ("online_retail", 30, 0.7425, 0.6480, 0.5504, 0.050),
     ],
 )
 def test_purchases_are_predicted_better_than_by_recency_and_bg_nbd(
