@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 from shared_folder import find_shared_data
 from small_postgres import postgres_server
@@ -60,10 +62,21 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own."""
+def shared_postgres_url() -> Iterator[str]:
+    """A database on a PostgreSQL server of our own, which all tests of a process share."""
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture
+def postgres_url(shared_postgres_url: str) -> str:
+    """A new database of that server."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    server = sa.create_engine(shared_postgres_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"create database {name}")
+    server.dispose()
+    return sa.make_url(shared_postgres_url).set(database=name).render_as_string(False)
 
 
 @pytest.fixture(scope="session")

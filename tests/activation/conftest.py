@@ -19,7 +19,7 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'state.db'}"
         return
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue("shared_postgres_url")
     engine = open_state(url)
     with engine.begin() as connection:
         connection.execute(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,17 +20,6 @@ from marketing_platform.state import batches, messages, open_state, plans, readi
 
 EVERYBODY = [f"c{number:05}" for number in range(30)]
 VENDOR = ("crm", SEGMENT)
-
-
-@pytest.fixture
-def empty_url(postgres_url: str) -> Iterator[str]:
-    """A new database of the server."""
-    name = f"state_{uuid.uuid4().hex[:8]}"
-    server = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"create database {name}")
-    server.dispose()
-    yield sa.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
 
 class Moving:
@@ -58,8 +45,8 @@ class Moving:
 
 
 @pytest.fixture
-def moving(tmp_path: Path, receiver: Receiver, empty_url: str) -> Moving:
-    return Moving(tmp_path, receiver, empty_url)
+def moving(tmp_path: Path, receiver: Receiver, postgres_url: str) -> Moving:
+    return Moving(tmp_path, receiver, postgres_url)
 
 
 def never_write(state: sa.Engine, customer: str) -> None:
