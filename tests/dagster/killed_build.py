@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from threading import Event
 
-from conftest import settings_in
+from tiny_settings import settings_in
 
 import assets.tables as tables
 from marketing_platform.definitions import run_job

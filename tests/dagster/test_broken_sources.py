@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from conftest import export_of, living_settings
 from tiny_orders import half, living_lines, without_buyer, worded_price
+from tiny_settings import export_of, living_settings
 
 from marketing_platform.definitions import run_job
 from marketing_platform.quality.findings import find_all

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import ROOT
 from tiny_orders import key
+from tiny_settings import ROOT
 
 from marketing_platform.activation import plan_all
 from marketing_platform.activation.claims import OTHERS, Holder, claim

@@ -19,9 +19,9 @@ import dagster as dg
 import httpx
 import pytest
 import sqlalchemy as sa
-from conftest import ROOT, free_port
 from inbox import Inbox
 from tiny_orders import half, living_lines
+from tiny_settings import ROOT, free_port
 
 from assets.names import WAREHOUSE_POOL
 from marketing_platform.activation.balance import conservation

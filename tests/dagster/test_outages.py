@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from conftest import export_of, living_settings
 from tiny_orders import key, living_lines
+from tiny_settings import export_of, living_settings
 
 from marketing_platform.definitions import build_definitions, prepare_instance, run_job
 from marketing_platform.quality.results import record_build

@@ -13,7 +13,7 @@ import dagster as dg
 import httpx
 import pytest
 import small_browser
-from conftest import free_port
+from tiny_settings import free_port
 
 from marketing_platform.definitions import prepare_instance
 from marketing_platform.quality.results import CheckResult, record_check

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dagster as dg
-from conftest import export_of
 from tiny_orders import FIRST_DAY, key, order_lines
+from tiny_settings import export_of
 
 from marketing_platform.definitions import build_definitions
 from marketing_platform.quality.findings import find_all

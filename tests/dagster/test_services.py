@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
-from conftest import free_port
+from tiny_settings import free_port
 
 from marketing_platform.settings import Settings
 
