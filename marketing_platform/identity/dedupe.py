@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,49 +19,10 @@ import polars as pl
 
 from marketing_platform.errors import InputError
 from marketing_platform.identity.clusters import cluster
+from marketing_platform.identity.headers import HEADERS, recognised
 from marketing_platform.identity.linkage import link
 from marketing_platform.sources.files.csv_text import find_shape, write_utf8
 
-# Headers as they stand in lower case, words joined by `_`; the first that the file has wins.
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "first_name": (
-        *("first_name", "firstname", "given_name", "givenname", "forename", "fname", "vorname"),
-        *("prenom", "prénom", "nombre", "voornaam", "nome"),
-    ),
-    "last_name": (
-        *("last_name", "lastname", "surname", "family_name", "familyname", "lname", "nachname"),
-        *("familienname", "nom", "apellido", "apellidos", "achternaam", "cognome"),
-    ),
-    "full_name": (
-        *("full_name", "fullname", "name", "customer_name", "contact_name", "person_name"),
-        *("first_and_surname", "first_and_last_name"),
-    ),
-    "birth_date": (
-        *("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born", "geburtsdatum"),
-        *("date_de_naissance", "fecha_de_nacimiento", "birth_year", "year_of_birth"),
-    ),
-    "email": ("email", "e_mail", "mail", "email_address", "correo"),
-    "phone": (
-        *("phone", "telephone", "phone_number", "mobile", "tel", "cell", "mobile_phone"),
-        *("telefon", "telefonnummer", "handy", "telefono", "teléfono"),
-    ),
-    "street": (
-        *("street", "address", "address_1", "address1", "street_address", "address_line_1"),
-        *("strasse", "straße", "adresse", "anschrift", "direccion", "rue"),
-    ),
-    "city": (
-        *("city", "town", "suburb", "locality", "place", "ort", "stadt", "wohnort", "ville"),
-        *("ciudad", "plaats", "birth_place", "place_of_birth", "birthplace"),
-    ),
-    "postcode": (
-        *("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code", "plz"),
-        *("postleitzahl", "code_postal", "codigo_postal"),
-    ),
-    "region": ("region", "state", "province", "county", "bundesland"),
-    "country": ("country", "country_code", "land", "pays", "pais"),
-}
-# What tells something about a value rather than the value.
-_ABOUT = {"id", "type", "consent", "opt", "optin", "status", "verified", "valid", "count", "flag"}
 _BIRTH_DATES = (
     *("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
     *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"),
@@ -102,16 +63,16 @@ def read_people(
     records = _read_csv(path)
     told = dict(told or {})
     for role, column in told.items():
-        if role not in _NAMES:
+        if role not in HEADERS:
             raise InputError(
-                f"no role {role!r}", where="--map", mend=f"There are: {', '.join(_NAMES)}"
+                f"no role {role!r}", where="--map", mend=f"There are: {', '.join(HEADERS)}"
             )
         if column not in records.columns:
             raise InputError(f"no column {column!r}", where=str(path))
     if unknown := [column for column in ignored if column not in records.columns]:
         raise InputError(f"no column {unknown[0]!r}", where=str(path))
     free = [c for c in records.columns if c not in ignored and c not in told.values()]
-    roles = _recognised(free, set(told)) | told
+    roles = recognised(records.select(free), set(told)) | told
     if not roles:
         raise InputError(
             "no column about people is recognised",
@@ -149,36 +110,6 @@ def _read_csv(path: Path) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
-
-
-def _recognised(columns: Sequence[str], told: Collection[str]) -> dict[str, str]:
-    """For each role that is not told the column whose header says so.
-
-    A header may say it with a word more, such as `billing_zip` or `postcode_fake`, where no other
-    says it plainly. A whole name counts where it does not stand in parts as well.
-    """
-    plain = {re.sub(r"\W+", "_", c.strip().lower()).strip("_"): c for c in reversed(columns)}
-    found = {
-        role: next(plain[name] for name in names if name in plain)
-        for role, names in _NAMES.items()
-        if role not in told and any(name in plain for name in names)
-    }
-    for role, names in _NAMES.items():
-        if role in told or role in found or role == "full_name":
-            continue
-        longer = [
-            column
-            for name in names
-            for header, column in plain.items()
-            if (header.startswith(f"{name}_") or header.endswith(f"_{name}"))
-            and not _ABOUT & set(header.split("_"))
-            and column not in found.values()
-        ]
-        if longer:
-            found[role] = longer[0]
-    if "full_name" in found and {"first_name", "last_name"} & {*found, *told}:
-        del found["full_name"]
-    return found
 
 
 def _ties(values: pl.Series) -> bool:

@@ -28,15 +28,22 @@ _PLACES: Final = (("street", "postcode"), ("street", "city"), ("last_name", "pos
 _SAME_STREET: Final = "jaro_winkler_similarity(l.street, r.street) >= 0.9"
 # Whether what is a person's own agrees. An initial says nothing of a name, and given and family
 # name may have changed places.
-_INITIAL: Final = "least(length(l.first_name), length(r.first_name)) <= 2"
+_INITIAL: Final = "least(length(l.{name}), length(r.{name})) <= 2 and l.{name}[1] = r.{name}[1]"
 _OWN: Final = {
     "first_name": f"""
         case
-            when {_INITIAL} and l.first_name[1] = r.first_name[1] then null
+            when {_INITIAL.format(name="first_name")} then null
             else jaro_winkler_similarity(l.first_name, r.first_name) >= 0.85
                 {{swapped}}
         end
     """,
+    "middle_name": f"""
+        case
+            when {_INITIAL.format(name="middle_name")} then null
+            else jaro_winkler_similarity(l.middle_name, r.middle_name) >= 0.85
+        end
+    """,
+    "gender": "l.gender = r.gender",
     # A digit is wrong, or day and month have changed places.
     "birth_date": """
         damerau_levenshtein(l.birth_date, r.birth_date) <= 1
@@ -48,6 +55,8 @@ _SWAPPED: Final = """
     or coalesce(jaro_winkler_similarity(l.first_name, r.last_name) >= 0.85, false)
     or coalesce(jaro_winkler_similarity(l.last_name, r.first_name) >= 0.85, false)
 """
+# Father and son: whoever is a senior is not a junior, however much agrees.
+_APART: Final = "coalesce(l.name_suffix <> r.name_suffix, false)"
 # What is thought before the pairs are seen, and the number of pairs that this counts as: records of
 # one person agree in nine of ten cases, and half of the pairs are one person.
 _AGREE, _AS_PAIRS = 0.9, 10.0
@@ -99,7 +108,8 @@ def judge_households(
     names = list(own)
     # Of those alone that are of one place to the letter: which are there does not hang on whether
     # they are alike in what is learned.
-    counted = together.filter("is_exact").group_by(names).len("pairs").sort(names)
+    learned_of = together.filter("is_exact", ~pl.col("is_apart"))
+    counted = learned_of.group_by(names).len("pairs").sort(names)
     every = together.select(names).unique().sort(names)
     chance = _by_chance(connection, own, rows.height)
     is_one = _one_person(
@@ -107,9 +117,11 @@ def judge_households(
         chance,
         *_learned(_agreements(counted), counted["pairs"].to_numpy(), chance),
     )
-    judged = together.join(
-        every.with_columns(pl.Series("is_one", is_one)), on=names, nulls_equal=True
-    ).with_columns((pl.col("is_one") < _TWO_BELOW).alias("is_two"))
+    judged = (
+        together.join(every.with_columns(pl.Series("is_one", is_one)), on=names, nulls_equal=True)
+        .with_columns(is_one=pl.when("is_apart").then(0.0).otherwise("is_one"))
+        .with_columns((pl.col("is_one") < _TWO_BELOW).alias("is_two"))
+    )
     likely = pairs.join(
         judged.select("left", "right", "is_one", "is_two"), on=["left", "right"], how="left"
     ).select(
@@ -135,10 +147,11 @@ def _of_one_place(
     own: dict[str, str],
     rows: pl.DataFrame,
 ) -> pl.DataFrame:
-    """left, right, is_exact and what agrees.
+    """left, right, is_exact, is_apart and what agrees.
 
     All pairs of one place are exact; besides, there are those that are likely and nearly of one.
     """
+    apart = _APART if "name_suffix" in rows.columns else "false"
     exact = [
         f"select l.unique_id as a, r.unique_id as b from compared_rows as l"  # noqa: S608
         f" inner join compared_rows as r on {_same(place)} and l.unique_id < r.unique_id"
@@ -172,7 +185,7 @@ def _of_one_place(
         )
         select
             cast(every.a as bigint) as "left", cast(every.b as bigint) as "right",
-            every.is_exact, {patterns}
+            every.is_exact, {apart} as is_apart, {patterns}
         from every
         inner join compared_rows as l on every.a = l.unique_id
         inner join compared_rows as r on every.b = r.unique_id

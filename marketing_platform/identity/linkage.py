@@ -19,8 +19,8 @@ from marketing_platform.identity.households import judge_households
 from marketing_platform.identity.pair_count import MOST_PAIRS, pair_count
 
 ROLES = (
-    *("first_name", "last_name", "birth_date", "email", "phone", "street", "city", "postcode"),
-    *("region", "country"),
+    *("first_name", "middle_name", "last_name", "name_suffix", "birth_date", "gender", "email"),
+    *("phone", "street", "city", "postcode", "region", "country"),
 )
 """What a column of people may be about; a column `..._id` is an identifier besides."""
 
@@ -58,6 +58,7 @@ _CERTAIN: tuple[tuple[str, ...], ...] = (
     ("email",),
 )
 _TRAINING = (("first_name", "last_name"), ("birth_date",), ("email",))
+_SUFFIXES = {"senior": "sr", "i": "sr", "junior": "jr", "ii": "jr", "2nd": "jr", "3rd": "iii"}
 # Each lesson takes so many steps: with more of them a small file, or one in which names repeat,
 # ends where what hardly any pair has counts as impossible.
 _STEPS = 5
@@ -239,6 +240,7 @@ def _comparison(library: Any, role: str) -> Any:
         "email": lambda: library.EmailComparison("email"),
         "postcode": lambda: library.DamerauLevenshteinAtThresholds("postcode", [1, 2]),
         "phone": lambda: library.DamerauLevenshteinAtThresholds("phone", [1, 2]),
+        "middle_name": lambda: _middle_names(library),
         "street": lambda: library.JaroWinklerAtThresholds("street", [0.95, 0.85]),
         "city": lambda: library.JaroWinklerAtThresholds("city", [0.95, 0.85]).configure(
             term_frequency_adjustments=True
@@ -247,10 +249,35 @@ def _comparison(library: Any, role: str) -> Any:
     return makers.get(role, lambda: library.ExactMatch(role))()
 
 
+def _middle_names(library: Any) -> Any:
+    """Middle names, of which one may be an initial."""
+    import splink.comparison_level_library as levels
+
+    initial = (
+        "least(length(middle_name_l), length(middle_name_r)) <= 2"
+        " and middle_name_l[1] = middle_name_r[1]"
+    )
+    return library.CustomComparison(
+        output_column_name="middle_name",
+        comparison_levels=[
+            levels.NullLevel("middle_name"),
+            levels.ExactMatchLevel("middle_name"),
+            levels.CustomLevel(initial, label_for_charts="the same initial"),
+            levels.JaroWinklerLevel("middle_name", 0.88),
+            levels.ElseLevel(),
+        ],
+    )
+
+
 def _prepared(frame: pl.DataFrame) -> pl.DataFrame:
     """Texts in lower case without blanks around them; empty is null."""
     clean = [
         pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase().replace("", None)
         for column in frame.columns
     ]
-    return frame.select(clean)
+    # One tool writes `female` and another `f`, or `Jr.` and another `II`.
+    same = {
+        "gender": pl.col("gender").str.slice(0, 1),
+        "name_suffix": pl.col("name_suffix").str.replace_all(r"\W", "").replace(_SUFFIXES),
+    }
+    return frame.select(clean).with_columns(same[c] for c in frame.columns if c in same)

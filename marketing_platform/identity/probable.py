@@ -18,7 +18,8 @@ def build_probable_links(warehouse: Warehouse, settings: Settings) -> Built:
     rules = settings.platform.identity.linkage
     if not rules.is_enabled:
         return warehouse.replace(_NAME, contract_of(_NAME).empty())
-    columns = ", ".join(f"cast({role} as varchar) as {role}" for role in ROLES)
+    known = contract_of("core.contacts").columns
+    columns = ", ".join(f"cast({role} as varchar) as {role}" for role in ROLES if role in known)
     contacts = warehouse.query(
         f"select contact_id, {columns} from core.contacts"  # noqa: S608 - names of our own
         " where first_name is not null or last_name is not null order by contact_id"

@@ -55,6 +55,30 @@ def test_a_couple_is_not_merged_however_much_of_their_home_agrees() -> None:
     assert is_right.mean() > 0.99
 
 
+def test_father_and_son_of_one_name_are_told_apart_by_middle_name_and_suffix() -> None:
+    people = households(200, seed=6, members=(1,)).drop("email", "date_of_birth")
+    names = ("James", "Henry", "Alan", "Paul", "Mark", "John", "Carl")
+    number = pl.col("truth").rank("dense").cast(pl.Int64)
+    people = people.with_columns(
+        number=number,
+        name_suffix=pl.when(number <= 30).then(pl.lit("SR")),
+        middle_name=(number % len(names)).replace_strict(dict(enumerate(names))),
+    )
+    sons = people.filter(pl.col("number") <= 30).with_columns(
+        truth=pl.format("{} junior", "truth"),
+        name_suffix=pl.lit("Jr."),
+        middle_name=((number + 1) % len(names)).replace_strict(dict(enumerate(names))),
+    )
+    whole = pl.concat([people, sons])
+    roles = {role: column for role, column in ROLES.items() if column in whole.columns}
+    own = {"middle_name": "middle_name", "name_suffix": "name_suffix"}
+    told = quality(dedupe(People(whole, {**roles, **own}, ())).clusters, whole["truth"])
+    assert told["pairwise"]["precision"] > 0.97, told
+    assert told["pairwise"]["recall"] > 0.9, told
+    untold = quality(dedupe(People(whole, roles, ())).clusters, whole["truth"])
+    assert untold["pairwise"]["precision"] < 0.85, "nothing else tells them apart"
+
+
 @pytest.mark.parametrize(("count", "seed"), [(40, 5), (80, 2)])
 def test_a_small_file_in_which_names_repeat_is_read(count: int, seed: int) -> None:
     people = households(count, seed=seed, surnames=20)

@@ -44,41 +44,6 @@ def written(frame: pl.DataFrame, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("header", "roles"),
-    [
-        (
-            "unique_id,cluster,full_name,first_name,surname,dob,birth_place,postcode_fake",
-            {
-                "first_name": "first_name", "last_name": "surname", "birth_date": "dob",
-                "city": "birth_place", "postcode": "postcode_fake",
-            },
-        ),
-        (
-            "Vorname,Nachname,Geburtsdatum,Straße,PLZ,Ort,Telefon",
-            {
-                "first_name": "Vorname", "last_name": "Nachname", "birth_date": "Geburtsdatum",
-                "street": "Straße", "postcode": "PLZ", "city": "Ort", "phone": "Telefon",
-            },
-        ),
-        (
-            "Name,Billing ZIP,contact email,email type,phone verified",
-            {"full_name": "Name", "postcode": "Billing ZIP", "email": "contact email"},
-        ),
-        (
-            "customer first name,customer last name,customer id",
-            {"first_name": "customer first name", "last_name": "customer last name"},
-        ),
-    ],
-)  # fmt: skip
-def test_columns_are_recognised_by_their_names(
-    header: str, roles: dict[str, str], tmp_path: Path
-) -> None:
-    path = tmp_path / "people.csv"
-    path.write_text(header + "\n" + ",".join("x" for _ in header.split(",")) + "\n")
-    assert dict(read_people(path).roles) == roles
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("head", ["", "sep=;\n", "\n"])
 def test_a_file_of_any_editor_is_read(encoding: str, head: str, tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""What the columns of a file of people are about, by their headers and a look at their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import polars as pl
+
+# Headers as they stand in lower case, words joined by `_`; the first that the file has wins.
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "first_name": (
+        *("first_name", "firstname", "given_name", "givenname", "forename", "fname", "vorname"),
+        *("prenom", "prénom", "nombre", "voornaam", "nome"),
+    ),
+    "middle_name": (
+        *("middle_name", "middlename", "second_name", "middle_initial", "midl_name", "mname"),
+    ),
+    "last_name": (
+        *("last_name", "lastname", "surname", "family_name", "familyname", "lname", "nachname"),
+        *("familienname", "nom", "apellido", "apellidos", "achternaam", "cognome"),
+    ),
+    "name_suffix": ("name_suffix", "suffix", "name_sufx", "generation"),
+    "full_name": (
+        *("full_name", "fullname", "name", "customer_name", "contact_name", "person_name"),
+        *("first_and_surname", "first_and_last_name"),
+    ),
+    "birth_date": (
+        *("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born", "geburtsdatum"),
+        *("date_de_naissance", "fecha_de_nacimiento", "birth_year", "year_of_birth"),
+    ),
+    "gender": ("gender", "sex", "geschlecht", "sexe", "sexo"),
+    "email": ("email", "e_mail", "mail", "email_address", "correo"),
+    "phone": (
+        *("phone", "telephone", "phone_number", "mobile", "tel", "cell", "mobile_phone"),
+        *("landline", "land_line"),
+        *("telefon", "telefonnummer", "handy", "telefono", "teléfono"),
+    ),
+    "street": (
+        *("street", "address", "address_1", "address1", "street_address", "address_line_1"),
+        *("strasse", "straße", "adresse", "anschrift", "direccion", "rue"),
+    ),
+    "city": (
+        *("city", "town", "suburb", "locality", "place", "ort", "stadt", "wohnort", "ville"),
+        *("ciudad", "plaats", "birth_place", "place_of_birth", "birthplace"),
+    ),
+    "postcode": (
+        *("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code", "plz"),
+        *("postleitzahl", "code_postal", "codigo_postal"),
+    ),
+    "region": (
+        *("region", "state", "province", "county", "bundesland", "state_region", "state_province"),
+    ),
+    "country": ("country", "country_code", "country_region", "land", "pays", "pais"),
+}
+# What tells something about a value rather than the value.
+_ABOUT = {"id", "type", "consent", "opt", "optin", "status", "verified", "valid", "count", "flag"}
+# Words that make another thing of the header of a street: `street_number`, `email_address_1`.
+_NO_STREET = {"number", "no", "nr", "num", "direction", "unit", "email", "mail", "ip", "web"}
+# What most values of a role have in them; asked where the header says more than the role.
+_LOOKS: Mapping[str, str] = {
+    **dict.fromkeys(("first_name", "last_name", "street", "city", "country"), r"\p{L}"),
+    **dict.fromkeys(("birth_date", "postcode"), r"\d"),
+    "email": "@",
+    "phone": r"(\d\D*){6}",
+}
+_SAMPLE_SIZE = 1_000
+
+
+def recognised(records: pl.DataFrame, told: Collection[str]) -> dict[str, str]:
+    """For each role that is not told the column of it, if there is one.
+
+    A header may say it with words more, such as `billing_zip` or `full_phone_num`, where no other
+    says it plainly. A whole name counts where it does not stand in parts as well.
+    """
+    headers = {c: re.sub(r"\W+", "_", c.strip().lower()).strip("_") for c in records.columns}
+    plain = {header: column for column, header in reversed(headers.items())}
+    found = {
+        role: next(plain[name] for name in names if name in plain)
+        for role, names in HEADERS.items()
+        if role not in told and any(name in plain for name in names)
+    }
+    loose = [
+        (*said, place, column)
+        for place, (column, header) in enumerate(headers.items())
+        if column not in found.values() and (said := _said_by(header))
+    ]
+    for _, role, _, column in sorted(loose):
+        if role not in found and role not in told and _looks_like(records[column], role):
+            found[role] = column
+    if "full_name" in found and {"first_name", "last_name"} & {*found, *told}:
+        del found["full_name"]
+    return {role: found[role] for role in HEADERS if role in found}
+
+
+def _said_by(header: str) -> tuple[int, str] | None:
+    """What a header of more words is about: how far from plainly it says so, and the role.
+
+    It is about what it ends with, before what it begins with: `address_zip` is a postcode.
+    """
+    words = set(header.split("_"))
+    said = [
+        (place, -len(name), role)
+        for role, names in HEADERS.items()
+        if role != "full_name" and not words & (_NO_STREET if role == "street" else set())
+        for name in names
+        for place, is_there in enumerate(
+            (header.endswith(f"_{name}"), header.startswith(f"{name}_"), f"_{name}_" in header)
+        )
+        if is_there
+    ]
+    if not said or words & _ABOUT:
+        return None
+    place, _, role = min(said)
+    return place, role
+
+
+def _looks_like(values: pl.Series, role: str) -> bool:
+    """Whether most of the values can be what their header says; of no values it is believed."""
+    known = values.drop_nulls().head(_SAMPLE_SIZE)
+    known = known.filter(known.str.strip_chars() != "")
+    if role not in _LOOKS or known.is_empty():
+        return True
+    return 2 * int(known.str.contains(_LOOKS[role]).sum()) > known.len()
