@@ -118,7 +118,8 @@ def test_one_day_above_twelve_tells_which_way_dates_are_written(tmp_path: Path) 
     [
         ("2,k,yesterday,a,1,5", "unreadable: ordered_at"),
         ("2,k,,a,1,5", "no date"),
-        ("2,k,2024-01-02,a,n/a,5", "unreadable: quantity"),
+        ("2,k,2024-01-02,a,many,5", "unreadable: quantity"),
+        ("2,k,2024-01-02,a,n/a,5", "no amount"),
         ("2,k,2024-01-02,a,1,", "no amount"),
         ("2,k,2024-01-02,a,1,-5", "negative price"),
         ("2,k,2024-01-02,a,-3,0", "negative quantity without a price"),

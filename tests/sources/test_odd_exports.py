@@ -118,6 +118,120 @@ def test_whom_a_bill_names_is_known_with_the_address_on_every_line_of_the_order(
     assert frame.select(address).rows() == [ann, ann, ("Eve", *[None] * 5)]
 
 
+def staged_contacts(
+    make_settings: MakeSettings, path: Path, *columns: str
+) -> list[tuple[Any, ...]]:
+    settings = make_settings(sources={"files": {"contacts": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, "contacts")
+    build_table(warehouse, settings, "staging.files_contacts")
+    return warehouse.read("staging.files_contacts").sort("email").select(columns).rows()
+
+
+def test_the_customers_of_a_shop_system_have_a_name_in_one_column(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "c.csv",
+        "Name,Username,Last Active,Sign Up,Email,Orders,Total Spend,Country / Region,City,Region,"
+        "Postal Code\n"
+        "Ann Mary Lee,ann,2026-01-02 03:04:05,2025-01-02 03:04:05,ann@example.com,3,30,US,Dunmere,"
+        "NY,'01234\n"
+        '"King, Ada",ada,2026-01-02 03:04:05,2025-01-02 03:04:05,bea@example.com,3,30,GB,,,\n'
+        "Cher,cher,2026-01-02 03:04:05,2025-01-02 03:04:05,cher@example.com,3,30,GB,,,\n",
+    )
+    columns = ("first_name", "last_name", "country", "city", "region", "postcode", "created_at")
+    since = dt.datetime(2025, 1, 2, 3, 4, 5)
+    assert staged_contacts(make_settings, path, *columns) == [
+        ("Ann", "Mary Lee", "US", "Dunmere", "NY", "01234", since),
+        ("Ada", "King", "GB", None, None, None, since),
+        ("Cher", None, "GB", None, None, None, since),
+    ]
+
+
+def test_german_contacts_are_read_without_being_told(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "c.csv",
+        "Kundennummer;Vorname;Nachname;E-Mail;Telefonnummer;Straße;PLZ;Ort;Land;Geburtsdatum\r\n"
+        "7;Jürgen;Groß;j@example.com;0151 2345678;Am Wall 3;01067;Dresden;DE;31.12.1980\r\n",
+        "cp1252",
+    )
+    columns = ("source_contact_id", "first_name", "last_name", "street", "postcode", "city")
+    more = ("country", "birth_date")
+    assert staged_contacts(make_settings, path, *columns, *more) == [
+        ("7", "Jürgen", "Groß", "Am Wall 3", "01067", "Dresden", "DE", dt.date(1980, 12, 31))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "day"),
+    [
+        ("1955-12-31", dt.date(1955, 12, 31)),
+        ("12/31/1955", dt.date(1955, 12, 31)),
+        ("31.12.55", dt.date(1955, 12, 31)),
+        ("31.12.07", dt.date(2007, 12, 31)),
+        ("12/31", None),
+        ("0000-00-00", None),
+        ("never told", None),
+    ],
+)
+def test_birthdays_are_read_as_people_write_them_and_whom_they_belong_to_is_always_taken_in(
+    told: str, day: dt.date | None, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(tmp_path / "c.csv", f"Email,First Name,Birthday\na@example.com,Ann,{told}\n")
+    columns = ("outcome", "first_name", "birth_date")
+    assert staged_contacts(make_settings, path, *columns) == [("accepted", "Ann", day)]
+
+
+@pytest.mark.parametrize("nothing", ["NULL", "\\N", "NaN", "NaT", "NA", "-", "0000-00-00 00:00:00"])
+def test_what_databases_and_data_frames_write_for_nothing_is_nothing(
+    nothing: str, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "c.csv",
+        "Email,Last Name,Created,Updated,Date of birth\n"
+        f"a@example.com,Null,2024-01-02 03:04:05,{nothing},{nothing}\n"
+        f"b@example.com,King,{nothing},2024-01-02 03:04:05,1955-12-31\n",
+    )
+    moment = dt.datetime(2024, 1, 2, 3, 4, 5)
+    columns = ("outcome", "last_name", "created_at", "updated_at", "birth_date")
+    assert staged_contacts(make_settings, path, *columns) == [
+        ("accepted", "Null", moment, None, None),
+        ("accepted", "King", None, moment, dt.date(1955, 12, 31)),
+    ]
+
+
+def test_a_name_that_a_program_wrote_for_nothing_greets_nobody(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "c.csv",
+        "Email,First Name,City\na@example.com,NULL,N/A\nb@example.com,Nan,nan\n",
+    )
+    assert staged_contacts(make_settings, path, "first_name", "city") == [
+        (None, None),
+        ("Nan", None),
+    ]
+
+
+def test_a_line_whose_number_or_price_is_nothing_is_no_sale(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "order id,customer id,date,quantity,price\n1,a,2024-01-02,1,NULL\n2,a,NULL,1,5\n"
+        "3,a,2024-01-02,2,5\n",
+    )
+    frame = staged(make_settings, path).sort("source_order_id")
+    assert frame.select("outcome", "quarantine_reason").rows() == [
+        ("quarantined", "no amount"),
+        ("quarantined", "no date"),
+        ("accepted", None),
+    ]
+
+
 def test_a_name_in_two_columns_is_taken_as_it_is(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

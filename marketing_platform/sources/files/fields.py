@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "text", "id", "person", "email", "phone", "number", "integer", "timestamp", "date", "flag"
+    "text",
+    "id",
+    "person",
+    "email",
+    "phone",
+    "number",
+    "integer",
+    "timestamp",
+    "date",
+    "birthday",
+    "flag",
 ]
 
 
@@ -58,11 +68,15 @@ _EMAIL = _field(
 _PHONE = _field(
     "phone",
     "phone",
-    "phonenumber mobile mobilephone telephone telefon billingphone phonebilling shippingphone",
+    "phonenumber mobile mobilephone mobilenumber telephone telefon telefonnummer handy cell tel"
+    " defaultaddressphone billingphone phonebilling shippingphone telefono",
 )
 _CURRENCY = _field("currency", "text", "currencycode ordercurrency wahrung")
 _COUNTRY = _field(
-    "country", "text", "billingcountry countrycodebilling shippingcountry countrycode land"
+    "country",
+    "text",
+    "countrycode billingcountry countrycodebilling shippingcountry countryregion"
+    " defaultaddresscountrycode mailingcountry land pays pais",
 )
 
 ORDERS = StreamFields(
@@ -165,11 +179,27 @@ ORDERS = StreamFields(
 CONTACTS = StreamFields(
     stream="contacts",
     fields=(
-        _field("customer_id", "person", "contactid id userid memberid recordid customernumber"),
+        _field(
+            "customer_id",
+            "person",
+            "contactid id userid memberid recordid customernumber customerno clientid kundennummer"
+            " kundennr",
+        ),
         _EMAIL,
         _PHONE,
-        _field("first_name", "text", "firstname givenname forename"),
-        _field("last_name", "text", "lastname surname familyname"),
+        _field(
+            "first_name",
+            "text",
+            "firstname givenname forename billingfirstname firstnamebilling vorname prenom nombre"
+            " voornaam nome",
+        ),
+        _field(
+            "last_name",
+            "text",
+            "lastname surname familyname billinglastname lastnamebilling nachname familienname nom"
+            " apellido apellidos achternaam cognome",
+        ),
+        _field("full_name", "text", "name contactname customername personname displayname"),
         _COUNTRY,
         _field(
             "email_consent",
@@ -177,16 +207,49 @@ CONTACTS = StreamFields(
             "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
             " optin",
         ),
-        _field("birth_date", "date", "birthdate birthday dateofbirth dob"),
-        _field("street", "text", "address address1 streetaddress defaultaddressaddress1"),
-        _field("city", "text", "town defaultaddresscity"),
-        _field("postcode", "text", "zip zipcode postalcode defaultaddresszip"),
-        _field("region", "text", "state province provincecode defaultaddressprovincecode"),
+        _field(
+            "birth_date", "birthday", "birthdate birthday dateofbirth dob geburtsdatum geburtstag"
+        ),
+        _field(
+            "street",
+            "text",
+            "address address1 streetaddress defaultaddressaddress1 billingaddress1 billingstreet"
+            " billingaddress mailingstreet strasse adresse anschrift direccion rue",
+        ),
+        _field(
+            "city",
+            "text",
+            "town suburb defaultaddresscity billingcity mailingcity ort stadt wohnort ville ciudad"
+            " plaats",
+        ),
+        _field(
+            "postcode",
+            "text",
+            "zip zipcode postalcode defaultaddresszip billingzip billingpostcode billingpostalcode"
+            " mailingzippostalcode mailingpostalcode mailingzip plz postleitzahl codepostal"
+            " codigopostal",
+        ),
+        _field(
+            "region",
+            "text",
+            "state province provincecode defaultaddressprovincecode stateregion stateprovince"
+            " billingstate billingprovince mailingstateprovince mailingstate bundesland",
+        ),
         _field("loyalty_number", "text", "loyaltyid loyaltycard membershipnumber"),
         _field("push_token", "text", "devicetoken fcmtoken"),
         _field("sms_consent", "flag", "smsoptin acceptssmsmarketing smsmarketingconsent"),
-        _field("created_at", "timestamp", "createdate created signupdate registrationdate"),
-        _field("updated_at", "timestamp", "lastmodifieddate modified updated lastchanged"),
+        _field(
+            "created_at",
+            "timestamp",
+            "createdate created createddate datecreated signup signupdate registrationdate"
+            " registered dateregistered dateadded",
+        ),
+        _field(
+            "updated_at",
+            "timestamp",
+            "lastmodifieddate modified updated lastchanged lastupdated datemodified dateupdated"
+            " modifiedat",
+        ),
     ),
     clock="updated_at",
     required=(("customer_id", "email", "phone"),),

@@ -21,7 +21,7 @@ from marketing_platform.lake import Lake, Stream
 from marketing_platform.settings import FileStream, Settings
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.mapping import Column, choose_columns
-from marketing_platform.sources.files.parsing import find_parse
+from marketing_platform.sources.files.parsing import UnreadableColumnError, find_parse
 from marketing_platform.sources.files.placing import assign_days, mappings_used, write_days
 from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
@@ -129,7 +129,14 @@ def _columns(
     columns = {}
     for name, column in chosen.items():
         pointer = pointers[column]
-        parse = find_parse(connection, kinds[name], pointer, column, file.path, file.date_format)
+        kind = kinds[name]
+        try:
+            parse = find_parse(connection, kind, pointer, column, file.path, file.date_format)
+        except UnreadableColumnError:
+            # Many tools keep birthdays without the year.
+            if kind != "birthday" or name in file.mapping:
+                raise
+            continue
         columns[name] = Column(column, pointer, parse)
     return columns
 

@@ -2,6 +2,13 @@
 -- older versions of a line are duplicates. A line that cannot be a sale, a return or a cancellation
 -- is quarantined with the reason, and replaces nothing. The three add up to what arrived.
 with
+named as (
+    select
+        *,
+        -- `Lovelace, Ada` as `Ada Lovelace`.
+        trim(regexp_replace(full_name, '^([^,]+), *(.+)$', '\2 \1')) as whole_name
+    from raw.files_orders
+),
 typed as (
     select
         record_id,
@@ -30,13 +37,13 @@ typed as (
         -- Of a name in one text the first word counts as the given name.
         case
             when coalesce(first_name, last_name) is not null then first_name
-            when strpos(full_name, ' ') > 0 then substr(full_name, 1, strpos(full_name, ' ') - 1)
-            else full_name
+            when strpos(whole_name, ' ') > 0 then substr(whole_name, 1, strpos(whole_name, ' ') - 1)
+            else whole_name
         end as first_name,
         case
             when coalesce(first_name, last_name) is not null then last_name
-            when strpos(full_name, ' ') > 0
-                then trim(substr(full_name, strpos(full_name, ' ') + 1))
+            when strpos(whole_name, ' ') > 0
+                then trim(substr(whole_name, strpos(whole_name, ' ') + 1))
         end as last_name,
         street,
         city,
@@ -47,7 +54,7 @@ typed as (
         unreadable,
         received_at,
         line_number
-    from raw.files_orders
+    from named
 ),
 judged as (
     select

@@ -17,7 +17,12 @@ from marketing_platform.sources.files.fields import Kind
 _DISTINCT_VALUES = 20_000
 # Older moments are placeholders: the zero of a spreadsheet or of a computer's clock.
 EARLIEST = "1990-01-01"
+_EARLIEST_BIRTHDAY = "1900-01-02"
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+
+class UnreadableColumnError(InputError):
+    """Not one value of a column can be read as what its header says."""
 
 
 def _with_times(*days: str) -> tuple[str, ...]:
@@ -38,8 +43,11 @@ _EPOCHS = {"epoch_s": r"\d{10}(\.\d+)?", "epoch_ms": r"\d{13}(\.\d+)?"}
 _ISO_DAY = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 _ISO_TIME = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
 _ISO_ZONE = r"\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
-# What stands in a column where nothing is known.
-_NO_ID = ["nan", "none", "null", "<na>", "n/a", "-"]
+# What stands in a column where nothing is known: of data frames, databases and spreadsheets.
+_NO_ID = ["nan", "none", "null", "<na>", "n/a", "#n/a", "\\n", "-"]
+_NO_VALUE = [*_NO_ID, "na", "nat", "--", "0000-00-00", "0000-00-00 00:00:00"]
+# As programs write them: there are people whose name is Null.
+_NO_TEXT = ["NULL", "null", "NaN", "nan", "None", "<NA>", "N/A", "n/a", "#N/A", "\\N", "-"]
 _NO_PERSON = [*_NO_ID, "na", "0", "guest", "anonymous", "unknown"]
 _EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}"
 _NO_EMAIL = r"(no-?e?mail|no-?reply|none|null|na|n/a|unknown|anonymous|guest|test)@.*"
@@ -75,8 +83,8 @@ def find_parse(
     `told` is a date format that wins where it reads anything: one is told for several files, which
     may write their dates differently.
     """
-    if kind in ("timestamp", "date"):
-        return _find_moment(connection, pointer, column, where, told)
+    if kind in ("timestamp", "date", "birthday"):
+        return _find_moment(connection, kind, pointer, column, where, told)
     if kind in ("number", "integer"):
         return _find_decimal_sign(connection, pointer, column, where)
     return ""
@@ -85,6 +93,8 @@ def find_parse(
 def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.Expression:
     """The typed value of a text; null where the text cannot be read."""
     text = call("nullif", call("trim", value), literal(""))
+    if kind in ("number", "integer", "timestamp", "date", "birthday"):
+        return _measured(kind, parse, text, timezone)
     if kind in ("id", "person", "phone"):
         text = _key(text, _NO_PERSON if kind == "person" else _NO_ID)
     if kind == "email":
@@ -93,17 +103,44 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
         # Spreadsheets put an apostrophe before a number that is to stay a text.
         text = call("regexp_replace", text, literal(r"^'"), literal(""))
         return _unless(exp.false(), _NO_PHONE, text)
+    if kind == "flag":
+        return _flag(text)
+    known = exp.Not(this=_is_one_of(text, _NO_TEXT))
+    return exp.Case(ifs=[exp.If(this=known, true=text.copy())])
+
+
+def says_nothing(value: exp.Expression) -> exp.Expression:
+    """Whether the text of a number or a moment is one that stands where nothing is known."""
+    return _is_one_of(call("lower", call("trim", value)), ["", *_NO_VALUE])
+
+
+def _measured(kind: Kind, parse: str, text: exp.Expression, timezone: str) -> exp.Expression:
     if kind == "number":
         return _number(text, parse, "DECIMAL(18, 4)")
     if kind == "integer":
         return _whole(_number(text, parse, "DOUBLE"))
     if kind == "timestamp":
         return _moment(text, parse or "iso", timezone)
-    if kind == "date":
-        return exp.TryCast(this=_moment(text, parse or "iso", "UTC"), to=exp.DataType.build("DATE"))
-    if kind == "flag":
-        return _flag(text)
-    return text
+    moment = _moment(text, parse or "iso", "UTC")
+    if kind == "birthday":
+        moment = _in_the_past(moment, parse)
+    return exp.TryCast(this=moment, to=exp.DataType.build("DATE"))
+
+
+def _in_the_past(moment: exp.Expression, parse: str) -> exp.Expression:
+    """A birthday, of which two digits of the year may be written, is not in a year to come."""
+    if "%y" not in parse:
+        return moment
+    today, century = exp.CurrentDate(), exp.Interval(this=literal("100"), unit=exp.var("YEAR"))
+    return exp.Case(
+        ifs=[
+            exp.If(
+                this=exp.GT(this=moment.copy(), expression=today),
+                true=exp.Sub(this=moment.copy(), expression=century),
+            )
+        ],
+        default=moment.copy(),
+    )
 
 
 def local_date(moment: exp.Expression, timezone: str) -> exp.Expression:
@@ -241,10 +278,11 @@ def filled(value: exp.Expression, group: exp.Expression) -> exp.Expression:
 
 def _distinct(connection: duckdb.DuckDBPyConnection, pointer: str) -> int:
     """Make the table `seen` of values of a column, the same ones each time; how many there are."""
-    value = field_value(pointer).sql("duckdb")
+    value = field_value(pointer)
     connection.execute(
-        f"create or replace temp table seen as select distinct trim({value}) as v from incoming"
-        f" where trim({value}) <> '' order by hash(v), v limit {_DISTINCT_VALUES}"
+        f"create or replace temp table seen as select distinct trim({value.sql('duckdb')}) as v"
+        f" from incoming where not {says_nothing(value).sql('duckdb')}"
+        f" order by hash(v), v limit {_DISTINCT_VALUES}"
     )
     row = connection.execute("select count(*) from seen").fetchone()
     return int(row[0]) if row else 0
@@ -265,24 +303,29 @@ def _check_format(connection: duckdb.DuckDBPyConnection, told: str, where: Path)
 
 
 def _find_moment(
-    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path, told: str | None
+    connection: duckdb.DuckDBPyConnection,
+    kind: Kind,
+    pointer: str,
+    column: str,
+    where: Path,
+    told: str | None,
 ) -> str:
     if told:
         _check_format(connection, told, where)
     count = _distinct(connection, pointer)
     if not count:
         return told or "iso"
-    if told and _counts(connection, [told])[0]:
+    if told and _counts(connection, kind, [told])[0]:
         return told
-    iso = _counts(connection, ["iso"])[0]
+    iso = _counts(connection, kind, ["iso"])[0]
     if iso and iso == count:
         return "iso"
-    counts = [iso, *_counts(connection, list(_FORMATS))]
+    counts = [iso, *_counts(connection, kind, list(_FORMATS))]
     row = connection.execute("select min(v) from seen").fetchone()
     example = row[0] if row else None
     best = max(counts)
     if best == 0:
-        raise InputError(
+        raise UnreadableColumnError(
             f"no value of column {column!r} can be read as a date, e.g. {example!r}",
             where=str(where),
             mend="Map another column, or give --date-format",
@@ -298,10 +341,11 @@ def _find_moment(
     return winners[0]
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, formats: list[str]) -> list[int]:
-    """How many values each format reads as a moment that a shop can have seen."""
-    moments = (_moment(exp.column("v"), parse, "UTC").sql("duckdb") for parse in formats)
-    tried = (f"count(*) filter (where {m} between '{EARLIEST}' and '2200-01-01')" for m in moments)
+def _counts(connection: duckdb.DuckDBPyConnection, kind: Kind, formats: list[str]) -> list[int]:
+    """How many values each format reads as a moment that a shop can have seen, or as a birthday."""
+    read = (_measured(kind, parse, exp.column("v"), "UTC").sql("duckdb") for parse in formats)
+    first = _EARLIEST_BIRTHDAY if kind == "birthday" else EARLIEST
+    tried = (f"count(*) filter (where {m} between '{first}' and '2200-01-01')" for m in read)
     return list(connection.execute(f"select {', '.join(tried)} from seen").fetchone() or ())
 
 

@@ -10,7 +10,14 @@ from marketing_platform.lake import Stream
 from marketing_platform.settings import Shop
 from marketing_platform.sources.files.fields import STREAMS, Field, StreamFields
 from marketing_platform.sources.files.mapping import Column
-from marketing_platform.sources.files.parsing import call, filled, literal, local_date, parsed
+from marketing_platform.sources.files.parsing import (
+    call,
+    filled,
+    literal,
+    local_date,
+    parsed,
+    says_nothing,
+)
 
 SOURCE = "files"
 # No line of an order is worth more; what is, is a slip of the keyboard.
@@ -154,6 +161,7 @@ _TYPES = {
     "integer": "BIGINT",
     "timestamp": "TIMESTAMP",
     "date": "DATE",
+    "birthday": "DATE",
     "flag": "BOOLEAN",
 }
 
@@ -171,16 +179,15 @@ def _unreadable(
             ifs=[
                 exp.If(
                     this=exp.and_(
-                        exp.NEQ(
-                            this=call("trim", values[field.name].copy()), expression=literal("")
-                        ),
                         typed[field.name].copy().is_(exp.null()),
+                        exp.Not(this=says_nothing(values[field.name].copy())),
                     ),
                     true=literal(field.name),
                 )
             ]
         )
         for field in mapped
+        # Of a person whose birthday cannot be read the rest still counts.
         if field.kind in ("number", "integer", "timestamp", "date")
     ]
     return call("nullif", call("concat_ws", literal(", "), exp.null(), *cases), literal(""))
