@@ -118,6 +118,69 @@ def test_whom_a_bill_names_is_known_with_the_address_on_every_line_of_the_order(
     assert frame.select(address).rows() == [ann, ann, ("Eve", *[None] * 5)]
 
 
+def totals_of_orders(frame: pl.DataFrame) -> dict[str, Decimal]:
+    sums = frame.filter(pl.col("outcome") == "accepted").group_by("source_order_id")
+    return dict(sums.agg(pl.col("line_amount").sum()).iter_rows())
+
+
+def test_a_total_that_each_line_of_an_order_says_counts_once(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    lines = [
+        *("1,a,2024-01-02,m,10.00", "1,a,2024-01-02,c,10.00", "1,a,2024-01-02,p,10.00"),
+        *("2,b,2024-01-02,m,7.50", "3,a,2024-01-03,m,0.01", "3,a,2024-01-03,c,0.01"),
+        # The same line once more is a duplicate.
+        "3,a,2024-01-03,c,0.01",
+    ]
+    text = "order id,customer id,order date,sku,order total\n" + "\n".join(lines) + "\n"
+    frame = staged(make_settings, write(tmp_path / "o.csv", text))
+    assert frame["outcome"].value_counts().sort("outcome").rows() == [
+        ("accepted", 6),
+        ("duplicate", 1),
+    ]
+    assert totals_of_orders(frame) == {
+        "1": Decimal("10.00"),
+        "2": Decimal("7.50"),
+        "3": Decimal("0.01"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "amounts"), [("order total", ("10.00", "4.00")), ("line total", ("10.00", "10.00"))]
+)
+def test_amounts_of_lines_add_up_to_their_order(
+    header: str, amounts: tuple[str, str], tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    one, two = amounts
+    path = write(
+        tmp_path / "o.csv",
+        f"order id,customer id,order date,sku,{header}\n"
+        f"1,a,2024-01-02,m,{one}\n1,a,2024-01-02,c,{two}\n2,b,2024-01-02,m,7.50\n",
+    )
+    both = Decimal(one) + Decimal(two)
+    found = totals_of_orders(staged(make_settings, path))
+    assert found == {"1": both, "2": Decimal("7.50")}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *(("Annulé", "cancelled"), ("storniert", "cancelled"), ("wc-cancelled", "cancelled")),
+        *(("Remboursé", "cancelled"), ("wc-completed", "sold"), ("Livré", "sold")),
+    ],
+)
+def test_what_was_cancelled_is_no_sale_in_other_words_too(
+    status: str, expected: str, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        f"ID;Reference;Customer;Total;Payment;Status;Date\n1;XKB;A. LEE;35,00 €;Card;{status};"
+        "2024-11-12 10:20:30\n",
+    )
+    (line,) = staged(make_settings, path).to_dicts()
+    assert (line["source_order_id"], line["line_status"]) == ("XKB", expected)
+
+
 def staged_contacts(
     make_settings: MakeSettings, path: Path, *columns: str
 ) -> list[tuple[Any, ...]]:
@@ -282,12 +345,42 @@ def test_a_german_export_is_read_without_being_told(
             ("CG-12520", "FUR-1", dt.date(2016, 11, 8), None, Decimal("261.96")),
         ),
         (
+            '"Order Number","Buyer Username","Sale Date","Item Number","Quantity","Sold For"',
+            '"12-3","annlee","Nov-12-24","2345678","2","$15.00"',
+            ("annlee", "2345678", dt.date(2024, 11, 12), Decimal(15), None),
+        ),
+        (
+            "orderNumber;orderDateTime;customerNumber;amountTotal;positionNumber;positionQuantity;"
+            "positionUnitPrice;sku",
+            "1;2024-11-12T10:20:30.000+00:00;7;37,00;1;2;15,00;m",
+            ("7", "m", dt.date(2024, 11, 12), Decimal(15), None),
+        ),
+        (
+            "id,Created date (UTC),Amount,Amount Refunded,Currency,Customer ID,Status",
+            "ch_1,2024-11-12 10:20:30,35.00,0.00,usd,cus_1,Paid",
+            ("cus_1", None, dt.date(2024, 11, 12), None, Decimal(35)),
+        ),
+        (
+            "order_number,email,order_total,order_datetime,payment_status,order_item_sku,"
+            "order_item_quantity,order_item_price",
+            "1,a@example.com,37.00,2024-11-12 10:20:30 +0000,PAID,m,2,15.00",
+            (None, "m", dt.date(2024, 11, 12), Decimal(15), None),
+        ),
+        (
+            "Order ID,Customer ID,Order Date,Order Total (inc tax),Order Currency Code",
+            "100,7,25/11/2024,35.00,USD",
+            ("7", None, dt.date(2024, 11, 25), None, Decimal(35)),
+        ),
+        (
             "Date,Transaction no.,Client no.,Item no.,Umsatz",
             '"Oct 28, 2019, 03:15 PM",77,12,4,"1.234,50"',
             ("12", "4", dt.date(2019, 10, 28), None, Decimal("1234.50")),
         ),
     ],
-    ids=["articles", "two keys of a customer", "day as a number", "month as a word", "a till"],
+    ids=[
+        *("articles", "two keys of a customer", "day as a number", "month as a word"),
+        *("an auction", "positions", "payments", "items of orders", "orders alone", "a till"),
+    ],
 )
 def test_a_header_of_another_house_is_read_without_being_told(
     tmp_path: Path,

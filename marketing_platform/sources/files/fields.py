@@ -39,8 +39,9 @@ class StreamFields:
 
     `clock` is the field whose day a record belongs to. Of each group in `required` at least one
     field must be mapped. Some exports say what is `shared` by the records of a `group` only in its
-    first record. A header of `only_with` has its meaning only beside another: in an export of order
-    lines with `Lineitem name`, `Name` is that of the order.
+    first record; amounts under a header of `totals` may be those of a whole group, which each of
+    its records says. A header of `only_with` has its meaning only beside one of others: in an
+    export of order lines with `Lineitem name`, `Name` is that of the order.
     """
 
     stream: str
@@ -49,7 +50,8 @@ class StreamFields:
     required: tuple[tuple[str, ...], ...]
     group: str = ""
     shared: tuple[str, ...] = ()
-    only_with: tuple[tuple[str, str], ...] = ()
+    totals: frozenset[str] = frozenset()
+    only_with: tuple[tuple[str, frozenset[str]], ...] = ()
 
     def names(self) -> list[str]:
         """The names of the fields."""
@@ -63,7 +65,7 @@ def _field(name: str, kind: Kind, synonyms: str) -> Field:
 _EMAIL = _field(
     "email",
     "email",
-    "emailaddress customeremail buyeremail useremail billingemail emailbilling mail",
+    "emailaddress customeremail buyeremail useremail contactemail billingemail emailbilling mail",
 )
 _PHONE = _field(
     "phone",
@@ -71,7 +73,9 @@ _PHONE = _field(
     "phonenumber mobile mobilephone mobilenumber telephone telefon telefonnummer handy cell tel"
     " defaultaddressphone billingphone phonebilling shippingphone telefono",
 )
-_CURRENCY = _field("currency", "text", "currencycode ordercurrency wahrung")
+_CURRENCY = _field(
+    "currency", "text", "currencycode ordercurrency ordercurrencycode currencyiso wahrung devise"
+)
 _COUNTRY = _field(
     "country",
     "text",
@@ -87,8 +91,8 @@ ORDERS = StreamFields(
             "id",
             "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid"
             " transactionno salesordernumber orderkey orderreference basketid receiptid receiptno"
-            " receiptnumber checkoutid purchaseid saleid bestellnummer auftragsnummer"
-            " rechnungsnummer name",
+            " receiptnumber checkoutid purchaseid saleid amazonorderid bestellnummer auftragsnummer"
+            " rechnungsnummer reference name id",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
         # Where there are both, `customer_id` is another one for each order (Olist).
@@ -98,7 +102,17 @@ ORDERS = StreamFields(
             (
                 *("customeruniqueid", "customerid", "customerno", "customernumber", "customerkey"),
                 *("customercode", "customer", "clientid", "clientno", "clientnumber", "client"),
-                *("buyerid", "userid", "customeruserid", "memberid", "memberno", "cid", "masterid"),
+                *(
+                    "buyerid",
+                    "buyeruserid",
+                    "buyerusername",
+                    "userid",
+                    "customeruserid",
+                    "memberid",
+                    "memberno",
+                    "cid",
+                    "masterid",
+                ),
                 *("custid", "custno", "shopperid", "householdkey", "householdid", "accountid"),
                 *("visitorid", "kundennummer", "kundennr", "kunde"),
             ),
@@ -111,31 +125,34 @@ ORDERS = StreamFields(
             "invoicedate orderdate orderedat createdat orderpurchasetimestamp purchasedate"
             " transactiondate transactiondt tdat transactiontime ordertime orderdatetime"
             " ordertimestamp orderdatekey saledate salesdate dateofsale dateofpurchase purchasedat"
-            " purchasetime dateordered paidat datecreated createddate created date datetime"
+            " purchasetime dateordered paidat datecreated createddate createddateutc created date"
+            " datetime datecommande fechapedido"
             " timestamp bestelldatum rechnungsdatum kaufdatum datum",
         ),
         _field(
             "product_id",
             "id",
             "stockcode sku productsku lineitemsku itemid productcode productkey articleid itemcode"
-            " itemno itemnumber skuid barcode ean asin artikelnummer artikelnr",
+            " itemno itemnumber orderitemsku skuid barcode ean asin artikelnummer artikelnr",
         ),
         _field(
             "product_title",
             "text",
             "description productname lineitemname itemname producttitle productdescription"
-            " itemdescription articlename title item artikelbezeichnung bezeichnung",
+            " itemdescription orderitemname articlename title item artikelbezeichnung bezeichnung",
         ),
         _field(
             "quantity",
             "integer",
             "qty lineitemquantity orderquantity itemquantity quantityrefund quantitysold units"
-            " unitssold pieces numberofcds menge anzahl",
+            " unitssold orderitemquantity positionquantity pieces numberofcds menge anzahl quantite"
+            " cantidad",
         ),
         _field(
             "unit_price",
             "number",
-            "price unitcost lineitemprice itemprice itemcost sellingprice priceperunit einzelpreis"
+            "price unitcost lineitemprice itemprice itemcost orderitemprice positionunitprice"
+            " sellingprice soldfor priceperunit prixunitaire einzelpreis"
             " preis",
         ),
         _field(
@@ -145,11 +162,16 @@ ORDERS = StreamFields(
             " subtotal revenue sales value ordervalue totalprice totalvalue totalpaid totalsales"
             " totalrevenue linetotal linevalue extendedprice salesamount salesvalue saleamount"
             " salesprice purchaseamount transactionamount amountpaid amountspent dollarvalue"
-            " netamount paymentvalue betrag gesamtbetrag gesamt summe umsatz",
+            " netamount netsales amounttotal ordertotalinctax grandtotalbase paymentvalue"
+            " betrag gesamtbetrag gesamt summe umsatz montant importe",
         ),
         _CURRENCY,
         _COUNTRY,
-        _field("status", "text", "orderstatus financialstatus linestatus"),
+        _field(
+            "status",
+            "text",
+            "orderstatus financialstatus linestatus paymentstatus statename statut",
+        ),
         # Whom the bill names. Where it is sent to may be another one's home.
         _field(
             "first_name",
@@ -174,7 +196,18 @@ ORDERS = StreamFields(
         *("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
         *("first_name", "last_name", "full_name", "street", "city", "postcode", "region"),
     ),
-    only_with=(("name", "lineitemname"),),
+    totals=frozenset(
+        (
+            *("ordertotal", "ordertotalamount", "ordertotalinctax", "orderamount", "ordervalue"),
+            *("grandtotal", "grandtotalbase", "amounttotal", "totalorderamount"),
+        )
+    ),
+    only_with=(
+        ("name", frozenset({"lineitemname"})),
+        # Else they may be those of a line or a product.
+        ("id", frozenset({"grandtotal", "grandtotalbase", "ordertotal", "amountrefunded"})),
+        ("reference", frozenset({"payment", "orderstatus"})),
+    ),
 )
 CONTACTS = StreamFields(
     stream="contacts",

@@ -27,7 +27,7 @@ from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
 from marketing_platform.sources.files.raw_view import view_select
 from marketing_platform.sources.files.reader import load_export
-from marketing_platform.sources.files.shared import find_shared
+from marketing_platform.sources.files.shared import find_shared, is_total
 from marketing_platform.sources.progress import missing_since
 from marketing_platform.warehouse import Part, Warehouse
 
@@ -74,6 +74,8 @@ def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingeste
         columns = _columns(connection, stream, file, export.pointers)
         for name in find_shared(connection, STREAMS[stream], columns):
             columns[name] = replace(columns[name], is_shared=True)
+        if is_total(connection, STREAMS[stream], columns):
+            columns["amount"] = replace(columns["amount"], is_total=True)
         first, last = assign_days(connection, STREAMS[stream], columns, timezone, file.path)
         gone = set(note.get("columns", {})) - set(columns)
         missing = missing_since(

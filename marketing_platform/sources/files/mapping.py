@@ -26,6 +26,8 @@ class Column:
     parse: str = ""
     # Whether only the first record of a group says it, for all of them.
     is_shared: bool = False
+    # Whether each record of a group says what all of them have together.
+    is_total: bool = False
 
 
 def choose_columns(
@@ -39,9 +41,9 @@ def choose_columns(
     fields = STREAMS[stream]
     _check_told(fields, pointers, told, where)
     chosen = {field: column for field, column in told.items() if column}
-    free = {_plain(name): name for name in reversed(list(pointers)) if name not in chosen.values()}
+    free = {plain(name): name for name in reversed(list(pointers)) if name not in chosen.values()}
     for header, beside in fields.only_with:
-        if beside not in free:
+        if not beside & free.keys():
             free.pop(header, None)
     for field in fields.fields:
         if field.name in told:
@@ -64,7 +66,8 @@ def parse_told(options: list[str]) -> dict[str, str]:
     return told
 
 
-def _plain(header: str) -> str:
+def plain(header: str) -> str:
+    """A header as synonyms are written."""
     letters = unicodedata.normalize("NFKD", header.casefold())
     return re.sub(r"[^a-z0-9]", "", letters)
 

@@ -50,7 +50,8 @@ typed as (
         -- An apostrophe keeps a spreadsheet from taking it for a number.
         regexp_replace(postcode, '^''', '') as postcode,
         region,
-        lower(status) as status,
+        -- WooCommerce's own words begin with `wc-`.
+        regexp_replace(lower(trim(status)), '^wc-', '') as status,
         unreadable,
         received_at,
         line_number
@@ -60,10 +61,20 @@ judged as (
     select
         *,
         case
-            when status in ('cancelled', 'canceled', 'voided', 'failed', 'unavailable')
+            when
+                status in (
+                    'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
+                    'expired', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
+                    'cancelada', 'annullato', 'geannuleerd'
+                )
                 then 'cancelled'
             when line_amount < 0 and (quantity < 0 or unit_price_amount >= 0) then 'returned'
-            when status in ('refunded', 'returned') then 'cancelled'
+            when
+                status in (
+                    'refunded', 'returned', 'erstattet', 'retourniert', 'remboursé', 'reembolsado',
+                    'rimborsato', 'terugbetaald'
+                )
+                then 'cancelled'
             else 'sold'
         end as line_status,
         case

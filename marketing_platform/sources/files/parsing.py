@@ -32,7 +32,17 @@ def _with_times(*days: str) -> tuple[str, ...]:
 _DAY_FIRST = _with_times("%d/%m/%Y", "%d/%m/%y", "%d-%m-%Y", "%d-%m-%y")
 _MONTH_FIRST = _with_times("%m/%d/%Y", "%m/%d/%y", "%m-%d-%Y", "%m-%d-%y")
 # Where the month is a word there is nothing to confuse.
-_WORDS = ("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y")
+_WORDS = (
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%d %b %Y",
+    "%d %b %y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b-%d-%Y",
+    "%b-%d-%y",
+)
 _OTHER = (
     *_with_times("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%Y%m%d", *_WORDS),
     *(f"{day},{time}" for day in _WORDS for time in _TIMES if time),

@@ -86,6 +86,8 @@ def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> 
     if fields.stream == "orders":
         _settle_quantity(typed)
     unreadable = _unreadable(mapped, typed, values)
+    if fields.group in typed and any(column.is_total for column in columns.values()):
+        typed["amount"] = _part_of_total(typed["amount"], typed[fields.group])
     for name, column in columns.items():
         if column.is_shared:
             typed[name] = filled(typed[name], typed[fields.group])
@@ -133,6 +135,40 @@ def _settle_quantity(typed: dict[str, exp.Expression]) -> None:
         expression=exp.Literal.number(_MOST_MONEY),
     )
     typed["quantity"] = exp.Case(ifs=[exp.If(this=is_sane, true=quantity.copy())])
+
+
+def _part_of_total(total: exp.Expression, group: exp.Expression) -> exp.Expression:
+    """What a record has of the total that each of its group says; the first has the odd cents."""
+    together = [group.copy(), total.copy()]
+    is_first_of_its_kind = exp.column("occurrence").eq(exp.Literal.number(1))
+    count = exp.Window(
+        this=exp.Filter(
+            this=exp.Count(this=exp.Star()), expression=exp.Where(this=is_first_of_its_kind)
+        ),
+        partition_by=together,
+    )
+    place = exp.Window(
+        this=exp.RowNumber(),
+        partition_by=[one.copy() for one in together],
+        order=exp.Order(expressions=[exp.column("occurrence"), exp.column("line_number")]),
+    )
+    part = call("round", exp.Div(this=total.copy(), expression=count), exp.Literal.number(2))
+    rest = exp.Mul(
+        this=part.copy(),
+        expression=exp.Paren(this=exp.Sub(this=count.copy(), expression=exp.Literal.number(1))),
+    )
+    is_alone = exp.or_(group.copy().is_(exp.null()), total.copy().is_(exp.null()))
+    shares = exp.Case(
+        ifs=[
+            exp.If(this=is_alone, true=total.copy()),
+            exp.If(
+                this=place.eq(exp.Literal.number(1)),
+                true=exp.Sub(this=total.copy(), expression=rest),
+            ),
+        ],
+        default=part,
+    )
+    return exp.Cast(this=shares, to=exp.DataType.build(_TYPES["number"]))
 
 
 def _double(value: exp.Expression) -> exp.Expression:

@@ -1,4 +1,6 @@
-"""Which columns of an export speak for a whole group of records: an order's, in its first line."""
+"""Which columns of an export speak for a whole group of records: an order's, in its first line, or
+its total in each of them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import duckdb
 from sqlglot import exp
 
 from marketing_platform.sources.files.fields import StreamFields
-from marketing_platform.sources.files.mapping import Column
+from marketing_platform.sources.files.mapping import Column, plain
 from marketing_platform.sources.files.parsing import call, literal
 
 _MOSTLY = 0.9
@@ -25,6 +27,26 @@ def find_shared(
     mixed_and_in_first = zip(names, row[::2], row[1::2], strict=True) if row else ()
     # A line's own status may also stand in the first line alone, but not in nearly every order.
     return {name for name, mixed, first in mixed_and_in_first if mixed and first >= _MOSTLY * mixed}
+
+
+def is_total(
+    connection: duckdb.DuckDBPyConnection, fields: StreamFields, columns: Mapping[str, Column]
+) -> bool:
+    """Whether `incoming` says the amount of a whole group in each record of it."""
+    amount = columns.get("amount")
+    if amount is None or plain(amount.name) not in fields.totals or fields.group not in columns:
+        return False
+    row = connection.execute(
+        f"""
+        select count(*), count(*) filter (where amounts = 1)
+        from (
+            select count(distinct trim(v[2])) as amounts
+            from (select {_texts([fields.group, "amount"], columns)} as v from incoming)
+            where trim(v[1]) <> '' group by trim(v[1]) having count(*) > 1
+        )
+        """
+    ).fetchone()
+    return bool(row and row[0] and row[1] >= _MOSTLY * row[0])
 
 
 def _texts(names: list[str], columns: Mapping[str, Column]) -> str:
