@@ -181,6 +181,82 @@ def test_what_was_cancelled_is_no_sale_in_other_words_too(
     assert (line["source_order_id"], line["line_status"]) == ("XKB", expected)
 
 
+def test_a_currency_and_a_time_zone_in_a_header_hold_for_its_column(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "o.csv",
+        "Order ID,Customer ID,Created date (UTC),Amount (CHF)\n1,a,2024-01-02 23:30:00,5.00\n",
+    )
+    shop = {"timezone": "Europe/Zurich", "currency": "EUR"}
+    (line,) = staged(make_settings, path, shop=shop).to_dicts()
+    assert line["currency"] == "CHF"
+    assert line["ordered_at"] == dt.datetime(2024, 1, 2, 23, 30)
+    assert line["order_date"] == dt.date(2024, 1, 3)
+
+
+def staged_ads(make_settings: MakeSettings, path: Path, *columns: str) -> list[tuple[Any, ...]]:
+    settings = make_settings(sources={"files": {"ad_performance": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, "ad_performance")
+    build_table(warehouse, settings, "staging.files_ad_performance")
+    frame = warehouse.read("staging.files_ad_performance")
+    return frame.sort("source_campaign_id", "cost_amount").select(columns).rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Campaign name,Ad set name,Day,Amount spent (USD),Impressions,Link clicks,Purchases,"
+            "Purchases conversion value\n"
+            "Spring,Old,2024-11-12,2.50,900,20,1,10.00\nSpring,New,2024-11-12,12.50,1000,30,2,80\n",
+            [
+                ("Spring", "Old", Decimal("2.50"), 20, Decimal(1), Decimal(10), "USD"),
+                ("Spring", "New", Decimal("12.50"), 30, Decimal(2), Decimal(80), "USD"),
+            ],
+        ),
+        (
+            "Campaign,Day,Currency code,Cost,Impr.,Clicks,Conversions,Conv. value\n"
+            'Spring,2024-11-12,CHF,12.50,"1,000",30,1.50,80.00\n'
+            "Winter,2024-11-12,CHF,13.00,10,0, --, --\n",
+            [
+                ("Spring", None, Decimal("12.50"), 30, Decimal("1.5"), Decimal(80), "CHF"),
+                ("Winter", None, Decimal("13.00"), 0, None, None, "CHF"),
+            ],
+        ),
+        (
+            "Kampagne;Tag;Kosten;Impressionen;Klicks;Conversions\nSpring;25.11.2024;12,50;9;3;2,5\n",
+            [("Spring", None, Decimal("12.50"), 3, Decimal("2.5"), None, "EUR")],
+        ),
+    ],
+    ids=["ad sets", "parts of conversions", "german"],
+)
+def test_reports_of_ad_platforms_are_read_without_being_told(
+    text: str, expected: list[tuple[Any, ...]], tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    columns = ("source_campaign_id", "ad_group_name", "cost_amount", "click_count", "conversions")
+    more = ("conversion_value_amount", "currency")
+    found = staged_ads(make_settings, write(tmp_path / "a.csv", text), "outcome", *columns, *more)
+    assert found == [("accepted", *row) for row in expected]
+
+
+def test_events_with_microseconds_of_their_day_are_read(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(
+        tmp_path / "e.csv",
+        "event_date,event_timestamp,event_name,user_pseudo_id\n"
+        "20241112,1731406830123456,page_view,u1\n",
+    )
+    settings = make_settings(sources={"files": {"events": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, "events")
+    build_table(warehouse, settings, "staging.files_events")
+    (event,) = warehouse.read("staging.files_events").to_dicts()
+    assert event["occurred_at"] == dt.datetime(2024, 11, 12, 10, 20, 30, 123456)
+
+
 def staged_contacts(
     make_settings: MakeSettings, path: Path, *columns: str
 ) -> list[tuple[Any, ...]]:

@@ -1,10 +1,12 @@
--- One row is a campaign's day as an ad platform reported it, typed, with its outcome. A day that is
--- reported again replaces its earlier report, unless the later one cannot be used.
+-- One row is the day of a campaign, or of its ad groups or ads, as an ad platform reported it, typed,
+-- with its outcome. A day that is reported again replaces its earlier report, unless the later one cannot be used.
 with
 judged as (
     select
         *,
         coalesce(campaign_id, campaign_name) as source_campaign_id,
+        coalesce(ad_group_id, ad_group_name) as source_ad_group_id,
+        coalesce(ad_id, ad_name) as source_ad_id,
         case
             when unreadable is not null then concat('unreadable: ', unreadable)
             when performance_date is null then 'no date'
@@ -19,7 +21,7 @@ ranked as (
         *,
         row_number() over (
             partition by
-                performance_date, platform, source_campaign_id,
+                performance_date, platform, source_campaign_id, source_ad_group_id, source_ad_id,
                 occurrence > 1 or reason is not null
             order by received_at desc, line_number desc
         ) as version
@@ -39,6 +41,10 @@ select
     platform,
     source_campaign_id,
     campaign_name,
+    source_ad_group_id,
+    ad_group_name,
+    source_ad_id,
+    ad_name,
     impressions as impression_count,
     clicks as click_count,
     cast(cost as decimal(18, 2)) as cost_amount,

@@ -125,7 +125,7 @@ ORDERS = StreamFields(
             "invoicedate orderdate orderedat createdat orderpurchasetimestamp purchasedate"
             " transactiondate transactiondt tdat transactiontime ordertime orderdatetime"
             " ordertimestamp orderdatekey saledate salesdate dateofsale dateofpurchase purchasedat"
-            " purchasetime dateordered paidat datecreated createddate createddateutc created date"
+            " purchasetime dateordered paidat datecreated createddate created date"
             " datetime datecommande fechapedido"
             " timestamp bestelldatum rechnungsdatum kaufdatum datum",
         ),
@@ -290,10 +290,18 @@ CONTACTS = StreamFields(
 PRODUCTS = StreamFields(
     stream="products",
     fields=(
-        _field("product_id", "id", "sku variantsku stockcode id productcode itemid handle"),
-        _field("title", "text", "name productname description producttitle"),
-        _field("category", "text", "productcategory categoryname producttype type"),
-        _field("price", "number", "listprice unitprice variantprice regularprice"),
+        _field(
+            "product_id",
+            "id",
+            "sku variantsku stockcode id productcode itemid artikelnummer handle",
+        ),
+        _field("title", "text", "name productname producttitle bezeichnung description"),
+        _field(
+            "category",
+            "text",
+            "productcategory categoryname producttype categories kategorie warengruppe type",
+        ),
+        _field("price", "number", "listprice unitprice variantprice regularprice preis prix"),
         _CURRENCY,
         _field("url", "text", "link producturl permalink"),
         _field("image_url", "text", "imagelink image imagesrc productimage"),
@@ -308,7 +316,12 @@ EVENTS = StreamFields(
     fields=(
         _field("event_id", "id", "messageid id insertid"),
         _field("event", "text", "eventname eventtype action"),
-        _field("occurred_at", "timestamp", "timestamp eventtime originaltimestamp time date"),
+        _field(
+            "occurred_at",
+            "timestamp",
+            "timestamp eventtime eventtimestamp eventdatetime originaltimestamp sentat receivedat"
+            " datetime time ts date eventdate",
+        ),
         _field("customer_id", "person", "userid"),
         _field("anonymous_id", "id", "deviceid visitorid clientid userpseudoid usersession"),
         _EMAIL,
@@ -322,15 +335,32 @@ EVENTS = StreamFields(
 AD_PERFORMANCE = StreamFields(
     stream="ad_performance",
     fields=(
-        _field("performance_date", "date", "date day reportdate"),
+        _field(
+            "performance_date",
+            "date",
+            "date day byday reportdate reportingstarts gregoriandate timeperiod tag datum",
+        ),
         _field("platform", "text", "source network channel"),
-        _field("campaign_id", "id", "campaign"),
-        _field("campaign_name", "text", "campaignname"),
-        _field("impressions", "integer", "impressioncount"),
-        _field("clicks", "integer", "clickcount"),
-        _field("cost", "number", "spend amountspent costamount"),
-        _field("conversions", "integer", "conversioncount purchases"),
-        _field("conversion_value", "number", "conversionsvalue purchasevalue revenue"),
+        _field("campaign_id", "id", "campaign kampagne"),
+        _field("campaign_name", "text", "campaignname kampagnenname"),
+        _field("ad_group_id", "id", "adsetid"),
+        _field("ad_group_name", "text", "adgroup adset adsetname anzeigengruppe"),
+        _field("ad_id", "id", "creativeid"),
+        _field("ad_name", "text", "ad creativename"),
+        _field("impressions", "integer", "impressioncount impr impressionen"),
+        _field("clicks", "integer", "clickcount linkclicks clicksall clicksdestination klicks"),
+        _field(
+            "cost",
+            "number",
+            "spend spent amountspent costamount totalcost adspend kosten ausgaben",
+        ),
+        _field("conversions", "number", "conversioncount purchases conversionen"),
+        _field(
+            "conversion_value",
+            "number",
+            "conversionsvalue convvalue totalconvvalue purchasevalue purchasesvalue"
+            " purchasesconversionvalue purchaseconversionvalue revenue conversionwert",
+        ),
         _CURRENCY,
     ),
     clock="performance_date",

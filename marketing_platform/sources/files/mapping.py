@@ -12,13 +12,15 @@ from pathlib import Path
 from marketing_platform.errors import InputError
 from marketing_platform.sources.files.fields import STREAMS, StreamFields
 
+_UNIT = re.compile(r"\(([A-Z]{3})\)\s*$")
+
 
 @dataclass(frozen=True)
 class Column:
     """A column of the file that a field is read from, and how its text is to be read.
 
-    `parse` is a strptime format, `iso`, `epoch_s` or `epoch_ms` for moments, and `point` or `comma`
-    (the decimal sign) for numbers; empty for text.
+    `parse` is a strptime format, `iso`, `epoch_s`, `epoch_ms` or `epoch_us` for moments, and
+    `point` or `comma` (the decimal sign) for numbers; empty for text.
     """
 
     name: str
@@ -28,6 +30,17 @@ class Column:
     is_shared: bool = False
     # Whether each record of a group says what all of them have together.
     is_total: bool = False
+
+    @property
+    def unit(self) -> str:
+        """The currency or time zone that the header has in brackets: `USD` of `Cost (USD)`."""
+        found = _UNIT.search(self.name)
+        return found[1] if found else ""
+
+
+def timezone_of(column: Column, shop: str) -> str:
+    """The time zone of moments without an offset: the shop's, if the header does not say UTC."""
+    return "UTC" if column.unit in ("UTC", "GMT") else shop
 
 
 def choose_columns(
@@ -67,8 +80,8 @@ def parse_told(options: list[str]) -> dict[str, str]:
 
 
 def plain(header: str) -> str:
-    """A header as synonyms are written."""
-    letters = unicodedata.normalize("NFKD", header.casefold())
+    """A header as synonyms are written: letters and digits alone, without its unit."""
+    letters = unicodedata.normalize("NFKD", _UNIT.sub("", header).casefold())
     return re.sub(r"[^a-z0-9]", "", letters)
 
 

@@ -47,9 +47,15 @@ _OTHER = (
     *_with_times("%d.%m.%Y", "%d.%m.%y", "%Y-%m-%d", "%Y%m%d", *_WORDS),
     *(f"{day},{time}" for day in _WORDS for time in _TIMES if time),
 )
-_FORMATS = (*_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms")
-# Ten digits are seconds and thirteen milliseconds in every year that a shop has seen.
-_EPOCHS = {"epoch_s": r"\d{10}(\.\d+)?", "epoch_ms": r"\d{13}(\.\d+)?"}
+_FORMATS = (*_OTHER, *_MONTH_FIRST, *_DAY_FIRST, "epoch_s", "epoch_ms", "epoch_us")
+# Ten digits are seconds, thirteen milliseconds and sixteen microseconds in every year that a shop
+# has seen.
+_EPOCHS = {
+    "epoch_s": r"\d{10}(\.\d+)?",
+    "epoch_ms": r"\d{13}(\.\d+)?",
+    "epoch_us": r"\d{16}",
+}
+_MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _ISO_DAY = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}"
 _ISO_TIME = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
 _ISO_ZONE = r"\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
@@ -242,7 +248,7 @@ def _moment(text: exp.Expression, parse: str, timezone: str) -> exp.Expression:
 
 def _epoch(text: exp.Expression, parse: str) -> exp.Expression:
     number = exp.TryCast(this=text.copy(), to=exp.DataType.build("DOUBLE"))
-    factor = exp.Literal.number(1_000_000 if parse == "epoch_s" else 1_000)
+    factor = exp.Literal.number(_MICROSECONDS[parse])
     micros = exp.TryCast(
         this=exp.Mul(this=number, expression=factor), to=exp.DataType.build("BIGINT")
     )

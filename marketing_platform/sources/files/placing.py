@@ -12,7 +12,7 @@ from sqlglot import exp
 from marketing_platform.errors import InputError
 from marketing_platform.lake import Stream
 from marketing_platform.sources.files.fields import StreamFields
-from marketing_platform.sources.files.mapping import Column
+from marketing_platform.sources.files.mapping import Column, timezone_of
 from marketing_platform.sources.files.parsing import (
     EARLIEST,
     field_value,
@@ -104,7 +104,8 @@ def _moment(fields: StreamFields, columns: dict[str, Column], timezone: str) -> 
     if clock is None:
         return exp.Cast(this=exp.null(), to=exp.DataType.build("TIMESTAMP"))
     kind = next(field.kind for field in fields.fields if field.name == fields.clock)
-    moment = parsed(kind, clock.parse, field_value(clock.pointer), timezone)
+    zone = timezone_of(clock, timezone)
+    moment = parsed(kind, clock.parse, field_value(clock.pointer), zone)
     if clock.is_shared:
         moment = filled(moment, parsed("id", "", field_value(columns[fields.group].pointer), ""))
     return exp.Cast(this=moment, to=exp.DataType.build("TIMESTAMP"))

@@ -9,7 +9,7 @@ from sqlglot import exp
 from marketing_platform.lake import Stream
 from marketing_platform.settings import Shop
 from marketing_platform.sources.files.fields import STREAMS, Field, StreamFields
-from marketing_platform.sources.files.mapping import Column
+from marketing_platform.sources.files.mapping import Column, timezone_of
 from marketing_platform.sources.files.parsing import (
     call,
     filled,
@@ -22,6 +22,8 @@ from marketing_platform.sources.files.parsing import (
 SOURCE = "files"
 # No line of an order is worth more; what is, is a slip of the keyboard.
 _MOST_MONEY = "1e13"
+# What else stands in brackets behind an amount.
+_NO_CURRENCY = {"INC", "EXC", "TAX", "VAT", "NET", "AVG", "SUM", "TTC"}
 
 
 def view_select(
@@ -80,7 +82,12 @@ def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> 
     mapped = _mapped(fields, columns)
     values = {field.name: _value(mapped.index(field) + 1) for field in mapped}
     typed = {
-        field.name: parsed(field.kind, columns[field.name].parse, values[field.name], shop.timezone)
+        field.name: parsed(
+            field.kind,
+            columns[field.name].parse,
+            values[field.name],
+            timezone_of(columns[field.name], shop.timezone),
+        )
         for field in mapped
     }
     if fields.stream == "orders":
@@ -95,12 +102,20 @@ def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> 
     for field in fields.fields:
         value = typed.get(field.name, _null(field))
         if field.name == "currency":
-            value = call("coalesce", call("upper", value), literal(shop.currency))
+            value = call(
+                "coalesce", call("upper", value), literal(_currency(mapped, columns, shop))
+            )
         select = select.select(value.copy().as_(field.name))
     clock = next(field for field in fields.fields if field.name == fields.clock)
     moment = typed.get(clock.name, _null(clock))
     select = select.select(local_date(moment.copy(), shop.timezone).as_("local_date"))
     return select.select(unreadable.as_("unreadable"))
+
+
+def _currency(mapped: list[Field], columns: Mapping[str, Column], shop: Shop) -> str:
+    """The currency of records that do not say theirs: that of a header, or the shop's."""
+    units = (columns[field.name].unit for field in mapped if field.kind == "number")
+    return next((unit for unit in units if unit and unit not in _NO_CURRENCY), shop.currency)
 
 
 def _mapped(fields: StreamFields, columns: Mapping[str, Column]) -> list[Field]:
