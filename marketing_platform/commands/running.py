@@ -42,12 +42,16 @@ def run_export(
     streams = _streams(files, maps, date_format, shop.platform.sources.files)
     # A mistake in a segment or a file is told before anything is written.
     load_segments(shop.segments_dir)
-    for stream, file in streams.items():
-        inspect(stream, file)
+    looked = {stream: inspect(stream, file) for stream, file in streams.items()}
     overlay: dict[str, Any] = {
         "clock": as_of.isoformat() if as_of else "newest_record",
         "sources": {"files": {s: f.model_dump(mode="json") for s, f in streams.items()}},
     }
+    # What an earlier run found is not told.
+    if not currency and not _tells_currency(load_settings(overlay={})):
+        currency = looked["orders"].currency
+        if currency:
+            console.print(f"currency: {currency}, of the orders; another: --currency")
     if currency:
         overlay["shop"] = {"currency": currency}
     folder = claim_folder("shop")
@@ -91,6 +95,8 @@ def run_backtest(
     with tempfile.TemporaryDirectory(prefix="backtest-") as scratch:
         sources = Sources(files={"orders": streams["orders"]})
         shop = base.platform.shop
+        if not currency and not _tells_currency(base):
+            currency = inspect("orders", streams["orders"]).currency
         if currency:
             shop = Shop.model_validate({**shop.model_dump(), "currency": currency})
         platform = base.platform.model_copy(
@@ -115,6 +121,10 @@ def run_backtest(
         return backtest(
             warehouse, task=task, horizon_days=horizon_days, as_of=as_of, settings=settings
         )
+
+
+def _tells_currency(settings: Settings) -> bool:
+    return "currency" in settings.platform.shop.model_fields_set
 
 
 def run_everything(

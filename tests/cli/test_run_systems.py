@@ -12,11 +12,12 @@ import yaml
 from rich.console import Console
 
 from marketing_platform.commands.looking import read_status
-from marketing_platform.commands.running import run_configured, run_export
+from marketing_platform.commands.running import run_backtest, run_configured, run_export
 from marketing_platform.demo.stand import Stand, plan
 from marketing_platform.errors import InputError, PlatformError
 from marketing_platform.settings import load_settings
 from marketing_platform.shop import remember_input
+from marketing_platform.warehouse import Warehouse
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,9 +64,42 @@ def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Pa
     assert first["tables"]["core.payments"] >= truth.truth("charges").height
 
 
+HEADER = "Order ID,Customer ID,Order Date,Amount,Currency\n"
+
+
 def test_an_export_in_a_currency_without_a_rate_is_told_with_what_to_do(config: Path) -> None:
-    config.write_text("")
+    config.write_text("shop: {currency: EUR}")
     orders = config.parent.parent / "orders.csv"
-    orders.write_text("Order ID,Customer ID,Order Date,Amount,Currency\n1,k,2024-01-02,5,USD\n")
+    orders.write_text(f"{HEADER}1,k,2024-01-02,5,USD\n")
     with pytest.raises(PlatformError, match=r"no rate of USD .*shop\.currency \(--currency\)"):
         run_export(Console(file=io.StringIO()), {"orders": orders}, [], None, None, None)
+
+
+def test_a_shop_that_tells_no_currency_has_that_of_its_orders(config: Path) -> None:
+    config.write_text("")
+    orders = config.parent.parent / "orders.csv"
+    orders.write_text(f"{HEADER}1,k,2024-01-02,5,usd\n2,m,2024-01-03,7,USD\n")
+    printed = Console(file=io.StringIO(), width=120)
+    for _ in range(2):
+        run_export(printed, {"orders": orders}, [], None, None, None)
+        settings = load_settings()
+        assert settings.platform.shop.currency == "USD", "the UI sees it too"
+        worth = Warehouse(settings.warehouse_path).query(
+            "select customer_id, first_order_amount from profiles.customers order by 2"
+        )
+        assert [float(amount) for _, amount in worth.iter_rows()] == [5, 7]
+    assert "currency: USD" in printed.file.getvalue()  # type: ignore[attr-defined]
+    orders.write_text(f"{HEADER}1,k,2024-01-02,5,USD\n2,m,2024-01-03,7,USD\n3,m,2024-01-04,7,CHF\n")
+    with pytest.raises(PlatformError, match="no rate of CHF for 1 orders"):
+        run_export(printed, {"orders": orders}, [], None, None, None)
+
+
+def test_a_backtest_counts_in_the_currency_of_its_orders(config: Path) -> None:
+    config.write_text("")
+    orders = config.parent.parent / "orders.csv"
+    lines = [
+        f"{number},k{number % 40},{dt.date(2024, 1, 1) + dt.timedelta(days=number % 200)},5,USD"
+        for number in range(400)
+    ]
+    orders.write_text(HEADER + "\n".join(lines) + "\n")
+    assert run_backtest(orders, "purchase", 14, None, [], None, None)["customers"] == 40

@@ -104,13 +104,13 @@ def test_dates_that_could_be_read_both_ways_are_asked_for(tmp_path: Path) -> Non
     path = write(tmp_path / "o.csv", HEADER + "1,k,03/04/2024,a,1,5\n2,k,05/06/2024,a,1,5\n")
     with pytest.raises(InputError, match="day/month or month/day"):
         inspect("orders", FileStream(path=path))
-    columns = inspect("orders", FileStream(path=path, date_format="%d/%m/%Y"))
+    columns = inspect("orders", FileStream(path=path, date_format="%d/%m/%Y")).columns
     assert columns["ordered_at"].parse == "%d/%m/%Y"
 
 
 def test_one_day_above_twelve_tells_which_way_dates_are_written(tmp_path: Path) -> None:
     path = write(tmp_path / "o.csv", HEADER + "1,k,03/04/2024,a,1,5\n2,k,25/06/2024,a,1,5\n")
-    assert inspect("orders", FileStream(path=path))["ordered_at"].parse == "%d/%m/%Y"
+    assert inspect("orders", FileStream(path=path)).columns["ordered_at"].parse == "%d/%m/%Y"
 
 
 @pytest.mark.parametrize(

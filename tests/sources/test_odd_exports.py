@@ -614,7 +614,7 @@ def test_a_date_format_may_have_an_offset_and_must_be_one(
 
 def test_a_date_format_told_for_another_file_does_no_harm(tmp_path: Path) -> None:
     path = write(tmp_path / "o.csv", HEADER + "1,k,2024-01-02,5\n")
-    columns = inspect("orders", FileStream(path=path, date_format="%d/%m/%Y"))
+    columns = inspect("orders", FileStream(path=path, date_format="%d/%m/%Y")).columns
     assert columns["ordered_at"].parse == "iso"
 
 

@@ -27,7 +27,7 @@ from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
 from marketing_platform.sources.files.raw_view import view_select
 from marketing_platform.sources.files.reader import load_export
-from marketing_platform.sources.files.shared import find_shared, is_total
+from marketing_platform.sources.files.shared import find_currency, find_shared, is_total
 from marketing_platform.sources.progress import missing_since
 from marketing_platform.warehouse import Part, Warehouse
 
@@ -51,10 +51,19 @@ class Ingested:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def inspect(stream: str, file: FileStream) -> dict[str, Column]:
-    """How the columns of an export would be read, without taking anything in."""
+@dataclass(frozen=True)
+class Inspected:
+    """How an export would be read: its columns, and the currency of most of its records."""
+
+    columns: dict[str, Column]
+    currency: str | None
+
+
+def inspect(stream: str, file: FileStream) -> Inspected:
+    """Look at an export without taking anything in."""
     with Warehouse(":memory:").connect() as connection:
-        return _columns(connection, stream, file, load_export(connection, file.path).pointers)
+        columns = _columns(connection, stream, file, load_export(connection, file.path).pointers)
+        return Inspected(columns, find_currency(connection, columns))
 
 
 def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingested:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from babel.numbers import is_currency
 from sqlglot import exp
 
 from marketing_platform.lake import Stream
@@ -22,8 +23,6 @@ from marketing_platform.sources.files.parsing import (
 SOURCE = "files"
 # No line of an order is worth more; what is, is a slip of the keyboard.
 _MOST_MONEY = "1e13"
-# What else stands in brackets behind an amount.
-_NO_CURRENCY = {"INC", "EXC", "TAX", "VAT", "NET", "AVG", "SUM", "TTC"}
 
 
 def view_select(
@@ -115,7 +114,7 @@ def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> 
 def _currency(mapped: list[Field], columns: Mapping[str, Column], shop: Shop) -> str:
     """The currency of records that do not say theirs: that of a header, or the shop's."""
     units = (columns[field.name].unit for field in mapped if field.kind == "number")
-    return next((unit for unit in units if unit and unit not in _NO_CURRENCY), shop.currency)
+    return next((unit for unit in units if is_currency(unit)), shop.currency)
 
 
 def _mapped(fields: StreamFields, columns: Mapping[str, Column]) -> list[Field]:

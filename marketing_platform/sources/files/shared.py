@@ -1,5 +1,5 @@
-"""Which columns of an export speak for a whole group of records: an order's, in its first line, or
-its total in each of them.
+"""What an export says of more than one record: of a whole order, in its first line or in each of
+them, and the currency of most.
 """
 
 from __future__ import annotations
@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import duckdb
+from babel.numbers import is_currency
 from sqlglot import exp
 
 from marketing_platform.sources.files.fields import StreamFields
 from marketing_platform.sources.files.mapping import Column, plain
-from marketing_platform.sources.files.parsing import call, literal
+from marketing_platform.sources.files.parsing import call, field_value, literal
 
 _MOSTLY = 0.9
 
@@ -47,6 +48,21 @@ def is_total(
         """
     ).fetchone()
     return bool(row and row[0] and row[1] >= _MOSTLY * row[0])
+
+
+def find_currency(
+    connection: duckdb.DuckDBPyConnection, columns: Mapping[str, Column]
+) -> str | None:
+    """The currency that most records of `incoming` name, or the header of an amount."""
+    if column := columns.get("currency"):
+        code = call("upper", call("trim", field_value(column.pointer))).sql("duckdb")
+        rows = connection.execute(
+            f"select {code} as code from incoming group by code order by count(*) desc, code"
+        ).fetchall()
+        if known := [code for (code,) in rows if code and is_currency(code)]:
+            return str(known[0])
+    units = (column.unit for column in columns.values())
+    return next((unit for unit in units if is_currency(unit)), None)
 
 
 def _texts(names: list[str], columns: Mapping[str, Column]) -> str:
