@@ -91,7 +91,7 @@ ORDERS = StreamFields(
             "id",
             "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid"
             " transactionno salesordernumber orderkey orderreference basketid receiptid receiptno"
-            " receiptnumber checkoutid purchaseid saleid amazonorderid bestellnummer auftragsnummer"
+            " receiptnumber checkoutid purchaseid saleid bestellnummer auftragsnummer"
             " rechnungsnummer reference name id",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
