@@ -50,12 +50,9 @@ def load_settings(
     content = {} if is_missing else _read_yaml(path)
     remembered = data / "shop.json"
     if overlay is None and remembered.exists():
-        overlay = json.loads(remembered.read_text(encoding="utf-8"))
-    if overlay:
-        replaced = {"replaces", *overlay.get("replaces", [])}
-        kept = {key: value for key, value in content.items() if key not in replaced}
-        content = _merge(kept, {k: v for k, v in overlay.items() if k != "replaces"})
-    platform = parse_platform(content, where=path, environ=env)
+        platform = _with_remembered(content, remembered, path, env)
+    else:
+        platform = parse_platform(_laid_over(content, overlay or {}), where=path, environ=env)
     state_url = env.get(STATE_URL_VARIABLE) or f"sqlite:///{data / 'state.db'}"
     try:
         make_url(state_url)
@@ -66,6 +63,29 @@ def load_settings(
     return Settings(
         config_dir=config, data_dir=data, state_url=SecretStr(state_url), platform=platform
     )
+
+
+def _laid_over(content: dict[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    replaced = {"replaces", *overlay.get("replaces", [])}
+    kept = {key: value for key, value in content.items() if key not in replaced}
+    return _merge(kept, {k: v for k, v in overlay.items() if k != "replaces"})
+
+
+def _with_remembered(
+    content: dict[str, Any], remembered: Path, path: Path, environ: Mapping[str, str]
+) -> Platform:
+    """The settings with what is remembered; a mistake is told of the file that has it."""
+    try:
+        overlay = json.loads(remembered.read_text(encoding="utf-8"))
+        return parse_platform(_laid_over(content, overlay), where=path, environ=environ)
+    except (ValueError, AttributeError, ConfigError) as error:
+        parse_platform(content, where=path, environ=environ)
+        reason = error.what if isinstance(error, ConfigError) else "not readable as JSON"
+        raise ConfigError(
+            f"what was remembered of the last run cannot be used: {reason}",
+            where=str(remembered),
+            mend="Delete this file and run again: `run` and `demo` write it",
+        ) from None
 
 
 def parse_platform(

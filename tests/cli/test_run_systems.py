@@ -14,7 +14,7 @@ from rich.console import Console
 from marketing_platform.commands.looking import read_status
 from marketing_platform.commands.running import run_backtest, run_configured, run_export
 from marketing_platform.demo.stand import Stand, plan
-from marketing_platform.errors import InputError, PlatformError
+from marketing_platform.errors import ConfigError, InputError, PlatformError
 from marketing_platform.settings import load_settings
 from marketing_platform.shop import remember_input
 from marketing_platform.warehouse import Warehouse
@@ -37,6 +37,28 @@ def test_a_shop_without_a_source_is_told_where_to_name_one(config: Path) -> None
     with pytest.raises(InputError, match=r"platform\.yaml: no source is configured"):
         run_configured(Console(file=io.StringIO()), None)
     assert "orders" in load_settings().platform.sources.files, "what ran before is remembered"
+
+
+@pytest.mark.parametrize(
+    ("remembered", "reason"),
+    [
+        ('{"clok": "now"}', "clok: no such key, perhaps clock"),
+        ("{", "not readable as JSON"),
+        ("[]", "not readable as JSON"),
+    ],
+)
+def test_what_was_remembered_and_is_no_use_any_more_is_told_with_its_file(
+    remembered: str, reason: str, config: Path
+) -> None:
+    config.write_text("")
+    file = config.parent.parent / "data" / "shop.json"
+    file.parent.mkdir()
+    file.write_text(remembered)
+    with pytest.raises(ConfigError, match=rf"{file}: .*{reason}.*Delete this file"):
+        load_settings()
+    config.write_text("clok: now")
+    with pytest.raises(ConfigError, match=rf"{config}: clok"):
+        load_settings()
 
 
 def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Path) -> None:

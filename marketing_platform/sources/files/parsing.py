@@ -113,6 +113,8 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
         return _measured(kind, parse, text, timezone)
     if kind in ("id", "person", "phone"):
         text = _key(text, _NO_PERSON if kind == "person" else _NO_ID)
+        if kind != "phone":
+            return text
     if kind == "email":
         return _unless(_is(text, _EMAIL, negate=True), _NO_EMAIL, text)
     if kind == "phone":
