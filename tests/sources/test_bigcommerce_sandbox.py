@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import polars as pl
 import pytest
+from paged_shop import Vendor, serving
 from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.errors import SourceError
 from marketing_platform.settings import Settings
+from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.bigcommerce.source import SYSTEM, BigCommerceSettings
-from marketing_platform.sources.client import Answer
-from marketing_platform.sources.stream import Window
+from marketing_platform.sources.client import Answer, open_client
+from marketing_platform.sources.stream import Checkpoint, Window
 
 MakeSettings = Callable[..., Settings]
 FIRST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+STREAMS = [stream.name for stream in SYSTEM.streams]
 
 
 @cache
@@ -31,7 +39,9 @@ def facts() -> Facts:
 
 def bigcommerce(make_settings: MakeSettings, sandbox: Sandbox) -> Shop:
     given = {**HASTE, **sandbox.settings("bigcommerce"), **sandbox.credentials("bigcommerce")}
-    return shop_of(make_settings(sources={"bigcommerce": {**given, "page_size": 20}}))
+    return shop_of(
+        make_settings(sources={"bigcommerce": {**given, "page_size": 20, "streams": STREAMS}})
+    )
 
 
 def accepted(shop: Shop, table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -78,6 +88,15 @@ def check(shop: Shop, sandbox: Sandbox) -> None:
     found = accepted(shop, "carts", "source_cart_id", "email", "cart_amount", "item_count")
     assert set(carts.rows()) <= set(found)
     assert carts.height > 0
+    # Those of a product that is not listed cannot be asked for.
+    is_listed = pl.col("product_id").is_in(sandbox.truth("products")["product_id"].to_list())
+    reviews = sandbox.truth("reviews").filter(is_listed).select(
+        pl.col("review_id").cast(pl.String), "email", product, "rating",
+        pl.col("status") == "published",
+    )  # fmt: skip
+    columns = ("source_review_id", "email", "source_product_id", "rating", "is_published")
+    assert accepted(shop, "reviews", *columns) == sorted(reviews.rows())
+    assert reviews.height > 0
 
 
 @pytest.mark.parametrize("faults", [Faults(), FAULTS], ids=["well", "faulty"])
@@ -99,6 +118,80 @@ def test_interrupted_resumed_and_pulled_again_staging_is_the_truth(
         check(shop, sandbox)
     assert asked > 0
     assert sum(sandbox.faults_happened.values()) > 20 or not faults.share
+
+
+@dataclass
+class Catalogue(Vendor):
+    """Fifty products, each third without a review and one with 600 of them.
+
+    In the first `short_walks` walks the list leaves its last page out, but says how many there are.
+    """
+
+    short_walks: int = 0
+    reviews: Counter[int] = field(default_factory=Counter)
+
+    def answer(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        number, size = int(query["page"][0] if "page" in query else 1), int(query["limit"][0])
+        if path.endswith("/reviews"):
+            product = int(path.split("/")[-2])
+            self.reviews[product] += 1
+            listed = [{"id": 1000 * product + place} for place in range(self.count(product))]
+        else:
+            listed = [{"id": key, "reviews_count": self.count(key)} for key in range(50)]
+        data, pages = listed[(number - 1) * size : number * size], -(-len(listed) // size)
+        if not path.endswith("/reviews") and number == pages and self.short_walks:
+            self.short_walks -= 1
+            data = []
+        pagination = {"total": len(listed), "total_pages": pages, "current_page": number}
+        body = {"data": data, "meta": {"pagination": pagination}}
+        return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
+
+    def count(self, product: int) -> int:
+        return 600 if product == 7 else product % 3
+
+
+def reviews_of(vendor: Catalogue, checkpoint: Checkpoint | None = None) -> Iterator[Any]:
+    given = {"type": "bigcommerce", "store_hash": "a", "access_token": "t", "page_size": 20,
+             "base_url": vendor.url, **HASTE}  # fmt: skip
+    settings = BigCommerceSettings.model_validate(given)
+    source = ActiveSource("bigcommerce", SYSTEM, settings)
+    (stream,) = (stream for stream in SYSTEM.streams if stream.name == "reviews")
+    with open_client(source) as client:
+        window = Window(FIRST, FIRST + dt.timedelta(days=1))
+        for page, following in stream.walk.pages(client, settings, window, checkpoint):
+            yield json.loads(page.content), following
+
+
+WRITTEN = [
+    (1000 * key + place, key) for key in range(50) for place in range(Catalogue().count(key))
+]
+
+
+@pytest.mark.parametrize("short_walks", [0, 1, 2])
+def test_all_reviews_are_read_and_products_without_any_are_not_asked(short_walks: int) -> None:
+    with serving(Catalogue(short_walks=short_walks)) as vendor:
+        assert isinstance(vendor, Catalogue)
+        found = {(one["id"], one["_product_id"]) for page, _ in reviews_of(vendor) for one in page}
+    assert sorted(found) == WRITTEN
+    assert set(vendor.reviews) == {key for key in range(50) if vendor.count(key)}
+    assert vendor.reviews[7] == 3 * (1 + short_walks)
+
+
+def test_reviews_go_on_where_they_were_interrupted() -> None:
+    with serving(Catalogue()) as vendor:
+        assert isinstance(vendor, Catalogue)
+        first, following = next(reviews_of(vendor))
+        rest = [one for page, _ in reviews_of(vendor, following) for one in page]
+    assert sorted((one["id"], one["_product_id"]) for one in [*first, *rest]) == WRITTEN
+    assert vendor.reviews[7] == 3
+
+
+def test_reviews_of_a_list_that_is_never_whole_are_not_taken_for_all() -> None:
+    with serving(Catalogue(short_walks=9)) as vendor:
+        assert isinstance(vendor, Catalogue)
+        with pytest.raises(SourceError, match="the list of products is not whole"):
+            list(reviews_of(vendor))
 
 
 def test_the_wait_is_what_the_store_says_in_milliseconds() -> None:

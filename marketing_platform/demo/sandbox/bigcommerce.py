@@ -1,4 +1,4 @@
-"""BigCommerce: customers, refunds and products of v3, orders and their products of v2.
+"""BigCommerce: customers, refunds, products and reviews of v3, orders and their products of v2.
 
 Carts that were left are orders of status 0; one that was completed is no order of its own here and
 is listed no more. Prices are with tax, as the shop has none.
@@ -6,6 +6,7 @@ is listed no more. Prices are with tax, as the shop has none.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -178,6 +179,25 @@ def _products(facts: Facts) -> pl.DataFrame:
     return encode(products.select(key="product_id", updated_at="updated_at", payload=payload))
 
 
+def _reviews(facts: Facts) -> pl.DataFrame:
+    payload = pl.struct(
+        "rating",
+        "email",
+        id="review_id",
+        name="author",
+        title=pl.lit("As shown"),
+        text=pl.lit("Came quickly."),
+        status=pl.col("status").replace("published", "approved"),
+        date_reviewed=pl.col("reviewed_at").dt.to_string(_ISO),
+        date_created=pl.col("reviewed_at").dt.to_string(_ISO),
+        date_modified=pl.col("updated_at").dt.to_string(_ISO),
+    )
+    return encode(
+        facts.reviews.select("product_id", key="review_id", updated_at="updated_at",
+                             payload=payload)
+    )  # fmt: skip
+
+
 # The lists of v3, each with the name of its filter by time.
 _LISTS: dict[str, tuple[Callable[[Facts], pl.DataFrame], str]] = {
     "customers": (_customers, "date_modified"),
@@ -221,16 +241,51 @@ class _List:
         found, number, size = _page(
             self._shelf, request, f"{self._filter}:min", f"{self._filter}:max"
         )
-        pagination = {
-            "total": found.total,
-            "count": len(found.payloads),
-            "per_page": size,
-            "current_page": number,
-            "total_pages": -(-found.total // size),
-        }
-        meta = orjson.dumps({"pagination": pagination})
-        body = b'{"data":[' + b",".join(found.payloads) + b'],"meta":' + meta + b"}"
-        return Response(body, media_type="application/json")
+        return _answer(found, number, size)
+
+
+def _answer(found: Slice, number: int, size: int) -> Response:
+    pagination = {
+        "total": found.total,
+        "count": len(found.payloads),
+        "per_page": size,
+        "current_page": number,
+        "total_pages": -(-found.total // size),
+    }
+    meta = orjson.dumps({"pagination": pagination})
+    body = b'{"data":[' + b",".join(found.payloads) + b'],"meta":' + meta + b"}"
+    return Response(body, media_type="application/json")
+
+
+class _Products(_List):
+    """The products, which may be asked how many reviews each has, and the reviews of each."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop, "catalog/products")
+        self._reviews = shop.shelf(_reviews(shop.facts))
+
+    async def answer(self, request: Request) -> Response:
+        """One page of products, whole or with their counts alone."""
+        if request.query_params.get("include_fields") != "reviews_count":
+            return await super().answer(request)
+        found, number, size = _page(self._shelf, request, "", "")
+        counts = [
+            orjson.dumps({"id": key, "reviews_count": self._of(key, 1, 1).total})
+            for key in found.keys
+        ]
+        return _answer(dataclasses.replace(found, payloads=counts), number, size)
+
+    async def reviews(self, request: Request) -> Response:
+        """The reviews of one product."""
+        asked = request.query_params
+        size, number = min(int(asked.get("limit", 50)), _MOST), int(asked.get("page", 1))
+        return _answer(self._of(request.path_params["product"], number, size), number, size)
+
+    def _of(self, product: int, number: int, size: int) -> Slice:
+        where = {"product_id": product}
+        return self._reviews.select(
+            order="key", offset=(number - 1) * size, limit=size, where=where
+        )
 
 
 class _Orders:
@@ -263,8 +318,12 @@ class _Orders:
 
 def _routes(shop: Shop) -> list[Route]:
     orders = _Orders(shop)
+    products = _Products(shop)
+    lists = (name for name in _LISTS if name != "catalog/products")
     return [
-        *(Route(f"{_STORE}/v3/{name}", _List(shop, name).answer) for name in _LISTS),
+        *(Route(f"{_STORE}/v3/{name}", _List(shop, name).answer) for name in lists),
+        Route(f"{_STORE}/v3/catalog/products", products.answer),
+        Route(f"{_STORE}/v3/catalog/products/{{product:int}}/reviews", products.reviews),
         Route(f"{_STORE}/v2/orders", orders.orders),
         Route(f"{_STORE}/v2/orders/{{order:int}}/products", orders.products),
     ]

@@ -1,8 +1,8 @@
-"""BigCommerce: customers, orders with their products, abandoned carts, refunds and the catalogue.
+"""BigCommerce: customers, orders with their products, carts, refunds, the catalogue and reviews.
 
 An order does not hold its products: they are asked for order by order and put into it as
-`_products`. BigCommerce lists no carts; a checkout that was begun and left is an order whose status
-is 0, "Incomplete".
+`_products`; reviews are asked for product by product. BigCommerce lists no carts; a checkout that
+was begun and left is an order whose status is 0, "Incomplete".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from pydantic import Field, SecretStr
 
+from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import flag, ident, integer, number, rfc2822, text, timestamp
 from marketing_platform.sources.json_text import read_json
@@ -25,6 +26,7 @@ from marketing_platform.sources.system import Api, System, SystemSettings
 
 _URL = "https://api.bigcommerce.com"
 _MOST = 250
+_WALKS = 3
 
 
 class BigCommerceSettings(SystemSettings):
@@ -133,6 +135,62 @@ def _all_products(client: Client, order_id: Any, first: Answer) -> list[Any]:
         found = client.send(_products_of(order_id, page)).body or []
         products = products + found
     return list(products)
+
+
+@dataclass(frozen=True)
+class _Reviews:
+    """The reviews of each product that has any, with the product's key as `_product_id`."""
+
+    def pages(
+        self,
+        client: Client,
+        settings: Any,
+        window: Window,
+        checkpoint: Checkpoint | None,
+    ) -> Iterator[tuple[Page, Checkpoint | None]]:
+        """The reviews of each page of products; all products again where some were not listed."""
+        listed = Rest(
+            self._first,
+            "$.data",
+            PageNumber("limit", total_pages="$.meta.pagination.total_pages"),
+        )
+        seen = int(checkpoint["seen"]) if checkpoint else 0
+        for _ in range(_WALKS):
+            for page, following in listed.pages(client, settings, window, checkpoint):
+                body = read_json(page.content)
+                seen += len(body["data"])
+                is_whole = seen >= body["meta"]["pagination"]["total"]
+                reviews = Page(orjson.dumps(self._of(client, body["data"])))
+                if following:
+                    yield reviews, {**following, "seen": seen}
+                    continue
+                again = {"request": dataclasses.asdict(self._first(settings, window)), "seen": 0}
+                yield reviews, None if is_whole else again
+                if is_whole:
+                    return
+            checkpoint, seen = None, 0
+        raise SourceError("reviews: the list of products is not whole", mend="Run again")
+
+    def _first(self, settings: BigCommerceSettings, window: Window) -> Request:
+        params = {"limit": settings.page_size, "include_fields": "reviews_count"}
+        return Request("v3/catalog/products", params=params)
+
+    def _of(self, client: Client, products: list[Any]) -> list[Any]:
+        keys = [product["id"] for product in products if product.get("reviews_count") != 0]
+        found = []
+        for key, answer in zip(keys, client.send_all(map(_reviews_of, keys)), strict=True):
+            body = answer.body
+            for page in range(2, find(body, "$.meta.pagination.total_pages") + 1):
+                found += [{**one, "_product_id": key} for one in body["data"]]
+                body = client.send(_reviews_of(key, page)).body
+            found += [{**one, "_product_id": key} for one in body["data"]]
+        return found
+
+
+def _reviews_of(product_id: Any, page: int = 1) -> Request:
+    return Request(
+        f"v3/catalog/products/{product_id}/reviews", params={"limit": _MOST, "page": page}
+    )
 
 
 _CREATED = timestamp("created_at", "$.date_created")
@@ -275,11 +333,30 @@ _PRODUCTS = Stream(
     ),
 )
 
+_REVIEWED = timestamp("reviewed_at", "$.date_reviewed", local_date="review_date")
+# They cannot be asked for by their last change, and there is a call for each product that has some.
+_REVIEWS = Stream(
+    "reviews",
+    _Reviews(),
+    _UPDATED,
+    (
+        ident("review_id", "$.id"),
+        ident("product_id", "$._product_id"),
+        text("email", "$.email"),
+        integer("rating", "$.rating"),
+        text("status", "$.status"),
+        _REVIEWED,
+        _UPDATED,
+    ),
+    reads="listing",
+    is_optional=True,
+)
+
 SYSTEM = System(
     "bigcommerce",
     "BigCommerce",
     BigCommerceSettings,
-    (_CUSTOMERS, _ORDERS, _CARTS, _REFUNDS, _PRODUCTS),
+    (_CUSTOMERS, _ORDERS, _CARTS, _REFUNDS, _PRODUCTS, _REVIEWS),
     api=_api,
     probe=_probe,
 )
