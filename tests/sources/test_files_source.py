@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from marketing_platform.errors import InputError
 from marketing_platform.pipeline import build_table
 from marketing_platform.settings import FileStream, Settings
+from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import ingest, inspect
 from marketing_platform.warehouse import Part, Warehouse
 
@@ -264,3 +266,25 @@ def test_whatever_arrives_the_three_outcomes_add_up(
     assert sum(outcomes(frame).values()) == len(lines)
     held = frame.filter(outcome="quarantined")
     assert held["quarantine_reason"].null_count() == 0
+
+
+def test_a_version_that_knows_more_headers_reads_an_export_again(
+    tmp_path: Path, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "o.csv", "order id,customer id,date,amount,code\n1,k,2024-01-02,5,m\n")
+    settings = make_settings(sources={"files": {"orders": {"path": path}}})
+    assert ingest(settings, "orders").is_new
+    assert not ingest(settings, "orders").is_new
+    orders = STREAMS["orders"]
+    fields = tuple(
+        replace(field, synonyms=(*field.synonyms, "code")) if field.name == "product_id" else field
+        for field in orders.fields
+    )
+    monkeypatch.setitem(STREAMS, "orders", replace(orders, fields=fields))
+    again = ingest(settings, "orders")
+    assert again.is_new
+    assert again.columns["product_id"].name == "code"
+    warehouse = Warehouse(settings.warehouse_path)
+    build_table(warehouse, settings, "staging.files_order_lines")
+    lines = warehouse.read("staging.files_order_lines")
+    assert lines["source_product_id"].to_list() == ["m"]

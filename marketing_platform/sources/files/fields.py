@@ -50,8 +50,8 @@ class StreamFields:
     required: tuple[tuple[str, ...], ...]
     group: str = ""
     shared: tuple[str, ...] = ()
-    totals: frozenset[str] = frozenset()
-    only_with: tuple[tuple[str, frozenset[str]], ...] = ()
+    totals: tuple[str, ...] = ()
+    only_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def names(self) -> list[str]:
         """The names of the fields."""
@@ -196,17 +196,15 @@ ORDERS = StreamFields(
         *("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
         *("first_name", "last_name", "full_name", "street", "city", "postcode", "region"),
     ),
-    totals=frozenset(
-        (
-            *("ordertotal", "ordertotalamount", "ordertotalinctax", "orderamount", "ordervalue"),
-            *("grandtotal", "grandtotalbase", "amounttotal", "totalorderamount"),
-        )
+    totals=(
+        *("ordertotal", "ordertotalamount", "ordertotalinctax", "orderamount", "ordervalue"),
+        *("grandtotal", "grandtotalbase", "amounttotal", "totalorderamount"),
     ),
     only_with=(
-        ("name", frozenset({"lineitemname"})),
+        ("name", ("lineitemname",)),
         # Else they may be those of a line or a product.
-        ("id", frozenset({"grandtotal", "grandtotalbase", "ordertotal", "amountrefunded"})),
-        ("reference", frozenset({"payment", "orderstatus"})),
+        ("id", ("grandtotal", "grandtotalbase", "ordertotal", "amountrefunded")),
+        ("reference", ("payment", "orderstatus")),
     ),
 )
 CONTACTS = StreamFields(

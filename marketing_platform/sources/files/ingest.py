@@ -74,7 +74,7 @@ def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingeste
     file = settings.platform.sources.files[stream]  # type: ignore[index]
     target = Lake(settings.lake_dir).stream(SOURCE, stream)
     timezone = settings.platform.shop.timezone
-    fingerprint = _fingerprint(file, timezone)
+    fingerprint = _fingerprint(stream, file, timezone)
     note = target.note()
     if note.get("fingerprint") == fingerprint and _is_loaded(note, target, part):
         return _remembered(note, stream, file.path)
@@ -161,10 +161,12 @@ def _plain(columns: dict[str, Column]) -> dict[str, dict[str, object]]:
     return {name: asdict(column) for name, column in columns.items()}
 
 
-def _fingerprint(file: FileStream, timezone: str) -> str:
+def _fingerprint(stream: str, file: FileStream, timezone: str) -> str:
+    """What an export is and how it is read: a version that knows more headers reads it again."""
     if not file.path.is_file():
         return ""
-    told = json.dumps([file.mapping, file.date_format, timezone], sort_keys=True)
+    known = repr(STREAMS[stream])
+    told = json.dumps([file.mapping, file.date_format, timezone, known], sort_keys=True)
     digest = hashlib.sha256(told.encode())
     with file.path.open("rb") as content:
         while block := content.read(_BLOCK):

@@ -56,7 +56,7 @@ def choose_columns(
     chosen = {field: column for field, column in told.items() if column}
     free = {plain(name): name for name in reversed(list(pointers)) if name not in chosen.values()}
     for header, beside in fields.only_with:
-        if not beside & free.keys():
+        if not any(other in free for other in beside):
             free.pop(header, None)
     for field in fields.fields:
         if field.name in told:
