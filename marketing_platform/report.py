@@ -100,10 +100,11 @@ def print_ingested(console: Console, ingested: Ingested) -> None:
         f" {ingested.first} to {ingested.last}, from {ingested.path.name}{again}",
         highlight=False,
     )
-    pairs = [
-        f"{field}={column.name}{f' ({column.parse})' if column.parse else ''}"
-        for field, column in ingested.columns.items()
-    ]
+    pairs = []
+    for field, column in ingested.columns.items():
+        read = [column.parse, "of the whole order" if column.is_total else ""]
+        how = ", ".join(filter(None, read))
+        pairs.append(f"{field}={column.name}{f' ({how})' if how else ''}")
     console.print(Padding(Columns(pairs, padding=(0, 2)), (0, 0, 0, 2)), style="dim")
 
 
