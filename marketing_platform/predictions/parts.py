@@ -11,7 +11,7 @@ from marketing_platform.predictions.classic import Classic
 from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import COLUMNS
 from marketing_platform.predictions.model import Model
-from marketing_platform.predictions.rule import Rule
+from marketing_platform.predictions.rule import FadingRule, Rule
 from marketing_platform.predictions.value import Learned, ValueModel
 
 
@@ -31,6 +31,8 @@ def from_parts(parts: dict[str, Any]) -> Model | Rule:
     """
     made_of = {name: value for name, value in parts.items() if name not in ("method", "columns")}
     if parts["method"] != "model":
+        if "factor" in made_of:
+            return FadingRule(made_of["task"], made_of["gap_days"], made_of["factor"])
         return Rule(**made_of)
     if tuple(parts.get("columns", ())) != COLUMNS:
         raise InputError("a model of other features", mend="Build predictions.models again")
