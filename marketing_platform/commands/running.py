@@ -47,7 +47,7 @@ def run_export(
         "clock": as_of.isoformat() if as_of else "newest_record",
         "sources": {"files": {s: f.model_dump(mode="json") for s, f in streams.items()}},
     }
-    # What an earlier run found is not told.
+    # What an earlier run found in its orders is told by nobody.
     if not currency and not _tells_currency(load_settings(overlay={})):
         currency = looked["orders"].currency
         if currency:
@@ -95,7 +95,7 @@ def run_backtest(
     with tempfile.TemporaryDirectory(prefix="backtest-") as scratch:
         sources = Sources(files={"orders": streams["orders"]})
         shop = base.platform.shop
-        if not currency and not _tells_currency(base):
+        if not currency and not _tells_currency(load_settings(is_optional=True, overlay={})):
             currency = inspect("orders", streams["orders"]).currency
         if currency:
             shop = Shop.model_validate({**shop.model_dump(), "currency": currency})

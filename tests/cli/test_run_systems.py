@@ -124,4 +124,5 @@ def test_a_backtest_counts_in_the_currency_of_its_orders(config: Path) -> None:
         for number in range(400)
     ]
     orders.write_text(HEADER + "\n".join(lines) + "\n")
+    remember_input(config.parent.parent / "data", {"shop": {"currency": "GBP"}})
     assert run_backtest(orders, "purchase", 14, None, [], None, None)["customers"] == 40
