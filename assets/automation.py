@@ -60,13 +60,17 @@ def after_its_tables() -> dg.AutomationCondition[dg.AssetCheckKey]:
     """Check whenever a table that the check looks at is built, in the same run.
 
     Whatever is built on a table waits for its blocking checks of the latest build; a check that
-    follows no build would be of an older one, and hold all of it for ever.
+    follows no build would be of an older one, and hold all of it for ever. So a build is followed
+    as well where the check ran between two ticks, but before it: `since_last_handled` takes that
+    for handled, and of checks no times are compared.
     """
+    news = dg.AutomationCondition.any_deps_updated().since_last_handled()
+    unseen = dg.AutomationCondition.any_deps_updated() & dg.AutomationCondition.missing()
+    asked = dg.AutomationCondition.newly_requested() & ~unseen
+    overtaken = unseen.since(asked) & dg.AutomationCondition.missing()
+    follows = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
     return (
-        (
-            dg.AutomationCondition.any_deps_updated().since_last_handled()
-            | dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested())
-        )
+        (news | overtaken | follows)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
     ).with_label("after_its_tables")

@@ -111,3 +111,27 @@ def test_what_came_while_a_table_was_built_is_built_too_and_only_once() -> None:
     materialize(instance, profiles, whole, segments)
     after = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=again.cursor)
     assert after.total_requested == 0
+
+
+def test_a_table_that_was_built_again_without_its_check_is_checked_and_holds_nobody_for_ever() -> (
+    None
+):
+    instance = dg.DagsterInstance.ephemeral()
+    Checked.passes = True
+    cursor = dg.evaluate_automation_conditions(defs=DEFS, instance=instance).cursor
+    materialize(instance, clock, sound)
+    tick = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=cursor)
+    assert asked_for(tick, profiles)
+    materialize(instance, profiles, whole, segments)
+    # Before the next tick looks, another run builds the table, whose check was under way elsewhere.
+    materialize(instance, profiles)
+    again = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=tick.cursor)
+    asked = {result.key for result in again.results if result.true_subset.size}
+    assert asked == set(whole.check_keys)
+    dg.materialize([profiles, whole], selection=dg.AssetSelection.checks(whole), instance=instance)
+    freed = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=again.cursor)
+    asked = {result.key for result in freed.results if result.true_subset.size}
+    assert asked == {segments.key}
+    materialize(instance, segments)
+    after = dg.evaluate_automation_conditions(defs=DEFS, instance=instance, cursor=freed.cursor)
+    assert after.total_requested == 0
