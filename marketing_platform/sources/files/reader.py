@@ -93,7 +93,8 @@ def _check(path: Path) -> str:
         raise InputError(
             f"unknown kind of file {''.join(suffixes[-1:]) or '(no ending)'}",
             where=str(path),
-            mend=f"Use one of {', '.join(sorted(_FORMATS))}; CSV and JSON may end in .gz",
+            mend=f"Use one of {', '.join(sorted(_FORMATS))}; CSV and JSON may end in .gz."
+            " Save a workbook as CSV first",
         )
     return kind
 
