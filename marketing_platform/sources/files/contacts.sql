@@ -1,13 +1,6 @@
 -- One row is a record of a person as it came, typed, with its outcome. Of several versions of one
 -- record the latest that can be used is accepted and the others are duplicates.
 with
-named as (
-    select
-        *,
-        -- `Lovelace, Ada` as `Ada Lovelace`.
-        trim(regexp_replace(full_name, '^([^,]+), *(.+)$', '\2 \1')) as whole_name
-    from raw.files_contacts
-),
 judged as (
     select
         *,
@@ -16,7 +9,7 @@ judged as (
             when unreadable is not null then concat('unreadable: ', unreadable)
             when coalesce(customer_id, email, phone) is null then 'no key, e-mail or phone'
         end as reason
-    from named
+    from raw.files_contacts
 ),
 ranked as (
     select
@@ -40,23 +33,13 @@ select
     source_contact_id,
     email,
     phone,
-    -- Of a name in one text the first word counts as the given name.
-    case
-        when coalesce(first_name, last_name) is not null then first_name
-        when strpos(whole_name, ' ') > 0 then substr(whole_name, 1, strpos(whole_name, ' ') - 1)
-        else whole_name
-    end as first_name,
-    case
-        when coalesce(first_name, last_name) is not null then last_name
-        when strpos(whole_name, ' ') > 0
-            then trim(substr(whole_name, strpos(whole_name, ' ') + 1))
-    end as last_name,
+    first_name,
+    last_name,
     country,
     birth_date,
     street,
     city,
-    -- An apostrophe keeps a spreadsheet from taking it for a number.
-    regexp_replace(postcode, '^''', '') as postcode,
+    postcode,
     region,
     loyalty_number,
     push_token,

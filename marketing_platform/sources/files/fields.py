@@ -20,6 +20,7 @@ Kind = Literal[
     "timestamp",
     "date",
     "birthday",
+    "postcode",
     "flag",
 ]
 
@@ -102,18 +103,9 @@ ORDERS = StreamFields(
             (
                 *("customeruniqueid", "customerid", "customerno", "customernumber", "customerkey"),
                 *("customercode", "customer", "clientid", "clientno", "clientnumber", "client"),
-                *(
-                    "buyerid",
-                    "buyeruserid",
-                    "buyerusername",
-                    "userid",
-                    "customeruserid",
-                    "memberid",
-                    "memberno",
-                    "cid",
-                    "masterid",
-                ),
-                *("custid", "custno", "shopperid", "householdkey", "householdid", "accountid"),
+                *("buyerid", "buyeruserid", "buyerusername", "userid", "customeruserid"),
+                *("memberid", "memberno", "cid", "masterid", "custid", "custno", "shopperid"),
+                *("householdkey", "householdid", "accountid"),
                 *("visitorid", "kundennummer", "kundennr", "kunde"),
             ),
         ),
@@ -125,9 +117,8 @@ ORDERS = StreamFields(
             "invoicedate orderdate orderedat createdat orderpurchasetimestamp purchasedate"
             " transactiondate transactiondt tdat transactiontime ordertime orderdatetime"
             " ordertimestamp orderdatekey saledate salesdate dateofsale dateofpurchase purchasedat"
-            " purchasetime dateordered paidat datecreated createddate created date"
-            " datetime datecommande fechapedido"
-            " timestamp bestelldatum rechnungsdatum kaufdatum datum",
+            " purchasetime dateordered paidat datecreated createddate created date datetime"
+            " timestamp bestelldatum rechnungsdatum kaufdatum datum datecommande fechapedido",
         ),
         _field(
             "product_id",
@@ -152,8 +143,7 @@ ORDERS = StreamFields(
             "unit_price",
             "number",
             "price unitcost lineitemprice itemprice itemcost orderitemprice positionunitprice"
-            " sellingprice soldfor priceperunit prixunitaire einzelpreis"
-            " preis",
+            " sellingprice soldfor priceperunit prixunitaire einzelpreis preis",
         ),
         _field(
             "amount",
@@ -186,7 +176,7 @@ ORDERS = StreamFields(
         _field("full_name", "text", "billingname customername buyername clientname"),
         _field("street", "text", "billingstreet billingaddress1 address1billing billingaddress"),
         _field("city", "text", "billingcity citybilling customercity"),
-        _field("postcode", "text", "billingzip billingpostcode postcodebilling customerzip"),
+        _field("postcode", "postcode", "billingzip billingpostcode postcodebilling customerzip"),
         _field("region", "text", "billingprovince billingstate statecodebilling customerstate"),
     ),
     clock="ordered_at",
@@ -255,7 +245,7 @@ CONTACTS = StreamFields(
         ),
         _field(
             "postcode",
-            "text",
+            "postcode",
             "zip zipcode postalcode defaultaddresszip billingzip billingpostcode billingpostalcode"
             " mailingzippostalcode mailingpostalcode mailingzip plz postleitzahl codepostal"
             " codigopostal",

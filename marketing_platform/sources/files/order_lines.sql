@@ -2,13 +2,6 @@
 -- older versions of a line are duplicates. A line that cannot be a sale, a return or a cancellation
 -- is quarantined with the reason, and replaces nothing. The three add up to what arrived.
 with
-named as (
-    select
-        *,
-        -- `Lovelace, Ada` as `Ada Lovelace`.
-        trim(regexp_replace(full_name, '^([^,]+), *(.+)$', '\2 \1')) as whole_name
-    from raw.files_orders
-),
 typed as (
     select
         record_id,
@@ -34,28 +27,18 @@ typed as (
         coalesce(quantity * unit_price, amount) as line_amount,
         currency,
         country,
-        -- Of a name in one text the first word counts as the given name.
-        case
-            when coalesce(first_name, last_name) is not null then first_name
-            when strpos(whole_name, ' ') > 0 then substr(whole_name, 1, strpos(whole_name, ' ') - 1)
-            else whole_name
-        end as first_name,
-        case
-            when coalesce(first_name, last_name) is not null then last_name
-            when strpos(whole_name, ' ') > 0
-                then trim(substr(whole_name, strpos(whole_name, ' ') + 1))
-        end as last_name,
+        first_name,
+        last_name,
         street,
         city,
-        -- An apostrophe keeps a spreadsheet from taking it for a number.
-        regexp_replace(postcode, '^''', '') as postcode,
+        postcode,
         region,
         -- WooCommerce's own words begin with `wc-`.
         regexp_replace(lower(trim(status)), '^wc-', '') as status,
         unreadable,
         received_at,
         line_number
-    from named
+    from raw.files_orders
 ),
 judged as (
     select

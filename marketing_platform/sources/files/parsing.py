@@ -117,9 +117,10 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
             return text
     if kind == "email":
         return _unless(_is(text, _EMAIL, negate=True), _NO_EMAIL, text)
-    if kind == "phone":
+    if kind in ("phone", "postcode"):
         # Spreadsheets put an apostrophe before a number that is to stay a text.
         text = call("regexp_replace", text, literal(r"^'"), literal(""))
+    if kind == "phone":
         return _unless(exp.false(), _NO_PHONE, text)
     if kind == "flag":
         return _flag(text)

@@ -97,6 +97,8 @@ def _select(fields: StreamFields, columns: Mapping[str, Column], shop: Shop) -> 
     for name, column in columns.items():
         if column.is_shared:
             typed[name] = filled(typed[name], typed[fields.group])
+    if "full_name" in typed:
+        _split_name(typed)
     select = exp.select(*_RECORD)
     for field in fields.fields:
         value = typed.get(field.name, _null(field))
@@ -149,6 +151,21 @@ def _settle_quantity(typed: dict[str, exp.Expression]) -> None:
         expression=exp.Literal.number(_MOST_MONEY),
     )
     typed["quantity"] = exp.Case(ifs=[exp.If(this=is_sane, true=quantity.copy())])
+
+
+def _split_name(typed: dict[str, exp.Expression]) -> None:
+    """Of a name in one text the first word is the given name; `Lovelace, Ada` is turned round."""
+    names = {name: typed.get(name, exp.null()) for name in ("first_name", "last_name")}
+    turned = literal(r"^([^,]+), *(.+)$"), literal(r"\2 \1")
+    whole = call("trim", call("regexp_replace", typed["full_name"].copy(), *turned))
+    parts = {"first_name": (r"^\S+", 0), "last_name": (r"^\S+\s+(.+)$", 1)}
+    is_untold = call("coalesce", *(name.copy() for name in names.values())).is_(exp.null())
+    for name, (pattern, group) in parts.items():
+        part = call("regexp_extract", whole.copy(), literal(pattern), exp.Literal.number(group))
+        typed[name] = exp.Case(
+            ifs=[exp.If(this=is_untold.copy(), true=call("nullif", part, literal("")))],
+            default=names[name].copy(),
+        )
 
 
 def _part_of_total(total: exp.Expression, group: exp.Expression) -> exp.Expression:
@@ -212,6 +229,7 @@ _TYPES = {
     "timestamp": "TIMESTAMP",
     "date": "DATE",
     "birthday": "DATE",
+    "postcode": "VARCHAR",
     "flag": "BOOLEAN",
 }
 
