@@ -3,55 +3,28 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 
 import polars as pl
 
-# Headers as they stand in lower case, words joined by `_`; the first that the file has wins.
+from marketing_platform.sources.files.person_headers import PERSON_HEADERS
+
+# By role, in the order in which they are shown; the first that the file has wins. Where somebody
+# was born tells people apart as well as where they live.
 HEADERS: Mapping[str, tuple[str, ...]] = {
-    "first_name": (
-        *("first_name", "firstname", "given_name", "givenname", "forename", "fname", "vorname"),
-        *("prenom", "prénom", "nombre", "voornaam", "nome"),
-    ),
+    "first_name": PERSON_HEADERS["first_name"],
     "middle_name": (
         *("middle_name", "middlename", "second_name", "middle_initial", "midl_name", "mname"),
     ),
-    "last_name": (
-        *("last_name", "lastname", "surname", "family_name", "familyname", "lname", "nachname"),
-        *("familienname", "nom", "apellido", "apellidos", "achternaam", "cognome"),
-    ),
+    "last_name": PERSON_HEADERS["last_name"],
     "name_suffix": ("name_suffix", "suffix", "name_sufx", "generation"),
-    "full_name": (
-        *("full_name", "fullname", "name", "customer_name", "contact_name", "person_name"),
-        *("first_and_surname", "first_and_last_name"),
-    ),
-    "birth_date": (
-        *("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "born", "geburtsdatum"),
-        *("date_de_naissance", "fecha_de_nacimiento", "birth_year", "year_of_birth"),
-    ),
+    "full_name": (*PERSON_HEADERS["full_name"], "first_and_surname", "first_and_last_name"),
+    "birth_date": (*PERSON_HEADERS["birth_date"], "born", "birth_year", "year_of_birth"),
     "gender": ("gender", "sex", "geschlecht", "sexe", "sexo"),
-    "email": ("email", "e_mail", "mail", "email_address", "correo"),
-    "phone": (
-        *("phone", "telephone", "phone_number", "mobile", "tel", "cell", "mobile_phone"),
-        *("landline", "land_line"),
-        *("telefon", "telefonnummer", "handy", "telefono", "teléfono"),
-    ),
-    "street": (
-        *("street", "address", "address_1", "address1", "street_address", "address_line_1"),
-        *("strasse", "straße", "adresse", "anschrift", "direccion", "rue"),
-    ),
-    "city": (
-        *("city", "town", "suburb", "locality", "place", "ort", "stadt", "wohnort", "ville"),
-        *("ciudad", "plaats", "birth_place", "place_of_birth", "birthplace"),
-    ),
-    "postcode": (
-        *("postcode", "post_code", "zip", "zip_code", "zipcode", "postal_code", "plz"),
-        *("postleitzahl", "code_postal", "codigo_postal"),
-    ),
-    "region": (
-        *("region", "state", "province", "county", "bundesland", "state_region", "state_province"),
-    ),
-    "country": ("country", "country_code", "country_region", "land", "pays", "pais"),
+    **{role: PERSON_HEADERS[role] for role in ("email", "phone", "street")},
+    "city": (*PERSON_HEADERS["city"], "place", "birth_place", "place_of_birth", "birthplace"),
+    **{role: PERSON_HEADERS[role] for role in ("postcode", "region", "country")},
 }
 # What tells something about a value rather than the value.
 _ABOUT = {"id", "type", "consent", "opt", "optin", "status", "verified", "valid", "count", "flag"}
@@ -73,7 +46,7 @@ def recognised(records: pl.DataFrame, told: Collection[str]) -> dict[str, str]:
     A header may say it with words more, such as `billing_zip` or `full_phone_num`, where no other
     says it plainly. A whole name counts where it does not stand in parts as well.
     """
-    headers = {c: re.sub(r"\W+", "_", c.strip().lower()).strip("_") for c in records.columns}
+    headers = {column: _words(column) for column in records.columns}
     plain = {header: column for column, header in reversed(headers.items())}
     found = {
         role: next(plain[name] for name in names if name in plain)
@@ -91,6 +64,12 @@ def recognised(records: pl.DataFrame, told: Collection[str]) -> dict[str, str]:
     if "full_name" in found and {"first_name", "last_name"} & {*found, *told}:
         del found["full_name"]
     return {role: found[role] for role in HEADERS if role in found}
+
+
+def _words(header: str) -> str:
+    """A header in lower case without accents, its words joined by `_`."""
+    letters = unicodedata.normalize("NFKD", header.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"\W+", "_", letters).strip("_")
 
 
 def _said_by(header: str) -> tuple[int, str] | None:

@@ -26,6 +26,8 @@ from marketing_platform.sources.system import Api, System, SystemSettings
 
 _URL = "https://api.bigcommerce.com"
 _MOST = 250
+# Of the lists of v3.
+_PAGES = PageNumber("limit", total_pages="$.meta.pagination.total_pages")
 _WALKS = 3
 
 
@@ -71,7 +73,7 @@ def _listed(path: str, after: str, before: str, **params: str) -> Rest:
     return Rest(
         first,
         "$.data",
-        PageNumber("limit", total_pages="$.meta.pagination.total_pages"),
+        _PAGES,
         total=lambda answer: find(answer.body, "$.meta.pagination.total"),
     )
 
@@ -149,11 +151,7 @@ class _Reviews:
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         """The reviews of each page of products; all products again where some were not listed."""
-        listed = Rest(
-            self._first,
-            "$.data",
-            PageNumber("limit", total_pages="$.meta.pagination.total_pages"),
-        )
+        listed = Rest(self._first, "$.data", _PAGES)
         seen = int(checkpoint["seen"]) if checkpoint else 0
         for _ in range(_WALKS):
             for page, following in listed.pages(client, settings, window, checkpoint):

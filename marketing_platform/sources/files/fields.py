@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from marketing_platform.sources.files.person_headers import PERSON_HEADERS
+
 Kind = Literal[
     "text",
     "id",
@@ -63,25 +65,23 @@ def _field(name: str, kind: Kind, synonyms: str) -> Field:
     return Field(name, kind, (name.replace("_", ""), *synonyms.split()))
 
 
-_EMAIL = _field(
-    "email",
-    "email",
-    "emailaddress customeremail buyeremail useremail contactemail billingemail emailbilling mail",
+def _of_person(name: str, kind: Kind, synonyms: str = "") -> Field:
+    """A field that a file of people has too; `synonyms` are those of exports alone."""
+    known = (word.replace("_", "") for word in PERSON_HEADERS[name])
+    return Field(name, kind, (*known, *synonyms.split()))
+
+
+_EMAIL = _of_person(
+    "email", "email", "customeremail buyeremail useremail contactemail billingemail emailbilling"
 )
-_PHONE = _field(
-    "phone",
-    "phone",
-    "phonenumber mobile mobilephone mobilenumber telephone telefon telefonnummer handy cell tel"
-    " defaultaddressphone billingphone phonebilling shippingphone telefono",
-)
+_PHONE = _of_person("phone", "phone", "defaultaddressphone billingphone phonebilling shippingphone")
 _CURRENCY = _field(
     "currency", "text", "currencycode ordercurrency ordercurrencycode currencyiso wahrung devise"
 )
-_COUNTRY = _field(
+_COUNTRY = _of_person(
     "country",
     "text",
-    "countrycode billingcountry countrycodebilling shippingcountry countryregion"
-    " defaultaddresscountrycode mailingcountry land pays pais",
+    "billingcountry countrycodebilling shippingcountry defaultaddresscountrycode mailingcountry",
 )
 
 ORDERS = StreamFields(
@@ -208,19 +208,9 @@ CONTACTS = StreamFields(
         ),
         _EMAIL,
         _PHONE,
-        _field(
-            "first_name",
-            "text",
-            "firstname givenname forename billingfirstname firstnamebilling vorname prenom nombre"
-            " voornaam nome",
-        ),
-        _field(
-            "last_name",
-            "text",
-            "lastname surname familyname billinglastname lastnamebilling nachname familienname nom"
-            " apellido apellidos achternaam cognome",
-        ),
-        _field("full_name", "text", "name contactname customername personname displayname"),
+        _of_person("first_name", "text", "billingfirstname firstnamebilling"),
+        _of_person("last_name", "text", "billinglastname lastnamebilling"),
+        _of_person("full_name", "text", "displayname"),
         _COUNTRY,
         _field(
             "email_consent",
@@ -228,33 +218,24 @@ CONTACTS = StreamFields(
             "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
             " optin",
         ),
-        _field(
-            "birth_date", "birthday", "birthdate birthday dateofbirth dob geburtsdatum geburtstag"
-        ),
-        _field(
+        _of_person("birth_date", "birthday"),
+        _of_person(
             "street",
             "text",
-            "address address1 streetaddress defaultaddressaddress1 billingaddress1 billingstreet"
-            " billingaddress mailingstreet strasse adresse anschrift direccion rue",
+            "defaultaddressaddress1 billingaddress1 billingstreet billingaddress mailingstreet",
         ),
-        _field(
-            "city",
-            "text",
-            "town suburb defaultaddresscity billingcity mailingcity ort stadt wohnort ville ciudad"
-            " plaats",
-        ),
-        _field(
+        _of_person("city", "text", "defaultaddresscity billingcity mailingcity"),
+        _of_person(
             "postcode",
             "postcode",
-            "zip zipcode postalcode defaultaddresszip billingzip billingpostcode billingpostalcode"
-            " mailingzippostalcode mailingpostalcode mailingzip plz postleitzahl codepostal"
-            " codigopostal",
+            "defaultaddresszip billingzip billingpostcode billingpostalcode mailingzippostalcode"
+            " mailingpostalcode mailingzip",
         ),
-        _field(
+        _of_person(
             "region",
             "text",
-            "state province provincecode defaultaddressprovincecode stateregion stateprovince"
-            " billingstate billingprovince mailingstateprovince mailingstate bundesland",
+            "provincecode defaultaddressprovincecode billingstate billingprovince"
+            " mailingstateprovince mailingstate",
         ),
         _field("loyalty_number", "text", "loyaltyid loyaltycard membershipnumber"),
         _field("push_token", "text", "devicetoken fcmtoken"),
