@@ -80,7 +80,7 @@ def _with_remembered(
         return parse_platform(_laid_over(content, overlay), where=path, environ=environ)
     except (ValueError, AttributeError, ConfigError) as error:
         parse_platform(content, where=path, environ=environ)
-        reason = error.what if isinstance(error, ConfigError) else "not readable as JSON"
+        reason = error.what if isinstance(error, ConfigError) else "not a JSON object"
         raise ConfigError(
             f"what was remembered of the last run cannot be used: {reason}",
             where=str(remembered),

@@ -43,8 +43,8 @@ def test_a_shop_without_a_source_is_told_where_to_name_one(config: Path) -> None
     ("remembered", "reason"),
     [
         ('{"clok": "now"}', "clok: no such key, perhaps clock"),
-        ("{", "not readable as JSON"),
-        ("[]", "not readable as JSON"),
+        ("{", "not a JSON object"),
+        ("[]", "not a JSON object"),
     ],
 )
 def test_what_was_remembered_and_is_no_use_any_more_is_told_with_its_file(
