@@ -14,7 +14,7 @@ moments as (
         and date_diff('day', e.engagement_date, k.as_of_date) < 365
     union all
     select m.customer_id, t.first_at as occurred_at, 1.0 as weight
-    from profiles.daily_touches as t
+    from profiles.daily_visits as t
     cross join core.clock as k
     inner join identity.contact_customers as m on t.identifier = m.contact_id
     where

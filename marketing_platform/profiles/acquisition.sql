@@ -1,5 +1,5 @@
 -- One row is a customer seen on the site: where the first and the last visit came from, up to the
--- clock. A visit without a campaign is direct.
+-- clock. A visit in which no event tells a campaign is direct.
 with
 owners as (
     select contact_id as identifier, customer_id from identity.contact_customers
@@ -12,7 +12,7 @@ touches as (
         t.*,
         concat(cast(t.first_at as varchar), t.identifier) as first_standing,
         concat(cast(t.last_at as varchar), t.identifier) as last_standing
-    from profiles.daily_touches as t
+    from profiles.daily_visits as t
     cross join core.clock as k
     inner join owners as m on t.identifier = m.identifier
     where t.activity_date <= k.as_of_date

@@ -1,48 +1,104 @@
 -- One row is a contact (or a visitor without one) and a day with an event: visits and their length,
--- and the kind of device on which they were last.
--- A visit ends where nothing happens for half an hour; events of one hour are seen together. Days whose
+-- the kind of device on which they were last, and where the first and the last visit came from.
+-- A visit ends where nothing happens for half an hour; events of one hour are seen together. Many sites
+-- tell a campaign on the page of arrival alone, so a visit has that of any of its events. Days whose
 -- events did not change are not built again.
 with
-hours as (
+-- Almost always one row an hour, or two.
+pieces as (
     select
         coalesce(contact_id, concat('anonymous:', source, ':', anonymous_id)) as identifier,
         event_date as activity_date,
         date_trunc('hour', occurred_at) as hour_at,
+        utm_source,
+        utm_medium,
+        utm_campaign,
         min(occurred_at) as first_at,
         max(occurred_at) as last_at,
         -- Who changes the device within an hour is rare: any of the two, and always the same.
         max(device_type) as device_type
     from core.events
-    group by 1, 2, 3
+    group by 1, 2, 3, 4, 5, 6
+),
+-- Where a visit came from as one text, parted by a character that no text needs.
+sourced as (
+    select
+        *,
+        case
+            when coalesce(utm_source, utm_medium, utm_campaign) is not null
+                then
+                    concat(
+                        chr(31), replace(coalesce(utm_source, '(direct)'), chr(31), ' '),
+                        chr(31), replace(coalesce(utm_medium, '(none)'), chr(31), ' '),
+                        chr(31), replace(coalesce(utm_campaign, ''), chr(31), ' ')
+                    )
+        end as origin
+    from pieces
+),
+-- With its moment before it, the least text is the first; of two at one moment always the same.
+hours as (
+    select
+        identifier,
+        activity_date,
+        hour_at,
+        min(first_at) as first_at,
+        max(last_at) as last_at,
+        max(device_type) as device_type,
+        min(case when origin is not null then concat(cast(first_at as varchar), origin) end)
+            as first_origin,
+        max(case when origin is not null then concat(cast(last_at as varchar), origin) end)
+            as last_origin
+    from sourced
+    group by identifier, activity_date, hour_at
 ),
 followed as (
     select
         *,
-        coalesce(
-            date_diff(
-                'second',
-                lag(last_at) over (partition by identifier, activity_date order by hour_at),
-                first_at
-            ) < 1800,
-            false
-        ) as goes_on,
         date_diff(
             'second',
             lag(last_at) over (partition by identifier, activity_date order by hour_at),
             first_at
         ) as pause_seconds
     from hours
+),
+numbered as (
+    select
+        *,
+        sum(case when pause_seconds < 1800 then 0 else 1 end) over (
+            partition by identifier, activity_date order by hour_at
+        ) as visit
+    from followed
+),
+days as (
+    select
+        identifier,
+        activity_date,
+        max(visit) as visit_count,
+        sum(
+            date_diff('second', first_at, last_at)
+            + case when pause_seconds < 1800 then pause_seconds else 0 end
+        ) as dwell_seconds,
+        arg_max(device_type, hour_at) filter (where device_type is not null) as device_type,
+        min(first_at) as first_at,
+        max(last_at) as last_at,
+        min(case when visit = 1 then first_origin end) as first_origin,
+        -- The last visit's even where it has none.
+        max(concat(lpad(cast(visit as varchar), 2, '0'), last_origin)) as last_origin
+    from numbered
+    group by identifier, activity_date
 )
 select
     identifier,
     activity_date,
-    count(*) filter (where not goes_on) as visit_count,
-    cast(
-        sum(
-            date_diff('second', first_at, last_at)
-            + case when goes_on then pause_seconds else 0 end
-        ) as bigint
-    ) as dwell_seconds,
-    arg_max(device_type, hour_at) filter (where device_type is not null) as device_type
-from followed
-group by identifier, activity_date
+    cast(visit_count as bigint) as visit_count,
+    cast(dwell_seconds as bigint) as dwell_seconds,
+    device_type,
+    first_at,
+    last_at,
+    coalesce(nullif(split_part(first_origin, chr(31), 2), ''), '(direct)') as first_source,
+    coalesce(nullif(split_part(first_origin, chr(31), 3), ''), '(none)') as first_medium,
+    coalesce(split_part(first_origin, chr(31), 4), '') as first_campaign,
+    coalesce(nullif(split_part(last_origin, chr(31), 2), ''), '(direct)') as last_source,
+    coalesce(nullif(split_part(last_origin, chr(31), 3), ''), '(none)') as last_medium,
+    split_part(last_origin, chr(31), 4) as last_campaign
+from days

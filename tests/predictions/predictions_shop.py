@@ -22,7 +22,7 @@ FIRST = dt.date(2024, 1, 1)
 # What predictions read besides; of no interest here.
 _EMPTY = (
     *("core.order_items", "core.orders", "core.products", "core.engagements", "core.deals"),
-    *("identity.customers", "profiles.daily_touches"),
+    *("identity.customers", "profiles.daily_visits"),
 )
 Order = tuple[str, dt.date, float]
 Activity = tuple[str, dt.date, str, int]

@@ -161,6 +161,24 @@ def test_the_kind_of_device_is_the_one_on_which_they_were_last_seen(shop: Shop) 
     assert profile(warehouse, "b")["device_type"] == "desktop"
 
 
+def test_first_and_last_touch_are_what_the_visits_told_on_arrival(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="anna", email="anna@mail.example")
+    page = (
+        "https://shop.example/?utm_source=Spring+News&utm_medium=email&utm_campaign=May%20Sale#top"
+    )
+    shop.event("anna", "page_viewed", "2026-03-01 10:00", page_url=page)
+    shop.event("anna", "product_viewed", "2026-03-01 10:05", page_url="https://shop.example/p/1")
+    shop.event("anna", "page_viewed", "2026-03-20 10:00", utm_source="google", utm_medium="cpc")
+    shop.event("anna", "product_added", "2026-03-20 10:09", page_url="https://shop.example/p/2")
+    row = profile(shop.build(), "anna")
+    first, last = (
+        [row[f"{which}_touch_{part}"] for part in ("source", "medium", "campaign")]
+        for which in ("first", "last")
+    )
+    assert first == ["Spring News", "email", "May Sale"]
+    assert last == ["google", "cpc", None]
+
+
 def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(shop: Shop) -> None:
     for who in ("a", "b"):
         shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")

@@ -36,6 +36,9 @@ def write_calls(facts: Facts, folder: Path) -> int:
 
 def _tracks(facts: Facts) -> pl.DataFrame:
     campaign = pl.struct(source="utm_source", medium="utm_medium", name="utm_campaign")
+    # A browser tells it where the address has it, which is on arrival. A visitor visits once a day.
+    visit = "anonymous_id", pl.col("occurred_at").dt.date()
+    has_arrived = pl.col("occurred_at") == pl.col("occurred_at").min().over(visit)
     call = pl.struct(
         messageId="event_id",
         type=pl.lit("track"),
@@ -45,7 +48,7 @@ def _tracks(facts: Facts) -> pl.DataFrame:
         anonymousId="anonymous_id",
         context=pl.struct(
             page=pl.struct(url="page_url"),
-            campaign=pl.when(pl.col("utm_source").is_not_null()).then(campaign),
+            campaign=pl.when(pl.col("utm_source").is_not_null() & has_arrived).then(campaign),
             userAgent=pl.col("device_type").replace_strict(_AGENTS),
         ),
         properties=pl.struct(
