@@ -27,6 +27,9 @@ ENGAGEMENTS = (
     "delivered",
     "opened",
     "clicked",
+    # By a mail program that fetches pictures, or a filter that tries links; nobody took part.
+    "machine_opened",
+    "machine_clicked",
     "bounced",
     "complained",
     "unsubscribed",

@@ -16,7 +16,11 @@ messages as (
         customer_id,
         channel,
         coalesce(source_message_id, engagement_id) as message_id,
-        min(occurred_at) as sent_at,
+        -- A flow may send a message again.
+        coalesce(
+            max(case when engagement in ('sent', 'delivered') then occurred_at end),
+            min(occurred_at)
+        ) as sent_at,
         bool_or(engagement in ('opened', 'clicked')) as is_opened,
         bool_or(engagement = 'clicked') as is_clicked
     from known

@@ -192,6 +192,19 @@ def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(sho
     assert profile(warehouse, "b")["product_viewed_7d_count"] == 1
 
 
+def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
+    for number, engagement in enumerate(("delivered", "machine_opened", "machine_clicked")):
+        shop.add(
+            "engagements", source_engagement_id=str(number), channel="email",
+            engagement=engagement, occurred_at="2026-03-30 10:00", source_contact_id="a",
+            source_message_id="1",
+        )  # fmt: skip
+    row = profile(shop.build(), "a")
+    assert (row["email_opened_30d_count"], row["email_clicked_30d_count"]) == (0, 0)
+    assert (row["email_open_share"], row["last_email_engaged_at"]) == (0.0, None)
+
+
 def test_engagement_counts_each_message_once_and_the_last_ten(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
 

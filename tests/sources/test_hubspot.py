@@ -178,7 +178,7 @@ def test_owners_are_members_of_staff(rows: Callable[..., Rows]) -> None:
     ]
 
 
-def test_email_events_are_engagements_but_for_machines_and_steps_on_the_way(
+def test_email_events_are_engagements_but_for_steps_on_the_way_and_machines_are_told_apart(
     rows: Callable[..., Rows],
 ) -> None:
     columns = ("engagement", "bounce_type", "source_message_id", "quarantine_reason")
@@ -187,6 +187,6 @@ def test_email_events_are_engagements_but_for_machines_and_steps_on_the_way(
         ("clicked", None, "e-1", None),
         ("bounced", "hard", "e-9", None),
         ("unsubscribed", None, None, None),
-        ("opened", None, None, "not by a person"),
+        ("machine_opened", None, None, None),
         (None, None, None, "no engagement: processed"),
     ]

@@ -144,6 +144,64 @@ def test_an_event_is_an_engagement_by_its_metric(make_settings: Callable[..., Se
     assert ordered[-1] == "quarantined"
 
 
+def test_what_a_mail_program_or_a_filter_does_is_told_apart(
+    make_settings: Callable[..., Settings],
+) -> None:
+    (sample, *_) = SAMPLES["events"]
+    properties = sample["attributes"]["event_properties"]
+
+    def event(key: str, metric: str, **told: Any) -> dict[str, Any]:
+        attributes = {**sample["attributes"], "event_properties": {**properties, **told}}
+        return {**sample, "id": key, "_page": {"metric": metric}, "attributes": attributes}
+
+    events = [
+        event("1", "Opened Email", machine_open=False),
+        event("2", "Opened Email", machine_open=True),
+        event("3", "Opened Email", **{"Apple Privacy Open": "True"}),
+        event("4", "Clicked Email", **{"Bot Click": True}),
+        event("5", "Clicked Email", **{"Bot Click": False}),
+    ]
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, {"events": events})
+    found = [row["engagement"] for row in rows("engagements", "engagement")]
+    assert found == ["opened", "machine_opened", "machine_opened", "machine_clicked", "clicked"]
+
+
+def test_a_message_is_one_to_each_who_got_it(make_settings: Callable[..., Settings]) -> None:
+    (sample, *_) = SAMPLES["events"]
+    metrics = ("Received Email", "Opened Email")
+    events = [
+        {
+            **sample, "id": f"{who}-{metric}", "_page": {"metric": metric},
+            "relationships": {
+                **sample["relationships"], "profile": {"data": {"type": "profile", "id": who}},
+            },
+        }
+        for who in ("anna", "ben")
+        for metric in metrics
+    ]  # fmt: skip
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, {"events": events})
+    found = rows("engagements", "source_contact_id", "source_message_id")
+    assert len({row["source_message_id"] for row in found}) == 2
+    assert all(str(row["source_message_id"]).endswith(row["source_contact_id"]) for row in found)
+
+
+def test_a_message_that_a_flow_sends_again_is_another_one(
+    make_settings: Callable[..., Settings],
+) -> None:
+    (sample, *_) = SAMPLES["events"]
+    properties = sample["attributes"]["event_properties"]
+    events = []
+    for key, sending in enumerate(("1767600000:LyZ7re", "1767600000:LyZ7re", "1767900000:LyZ7re")):
+        told = {**properties, "$_cohort$message_send_cohort": sending}
+        attributes = {**sample["attributes"], "event_properties": told}
+        events.append({**sample, "id": str(key), "attributes": attributes})
+    rows = stage(make_settings, "klaviyo", {"api_key": "${KLAVIYO_KEY}"}, {"events": events})
+    first, second, again = (
+        row["source_message_id"] for row in rows("engagements", "source_message_id")
+    )
+    assert first == second != again
+
+
 def test_every_metric_that_is_read_is_an_engagement(make_settings: Callable[..., Settings]) -> None:
     (sample, *_) = SAMPLES["events"]
     events = [

@@ -203,7 +203,7 @@ def test_klaviyo_landed_by_airbyte(make_settings: MakeSettings, tmp_path: Path) 
     shop = landed(make_settings, "airbyte", "klaviyo", path=str(land(tables, tmp_path / "landed")))
     same(ours, shop, "contacts", *CONTACT, "phone", "has_email_consent")
     engagement = ("source_engagement_id", "channel", "engagement", "occurred_at")
-    same(ours, shop, "engagements", *engagement, "bounce_type", "url")
+    same(ours, shop, "engagements", *engagement, "bounce_type", "url", "source_message_id")
 
 
 STITCH = {
@@ -227,7 +227,10 @@ def test_klaviyo_landed_by_stitch(make_settings: MakeSettings, tmp_path: Path) -
             tables.setdefault(table, []).append(row)
     shop = landed(make_settings, "stitch", "klaviyo", path=str(land(tables, tmp_path / "landed")))
     same(ours, shop, "contacts", *CONTACT, "phone")
-    wanted = ("source_engagement_id", "channel", "engagement", "occurred_at", "bounce_type")
+    wanted = (
+        "source_engagement_id", "channel", "engagement", "occurred_at", "bounce_type",
+        "source_message_id",
+    )  # fmt: skip
     expected = [row for row in rows(ours, "engagements", wanted) if row[1] == "email"]
     assert rows(shop, "engagements", wanted) == expected
     assert {row[2] for row in expected} >= {"delivered", "opened", "clicked", "bounced"}

@@ -128,6 +128,21 @@ def test_a_suppressed_address_bounced_complained_or_left(
     ]
 
 
+def test_an_open_by_a_mail_program_is_told_apart(
+    tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    sample = next(event for event in SAMPLES["events"] if event["event"] == "click")
+    events = [
+        {**sample, "sg_event_id": str(is_machine), "event": "open", "sg_machine_open": is_machine}
+        for is_machine in (False, True)
+    ]
+    rows = stage(make_settings, "sendgrid", {"events_folder": str(tmp_path)}, {"events": events})
+    assert [row["engagement"] for row in rows("engagements", "engagement")] == [
+        "opened",
+        "machine_opened",
+    ]
+
+
 def test_an_event_of_the_webhook_is_an_engagement(
     tmp_path: Path, make_settings: Callable[..., Settings]
 ) -> None:

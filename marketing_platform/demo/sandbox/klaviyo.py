@@ -51,6 +51,10 @@ def _events(facts: Facts) -> pl.DataFrame:
         pl.col("phone").alias("To Number"),
         pl.col("campaign_name").alias("Campaign Name"),
         pl.col("campaign_id").cast(pl.String).alias("$message"),
+        pl.format("{}:{}", pl.col("sent_at").dt.epoch("s"), "campaign_id").alias(
+            "$_cohort$message_send_cohort"
+        ),
+        pl.when(kind="opened").then(pl.lit(value=False)).alias("machine_open"),
         pl.when(is_click).then("clicked_url").alias("URL"),
         pl.when(kind="bounced").then(pl.col("bounce_type").str.to_titlecase()).alias("Bounce Type"),
     )

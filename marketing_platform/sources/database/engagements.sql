@@ -15,8 +15,8 @@ select
             then 'not a channel that we know'
         when
             lower(engagement) not in (
-                'sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed',
-                'resubscribed', 'replied_stop', 'failed'
+                'sent', 'delivered', 'opened', 'clicked', 'machine_opened', 'machine_clicked',
+                'bounced', 'complained', 'unsubscribed', 'resubscribed', 'replied_stop', 'failed'
             )
             then 'not an engagement that we know'
         when lower(bounce_type) not in ('hard', 'soft') then 'not a bounce type that we know'

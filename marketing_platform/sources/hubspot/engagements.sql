@@ -1,5 +1,5 @@
--- One thing that became of an e-mail. Opens and clicks that HubSpot ascribes to a machine are held
--- back, and so are steps on the way that no recipient takes part in.
+-- One thing that became of an e-mail. Steps on the way that no recipient takes part in are held
+-- back.
 select
   record_id, record_key, received_date, record_updated_at, received_at,
   case
@@ -7,7 +7,6 @@ select
     when id is null then 'no key'
     when occurred_at is null then 'no date'
     when email is null then 'no e-mail'
-    when is_bot then 'not by a person'
     when event_type in ('SENT', 'DELIVERED', 'OPEN', 'CLICK', 'BOUNCE', 'SPAMREPORT', 'DROPPED')
       then null
     when event_type = 'STATUSCHANGE'
@@ -19,8 +18,8 @@ select
   case event_type
     when 'SENT' then 'sent'
     when 'DELIVERED' then 'delivered'
-    when 'OPEN' then 'opened'
-    when 'CLICK' then 'clicked'
+    when 'OPEN' then case when is_bot then 'machine_opened' else 'opened' end
+    when 'CLICK' then case when is_bot then 'machine_clicked' else 'clicked' end
     when 'BOUNCE' then 'bounced'
     when 'SPAMREPORT' then 'complained'
     when 'DROPPED' then 'failed'

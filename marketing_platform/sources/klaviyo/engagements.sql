@@ -26,6 +26,9 @@ select
     profile_id as source_contact_id,
     email,
     phone,
+    -- All who get a message at a time are told of under one key.
+    coalesce(sending, message_id) || ':' || coalesce(profile_id, email, phone)
+        as source_message_id,
     -- A campaign is known by its message only.
     coalesce(flow_id, message_id) as source_campaign_id,
     campaign_name,
@@ -40,8 +43,10 @@ from (
         end as channel,
         case
             when metric in ('Received Email', 'Received SMS', 'Received Push') then 'delivered'
-            when metric in ('Opened Email', 'Opened Push') then 'opened'
-            when metric in ('Clicked Email', 'Clicked SMS') then 'clicked'
+            when metric in ('Opened Email', 'Opened Push')
+                then case when is_by_machine then 'machine_opened' else 'opened' end
+            when metric in ('Clicked Email', 'Clicked SMS')
+                then case when is_by_machine then 'machine_clicked' else 'clicked' end
             when metric in ('Bounced Email', 'Bounced Push') then 'bounced'
             when metric in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
             when metric = 'Marked Email as Spam' then 'complained'

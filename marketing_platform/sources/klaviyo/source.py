@@ -152,8 +152,17 @@ _EVENTS = Stream(
         text("bounce_type", f'{_PROPERTIES}."Bounce Type"'),
         ident("flow_id", f'{_PROPERTIES}."$flow"'),
         ident("message_id", f'{_PROPERTIES}."$message"'),
+        # When the message was handed over, and its key: a flow sends a message again.
+        text("sending", f'{_PROPERTIES}."$_cohort$message_send_cohort"'),
         text("campaign_name", f'{_PROPERTIES}."Campaign Name"'),
         text("url", f"{_PROPERTIES}.URL"),
+        # The first two of an open, by Apple's mail privacy; the last of a click.
+        flag(
+            "is_by_machine",
+            f"{_PROPERTIES}.machine_open",
+            f'{_PROPERTIES}."Apple Privacy Open"',
+            f'{_PROPERTIES}."Bot Click"',
+        ),
     ),
 )
 

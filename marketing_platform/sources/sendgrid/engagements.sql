@@ -33,6 +33,7 @@ from (
         case
             when event = 'processed' then 'sent'
             when event = 'delivered' then 'delivered'
+            when event = 'open' and is_by_machine then 'machine_opened'
             when event = 'open' then 'opened'
             when event = 'click' then 'clicked'
             when event = 'bounce' then 'bounced'

@@ -8,7 +8,7 @@ import duckdb
 from pydantic import SecretStr, model_validator
 
 from marketing_platform.sources.client import Client, Request
-from marketing_platform.sources.fields import ident, seconds, text
+from marketing_platform.sources.fields import flag, ident, seconds, text
 from marketing_platform.sources.folders import Folder, StoreSettings
 from marketing_platform.sources.in_turn import InTurn, Part
 from marketing_platform.sources.json_lines import json_files, json_lines
@@ -122,6 +122,7 @@ _EVENTS = Stream(
         ident("campaign_id", "$.singlesend_id", "$.mc_auto_id", "$.marketing_campaign_id"),
         text("campaign_name", "$.singlesend_name", "$.mc_auto_name", "$.marketing_campaign_name"),
         text("url", "$.url"),
+        flag("is_by_machine", "$.sg_machine_open"),
     ),
 )
 

@@ -17,7 +17,15 @@ told as (
         relationships ->> '$.metric.data.id' as metric_id,
         relationships ->> '$.profile.data.id' as profile_id,
         coalesce("datetime", attributes ->> '$.datetime') as happened_at,
-        attributes -> '$.event_properties' as properties
+        attributes -> '$.event_properties' as properties,
+        -- By Apple's mail privacy, or a filter that tries links.
+        lower(
+            coalesce(
+                attributes ->> '$.event_properties.machine_open',
+                attributes ->> '$.event_properties."Apple Privacy Open"',
+                attributes ->> '$.event_properties."Bot Click"'
+            )
+        ) = 'true' as is_by_machine
     from events
 )
 select
@@ -25,7 +33,9 @@ select
     case when m.name like '%SMS%' then 'sms' else 'email' end as channel,
     case
         when m.name in ('Received Email', 'Received SMS') then 'delivered'
+        when m.name = 'Opened Email' and t.is_by_machine then 'machine_opened'
         when m.name = 'Opened Email' then 'opened'
+        when m.name = 'Clicked Email' and t.is_by_machine then 'machine_clicked'
         when m.name in ('Clicked Email', 'Clicked SMS') then 'clicked'
         when m.name = 'Bounced Email' then 'bounced'
         when m.name in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
@@ -39,7 +49,10 @@ select
     t.profile_id as source_contact_id,
     p.email,
     p.phone,
-    t.properties ->> '$."$message"' as source_message_id,
+    -- All who get a message at a time are told of under one key.
+    coalesce(
+        t.properties ->> '$."$_cohort$message_send_cohort"', t.properties ->> '$."$message"'
+    ) || ':' || t.profile_id as source_message_id,
     coalesce(t.properties ->> '$."$message"', t.properties ->> '$."$flow"') as source_campaign_id,
     t.properties ->> '$."Campaign Name"' as campaign_name,
     t.properties ->> '$.URL' as url

@@ -10,7 +10,15 @@ named as (
         coalesce(e.campaign_id, e.flow_id) as campaign,
         e.property_campaign_name,
         e.property_bounce_type,
-        e.property_url
+        e.property_url,
+        -- By Apple's mail privacy, or a filter that tries links.
+        lower(
+            coalesce(
+                cast(e.property_machine_open as varchar),
+                cast(e.property_apple_privacy_open as varchar),
+                cast(e.property_bot_click as varchar)
+            )
+        ) = 'true' as is_by_machine
     from event as e
     left join metric as m on e.metric_id = m.id
     where not coalesce(cast(e._fivetran_deleted as boolean), false)
@@ -20,7 +28,9 @@ select
     case when n.metric like '%SMS%' then 'sms' else 'email' end as channel,
     case
         when n.metric in ('Received Email', 'Received SMS') then 'delivered'
+        when n.metric = 'Opened Email' and n.is_by_machine then 'machine_opened'
         when n.metric = 'Opened Email' then 'opened'
+        when n.metric = 'Clicked Email' and n.is_by_machine then 'machine_clicked'
         when n.metric in ('Clicked Email', 'Clicked SMS') then 'clicked'
         when n.metric = 'Bounced Email' then 'bounced'
         when n.metric in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
@@ -34,7 +44,8 @@ select
     n.person_id as source_contact_id,
     p.email,
     p.phone_number as phone,
-    n.message as source_message_id,
+    -- All who get a campaign's message are told of under one key.
+    n.message || ':' || n.person_id as source_message_id,
     n.campaign as source_campaign_id,
     n.property_campaign_name as campaign_name,
     n.property_url as url

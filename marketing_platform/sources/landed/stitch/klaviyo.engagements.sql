@@ -21,20 +21,34 @@ told as (
 named as (
     select
         id, engagement, channel, happened_at, event_properties as properties,
-        try_cast(profile as json[])[1] as person
+        try_cast(profile as json[])[1] as person,
+        -- By Apple's mail privacy, or a filter that tries links.
+        engagement in ('opened', 'clicked') and coalesce(
+            lower(
+                coalesce(
+                    event_properties ->> '$.machine_open',
+                    event_properties ->> '$."Apple Privacy Open"',
+                    event_properties ->> '$."Bot Click"'
+                )
+            ) = 'true',
+            false
+        ) as is_by_machine
     from told
 )
 select
     id as source_engagement_id,
     channel,
-    engagement,
+    case when is_by_machine then concat('machine_', engagement) else engagement end as engagement,
     case when engagement = 'bounced' then lower(properties ->> '$."Bounce Type"') end
         as bounce_type,
     happened_at as occurred_at,
     person ->> '$.id' as source_contact_id,
     person ->> '$.email' as email,
     person ->> '$.phone_number' as phone,
-    properties ->> '$."$message"' as source_message_id,
+    -- All who get a message at a time are told of under one key.
+    coalesce(
+        properties ->> '$."$_cohort$message_send_cohort"', properties ->> '$."$message"'
+    ) || ':' || (person ->> '$.id') as source_message_id,
     coalesce(properties ->> '$."$message"', properties ->> '$."$flow"') as source_campaign_id,
     properties ->> '$."Campaign Name"' as campaign_name,
     properties ->> '$.URL' as url
