@@ -87,3 +87,44 @@ def test_each_metric_of_a_message_is_an_engagement_at_its_own_moment(
     ]
     keys = rows("engagements", "source_contact_id", "source_campaign_id", "source_message_id")
     assert tuple(keys[0].values()) == ("7", "23", "dgOq6QWq6QUBAAF4")
+
+
+def test_an_open_is_a_persons_where_one_is_told_and_a_machines_where_only_that_is(
+    make_settings: Callable[..., Settings],
+) -> None:
+    at = {"prefetched": 1767610900, "read": 1767614400}
+    told = {
+        "opened": {"opened": at["prefetched"]},
+        "prefetch": {"opened": at["prefetched"], "prefetch_opened": at["prefetched"]},
+        "both": {
+            "opened": at["prefetched"], "prefetch_opened": at["prefetched"],
+            "human_opened": at["read"],
+        },
+        "filter": {"clicked": at["prefetched"], "machine_clicked": at["prefetched"]},
+        "person": {"clicked": at["read"], "human_clicked": at["read"]},
+    }  # fmt: skip
+    (sample, *_) = SAMPLES["messages"]
+    messages = [
+        {**sample, "id": name, "_page": {"metric": next(iter(metrics))}, "metrics": metrics}
+        for name, metrics in told.items()
+    ]
+    rows = stage(
+        make_settings, "customer_io", {"api_key": "${CUSTOMER_IO_KEY}"}, {"messages": messages}
+    )
+    found = {
+        row["source_message_id"]: row["engagement"]
+        for row in rows("engagements", "source_message_id", "engagement")
+    }
+    assert found == {
+        "opened": "opened",
+        "prefetch": "machine_opened",
+        "both": "opened",
+        "filter": "machine_clicked",
+        "person": "clicked",
+    }
+    (moment,) = [
+        row["occurred_at"]
+        for row in rows("engagements", "source_message_id", "occurred_at")
+        if row["source_message_id"] == "both"
+    ]
+    assert moment == dt.datetime.fromtimestamp(at["read"], dt.UTC).replace(tzinfo=None)

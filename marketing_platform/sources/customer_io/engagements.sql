@@ -29,8 +29,8 @@ from (
         case metric
             when 'sent' then sent_at
             when 'delivered' then delivered_at
-            when 'opened' then opened_at
-            when 'clicked' then clicked_at
+            when 'opened' then coalesce(human_opened_at, opened_at)
+            when 'clicked' then coalesce(human_clicked_at, clicked_at)
             when 'bounced' then bounced_at
             when 'spammed' then spammed_at
             when 'unsubscribed' then unsubscribed_at
@@ -40,8 +40,8 @@ from (
         case metric
             when 'sent' then sent_date
             when 'delivered' then delivered_date
-            when 'opened' then opened_date
-            when 'clicked' then clicked_date
+            when 'opened' then coalesce(human_opened_date, opened_date)
+            when 'clicked' then coalesce(human_clicked_date, clicked_date)
             when 'bounced' then bounced_date
             when 'spammed' then spammed_date
             when 'unsubscribed' then unsubscribed_date
@@ -55,6 +55,12 @@ from (
         case
             when metric = 'spammed' then 'complained'
             when metric = 'undeliverable' then 'failed'
+            when
+                metric = 'opened' and human_opened_at is null and prefetch_opened_at is not null
+                then 'machine_opened'
+            when
+                metric = 'clicked' and human_clicked_at is null and machine_clicked_at is not null
+                then 'machine_clicked'
             when
                 metric in (
                     'sent', 'delivered', 'opened', 'clicked', 'bounced', 'unsubscribed', 'failed'

@@ -27,6 +27,8 @@ METRICS = (
     "failed",
     "undeliverable",
 )
+# `opened` and `clicked` count those of mail programs and filters too; these tell whose they were.
+_WHOSE = ("human_opened", "prefetch_opened", "human_clicked", "machine_clicked")
 # One request reaches six months back from its end, and no further.
 _LONGEST = dt.timedelta(days=180)
 
@@ -106,7 +108,7 @@ _MESSAGES = Stream(
         ident("campaign_id", "$.campaign_id", "$.newsletter_id", "$.broadcast_id"),
         *(
             seconds(f"{metric}_at", f"$.metrics.{metric}", local_date=f"{metric}_date")
-            for metric in METRICS
+            for metric in (*METRICS, *_WHOSE)
         ),
     ),
     look_back_days=30,
