@@ -166,3 +166,18 @@ def test_a_review_without_stars_has_none_and_one_that_waits_is_not_shown(
         ("3", "ann@example.com", 4, False, False, None),
         ("4", "ann@example.com", 6, True, True, "not 1 to 5 stars"),
     ]
+
+
+def test_an_order_that_was_not_paid_for_is_none_until_it_is(make_settings: MakeSettings) -> None:
+    order = {
+        "id": 1, "date_created_gmt": "2026-01-05T10:00:00", "total": "9.90", "currency": "EUR",
+        "date_modified_gmt": "2026-01-05T10:00:00", "customer_id": 7,
+    }  # fmt: skip
+    statuses = ("pending", "failed", "cancelled", "on-hold", "processing", "completed", "refunded",
+                "packed")  # fmt: skip
+    orders = [{**order, "id": 10 + place, "status": told} for place, told in enumerate(statuses)]
+    given = {"base_url": "https://shop.example", "consumer_key": "${KEY}",
+             "consumer_secret": "${SECRET}"}  # fmt: skip
+    rows = stage(make_settings, "woocommerce", given, {"orders": orders})
+    found = [row["order_status"] for row in rows("orders", "order_status")]
+    assert found == ["cancelled"] * 3 + ["placed"] * 5
