@@ -35,7 +35,11 @@ def stage(
     connection = duckdb.connect()
     create_views(connection, settings, source)
     connection.execute("create schema staging")
-    for name, staged in staging_tables(settings).items():
+    # What belongs to another record is read beside it.
+    tables = sorted(
+        staging_tables(settings).items(), key=lambda one: "staging." in one[1].table.sql
+    )
+    for name, staged in tables:
         if staged.source == system:
             connection.execute(f"create table {name} as {staged.table.sql}")
 

@@ -177,7 +177,7 @@ def test_an_order_that_was_not_paid_for_is_none_until_it_is(make_settings: MakeS
                 "packed")  # fmt: skip
     orders = [{**order, "id": 10 + place, "status": told} for place, told in enumerate(statuses)]
     given = {"base_url": "https://shop.example", "consumer_key": "${KEY}",
-             "consumer_secret": "${SECRET}"}  # fmt: skip
+             "consumer_secret": "${SECRET}", "streams": ["orders"]}  # fmt: skip
     rows = stage(make_settings, "woocommerce", given, {"orders": orders})
     found = [row["order_status"] for row in rows("orders", "order_status")]
     assert found == ["cancelled"] * 3 + ["placed"] * 5
