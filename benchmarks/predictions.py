@@ -71,6 +71,7 @@ def scratch_warehouse(orders: pl.DataFrame) -> Warehouse:
         pl.col("order_date").cast(pl.Datetime("us")).alias("ordered_at"),
         "order_date",
         money.alias("gross_amount"),
+        money.alias("spent_amount"),
         pl.lit(0).cast(pl.Decimal(18, 2)).alias("refund_amount"),
         money.alias("net_amount"),
         pl.lit(0.0).alias("discount_share"),

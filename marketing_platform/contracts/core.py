@@ -75,8 +75,11 @@ CORE: tuple[Contract, ...] = (
             "order_date": date("Day of the order."),
             "item_count": integer("Lines.", ge=0),
             "quantity": integer("Pieces.", ge=0),
-            "gross_amount": money("Sum of the lines before refunds.", ge=0),
+            "gross_amount": money("Sum of the lines, before discounts and refunds.", ge=0),
             "gross_reporting_amount": _reporting("gross_amount"),
+            # Null in days that were built before there was one.
+            "spent_amount": money("Gross less discounts.", nullable=True, ge=0),
+            "spent_reporting_amount": _reporting("spent_amount"),
             **_of("orders", "discount_amount shipping_amount tax_amount total_amount"),
             "currency": text("ISO 4217 code."),
             "country": text("Country as it came.", nullable=True),

@@ -42,7 +42,7 @@ def order_span(warehouse: Warehouse) -> tuple[dt.date | None, dt.date | None]:
     """First and last day of purchase; (None, None) where nobody has bought."""
     span = warehouse.query(
         "select min(order_date) as first, max(order_date) as last"
-        " from profiles.orders where gross_amount > 0"
+        " from profiles.orders where spent_amount > 0"
     )
     return span["first"].item(), span["last"].item()
 

@@ -10,9 +10,9 @@ order_days as (
     select
         customer_id,
         order_date,
-        sum(gross_amount) as gross_amount
+        sum(spent_amount) as gross_amount
     from profiles.orders
-    where gross_amount > 0
+    where spent_amount > 0
     group by customer_id, order_date
 ),
 

@@ -21,7 +21,7 @@ GAPS = """
     with days as (
         select distinct customer_id, order_date
         from profiles.orders
-        where gross_amount > 0
+        where spent_amount > 0
     ),
     gaps as (
         select

@@ -48,7 +48,7 @@ _KNOWN = """
 _TRUTH = """
     select
         features.customer_id,
-        coalesce(sum(orders.gross_amount), 0)::double as amount
+        coalesce(sum(orders.spent_amount), 0)::double as amount
     from predictions.features
     left join profiles.orders
         on

@@ -65,7 +65,7 @@ numbered as (
     select
         *,
         sum(case when pause_seconds < 1800 then 0 else 1 end) over (
-            partition by identifier, activity_date order by hour_at
+            partition by identifier, activity_date order by hour_at asc nulls first
         ) as visit
     from followed
 ),

@@ -1,5 +1,5 @@
 -- One row is a purchase of a known customer up to the clock, with the refunds known by then, in the
--- shop's own currency. An order that cost nothing is no purchase.
+-- shop's own currency. An order that cost nothing, by its discounts or without, is no purchase.
 with
 refunded as (
     select r.order_id, sum(r.refund_reporting_amount) as refund_amount
@@ -7,6 +7,12 @@ refunded as (
     cross join core.clock as k
     where r.order_id is not null and r.refunded_at <= k.as_of
     group by r.order_id
+),
+orders as (
+    select
+        *,
+        coalesce(spent_reporting_amount, gross_reporting_amount) as spent
+    from core.orders
 )
 select
     o.order_id,
@@ -14,15 +20,17 @@ select
     o.ordered_at,
     o.order_date,
     o.gross_reporting_amount as gross_amount,
-    cast(coalesce(r.refund_amount, 0) as decimal(18, 2)) as refund_amount,
-    cast(o.gross_reporting_amount - coalesce(r.refund_amount, 0) as decimal(18, 2)) as net_amount,
+    o.spent as spent_amount,
+    -- What is given back beyond it is of shipping, or of tax on top.
+    cast(least(coalesce(r.refund_amount, 0), o.spent) as decimal(18, 2)) as refund_amount,
+    cast(o.spent - least(coalesce(r.refund_amount, 0), o.spent) as decimal(18, 2)) as net_amount,
     least(
         greatest(cast(coalesce(o.discount_amount, 0) / o.gross_amount as double), 0), 1
     ) as discount_share,
     coalesce(o.discount_amount > 0, false) or o.discount_codes is not null as is_discounted,
     o.quantity
-from core.orders as o
+from orders as o
 cross join core.clock as k
 inner join identity.contact_customers as m on o.contact_id = m.contact_id
 left join refunded as r on o.order_id = r.order_id
-where o.gross_reporting_amount > 0 and o.ordered_at <= k.as_of
+where o.spent > 0 and o.ordered_at <= k.as_of

@@ -11,8 +11,8 @@ facts as (
         date_diff('day', min(o.order_date), max(k.as_of_date)) as tenure_days,
         count(*) as order_count,
         sum(o.net_amount) as lifetime_value_amount,
-        avg(o.gross_amount) as average_order_value_amount,
-        sum(o.refund_amount) / sum(o.gross_amount) as refund_share,
+        avg(o.spent_amount) as average_order_value_amount,
+        sum(o.refund_amount) / sum(o.spent_amount) as refund_share,
         case
             when count(distinct o.order_date) > 1
                 then
@@ -42,9 +42,9 @@ select
     f.order_count,
     -- Spent, less what was refunded.
     cast(f.lifetime_value_amount as decimal(18, 2)) as lifetime_value_amount,
-    -- Gross amount per purchase.
+    -- Spent per purchase, before refunds.
     cast(f.average_order_value_amount as decimal(18, 2)) as average_order_value_amount,
-    -- Share of the gross amount that was refunded.
+    -- Share of what was spent that was refunded.
     cast(f.refund_share as double) as refund_share,
     -- Mean gap between days of purchase; null before two.
     f.days_between_orders,

@@ -7,7 +7,7 @@ days as (
 ),
 happened as (
     select 'orders' as metric, source, 'all' as part, ordered_at as happened_at,
-        gross_reporting_amount
+        coalesce(spent_reporting_amount, gross_reporting_amount) as amount
     from core.orders
     union all
     select 'sign_ups', source, 'all', created_at, null from core.contacts
@@ -51,7 +51,7 @@ cut as (
         r.source,
         t.newest_at,
         cast(date_trunc('hour', r.happened_at) as timestamp) as hour_at,
-        r.gross_reporting_amount
+        r.amount
     from recent as r
     inner join told as t on r.source = t.source
     cross join cuts as c
@@ -71,7 +71,7 @@ summed as (
         cut.hour_at,
         known.told_until_at,
         count(*) as record_count,
-        sum(cut.gross_reporting_amount) as revenue_amount
+        sum(cut.amount) as revenue_amount
     from cut
     inner join known
         on

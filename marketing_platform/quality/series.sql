@@ -34,7 +34,7 @@ sold as (
         end as slice,
         o.order_date as series_date,
         count(*) as order_count,
-        sum(o.gross_reporting_amount) as revenue_amount
+        sum(coalesce(o.spent_reporting_amount, o.gross_reporting_amount)) as revenue_amount
     from core.orders as o
     cross join days as k
     cross join cuts as c
@@ -50,7 +50,7 @@ ranked as (
         customer_id,
         ordered_at,
         order_date,
-        gross_amount,
+        spent_amount,
         row_number() over (partition by customer_id order by ordered_at, order_id) as place
     from profiles.orders
 ),
@@ -59,15 +59,15 @@ bought as (
         'cohort' as slice_kind,
         case when r.place = 1 then 'first order' else 'repeat order' end as slice,
         r.order_date,
-        r.gross_amount
+        r.spent_amount
     from ranked as r
     union all
-    select 'campaign', a.first_touch_campaign, r.order_date, r.gross_amount
+    select 'campaign', a.first_touch_campaign, r.order_date, r.spent_amount
     from ranked as r
     inner join profiles.acquisition as a on r.customer_id = a.customer_id
     where a.first_touch_campaign is not null
     union all
-    select 'segment', s.segment, r.order_date, r.gross_amount
+    select 'segment', s.segment, r.order_date, r.spent_amount
     from ranked as r
     inner join segments.stays as s
         on
@@ -80,7 +80,7 @@ sales as (
     union all
     select
         b.slice_kind, b.slice, b.order_date as series_date, count(*) as order_count,
-        sum(b.gross_amount) as revenue_amount
+        sum(b.spent_amount) as revenue_amount
     from bought as b
     cross join days as k
     where b.order_date between k.first_date and k.last_date

@@ -58,6 +58,7 @@ def order_frame(orders: Iterable[Order]) -> pl.DataFrame:
             "ordered_at": dt.datetime.combine(date, dt.time(12)),
             "order_date": date,
             "gross_amount": f"{amount:.2f}",
+            "spent_amount": f"{amount:.2f}",
             "refund_amount": "0",
             "net_amount": f"{amount:.2f}",
             "discount_share": 0.0,

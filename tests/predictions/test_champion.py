@@ -282,7 +282,7 @@ def test_on_the_same_day_only_other_data_have_a_model_trained_again(
             assert models_of(warehouse, name).height == 1
         go_on(warehouse, settings, 279)
     assert models_of(warehouse).equals(before)
-    mended = warehouse.read("profiles.orders").with_columns(pl.col("gross_amount") * 2)
-    warehouse.replace("profiles.orders", mended.cast({"gross_amount": pl.Decimal(18, 2)}))
+    mended = warehouse.read("profiles.orders").with_columns(pl.col("spent_amount") * 2)
+    warehouse.replace("profiles.orders", mended.cast({"spent_amount": pl.Decimal(18, 2)}))
     build_predictions(warehouse, settings, until=SCORES)
     assert models_of(warehouse).height == 2

@@ -207,7 +207,7 @@ def test_refunds_change_no_feature() -> None:
     warehouse = warehouse_with([("ann", day(1), 10)], clock=day(90))
     before = build(warehouse).read("predictions.features").sort("as_of_date")
     orders = warehouse.read("profiles.orders").with_columns(
-        pl.col("gross_amount").alias("refund_amount"),
+        pl.col("spent_amount").alias("refund_amount"),
         (pl.col("net_amount") * 0).alias("net_amount"),
     )
     warehouse.replace("profiles.orders", orders.cast(warehouse.read("profiles.orders").schema))

@@ -62,7 +62,7 @@ class Shop:
             "events": "source_event_id", "engagements": "source_engagement_id",
             "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
             "order_items": "source_order_item_id", "products": "source_product_id",
-            "reviews": "source_review_id",
+            "reviews": "source_review_id", "refunds": "source_refund_id",
         }  # fmt: skip
         queries = {}
         for entity, rows in self.rows.items():
@@ -266,6 +266,42 @@ def test_value_price_and_affinity(shop: Shop) -> None:
     assert hunter["price_sensitivity"] > 0.8 > 0.2 > steady["price_sensitivity"]
     assert steady["net_90d_amount"] == 100
     assert steady["value_slope"] == pytest.approx((100 - 50) / 90)
+
+
+def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -> None:
+    def bought(who: str, number: str, gross: float, discount: float, **more: Any) -> None:
+        shop.add(
+            "orders", source_order_id=number, source_contact_id=who, ordered_at="2026-03-01 12:00",
+            order_status="placed", gross_amount=gross, discount_amount=discount, currency="EUR",
+            updated_at="2026-03-01", **more,
+        )  # fmt: skip
+
+    bought("half", "1", 100, 50, shipping_amount=5, total_amount=55)
+    bought("back", "2", 100, 50, shipping_amount=5, total_amount=55)
+    shop.add(
+        "refunds", source_refund_id="r", source_order_id="2", refunded_at="2026-03-05 12:00",
+        quantity=1, refund_amount=50, currency="EUR",
+    )  # fmt: skip
+    # All of it, with shipping and tax on top.
+    bought("all", "7", 100, 0, shipping_amount=5, tax_amount=8, total_amount=113)
+    shop.add(
+        "refunds", source_refund_id="q", source_order_id="7", refunded_at="2026-03-05 12:00",
+        quantity=1, refund_amount=113, currency="EUR",
+    )  # fmt: skip
+    # Tax on top; and prices from which the discount is taken off already.
+    bought("taxed", "3", 100, 10, shipping_amount=5, tax_amount=18, total_amount=113)
+    bought("told", "4", 90, 10, shipping_amount=5, tax_amount=15, total_amount=95)
+    bought("gift", "5", 100, 100, total_amount=0)
+    bought("gift", "6", 20, 0, total_amount=20)
+    warehouse = shop.build()
+    everybody = ("half", "back", "all", "taxed", "told", "gift")
+    spent = {who: profile(warehouse, who) for who in everybody}
+    assert {who: float(row["lifetime_value_amount"]) for who, row in spent.items()} == {
+        "half": 50, "back": 0, "all": 0, "taxed": 90, "told": 90, "gift": 20,
+    }  # fmt: skip
+    assert spent["half"]["average_order_value_amount"] == 50
+    assert spent["back"]["refund_share"] == spent["all"]["refund_share"] == 1
+    assert spent["gift"]["order_count"] == 1
 
 
 def test_an_open_cart_is_one_that_no_order_followed(shop: Shop) -> None:
