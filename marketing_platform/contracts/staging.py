@@ -34,6 +34,11 @@ _ORDER_LINES = {
     "quantity": integer("Pieces; negative when given back.", nullable=True),
     "unit_price_amount": money("Price of a piece.", nullable=True, scale=4),
     "line_amount": money("Quantity times price; negative when given back.", nullable=True),
+    "discount_amount": money(
+        "Taken off, of the line or of the whole order: what several lines say alike.",
+        nullable=True,
+        ge=0,
+    ),
     "currency": text("ISO 4217 code.", nullable=True),
     "country": text("Country as it came.", nullable=True),
     **BILL,

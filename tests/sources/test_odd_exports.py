@@ -556,3 +556,64 @@ def test_a_version_that_cannot_be_used_replaces_nothing(
         "1,1,k,2024-01-01,2,5\n1,1,k,2024-01-02,two,5\n",
     )
     assert staged(make_settings, path)["outcome"].to_list() == ["accepted", "quarantined"]
+
+
+@pytest.mark.parametrize(
+    ("text", "discounts"),
+    [
+        # Shopify: the order's, in its first line.
+        (
+            "Name,Email,Created at,Lineitem name,Lineitem quantity,Lineitem price,Discount Amount,"
+            "Total\n"
+            "#1,a@x.org,2024-03-01 10:00:00 +0000,Tea,1,30.00,10.00,25.00\n"
+            "#1,,,Cup,1,5.00,,\n"
+            "#2,b@x.org,2024-03-02 10:00:00 +0000,Tea,1,30.00,0.00,30.00\n",
+            {"#1": Decimal(10), "#2": Decimal(0)},
+        ),
+        # The order's in each of its lines, and below zero.
+        (
+            "order_id,customer_id,order_date,sku,qty,unit_price,discount_amount\n"
+            "1,k,2024-03-01,a,1,30,-10\n1,k,2024-03-01,b,1,5,-10\n2,k,2024-03-02,a,1,30,\n",
+            {"1": Decimal(10), "2": None},
+        ),
+        # A line's own.
+        (
+            "order_id,customer_id,order_date,sku,qty,unit_price,discount_amount\n"
+            "1,k,2024-03-01,a,1,30,6\n1,k,2024-03-01,b,1,5,1\n2,k,2024-03-02,a,1,30,none\n",
+            {"1": Decimal(7), "2": None},
+        ),
+        # Beside amounts that are paid, it is taken off already.
+        (
+            "order_id,customer_id,order_date,total,discount_amount\n1,k,2024-03-01,25,10\n",
+            {"1": None},
+        ),
+        # A code is no amount.
+        (
+            "order_id,customer_id,order_date,qty,price,discount_amount\n1,k,2024-03-01,1,25,SPRING\n",
+            {"1": None},
+        ),
+    ],
+)
+def test_a_discount_in_money_is_that_of_the_order(
+    text: str, discounts: dict[str, Decimal | None], make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "orders.csv", text)
+    settings = make_settings(sources={"files": {"orders": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    ingest(settings, "orders")
+    for table in ("staging.files_order_lines", "staging.files_orders"):
+        build_table(warehouse, settings, table)
+    found = warehouse.read("staging.files_orders").filter(pl.col("outcome") == "accepted")
+    assert dict(found.select("source_order_id", "discount_amount").rows()) == discounts
+
+
+@pytest.mark.parametrize("status", ["wc-pending", "Pending payment", "pending_payment"])
+def test_an_order_that_waits_for_its_payment_was_not_placed(
+    status: str, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    text = (
+        "order_id,customer_id,order_date,total,status\n"
+        f"1,k,2024-03-01,25,{status}\n2,k,2024-03-01,25,wc-processing\n3,k,2024-03-01,25,pending\n"
+    )
+    frame = staged(make_settings, write(tmp_path / "orders.csv", text))
+    assert frame.sort("source_order_id")["line_status"].to_list() == ["cancelled", "sold", "sold"]

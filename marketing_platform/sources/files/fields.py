@@ -18,6 +18,7 @@ Kind = Literal[
     "email",
     "phone",
     "number",
+    "discount",
     "integer",
     "timestamp",
     "date",
@@ -154,6 +155,13 @@ ORDERS = StreamFields(
             " salesprice purchaseamount transactionamount amountpaid amountspent dollarvalue"
             " netamount netsales amounttotal ordertotalinctax grandtotalbase paymentvalue"
             " betrag gesamtbetrag gesamt summe umsatz montant importe",
+        ),
+        # Those words that mean money alone: `Discount` is a share as often.
+        _field(
+            "discount",
+            "discount",
+            "discountamount orderdiscount orderdiscountamount cartdiscount cartdiscountamount"
+            " totaldiscount totaldiscounts totaldiscountamount discounttotal rabattbetrag",
         ),
         _CURRENCY,
         _COUNTRY,

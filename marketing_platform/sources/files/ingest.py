@@ -144,8 +144,8 @@ def _columns(
         try:
             parse = find_parse(connection, kind, pointer, column, file.path, file.date_format)
         except UnreadableColumnError:
-            # Many tools keep birthdays without the year.
-            if kind != "birthday" or name in file.mapping:
+            # Many tools keep birthdays without the year, and some call a code a discount.
+            if kind not in ("birthday", "discount") or name in file.mapping:
                 raise
             continue
         columns[name] = Column(column, pointer, parse)

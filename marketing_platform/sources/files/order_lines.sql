@@ -25,6 +25,8 @@ typed as (
             else amount / quantity
         end as unit_price_amount,
         coalesce(quantity * unit_price, amount) as line_amount,
+        -- Amounts are what was paid; prices are those before a discount.
+        case when quantity * unit_price is not null then abs(discount) end as discount_amount,
         currency,
         country,
         first_name,
@@ -34,7 +36,9 @@ typed as (
         postcode,
         region,
         -- WooCommerce's own words begin with `wc-`.
-        regexp_replace(lower(trim(status)), '^wc-', '') as status,
+        regexp_replace(
+            replace(lower(trim(status)), 'wc-pending', 'pending payment'), '^wc-', ''
+        ) as status,
         unreadable,
         received_at,
         line_number
@@ -47,7 +51,7 @@ judged as (
             when
                 status in (
                     'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
-                    'expired', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
+                    'expired', 'checkout-draft', 'pending payment', 'pending_payment', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
                     'cancelada', 'annullato', 'geannuleerd'
                 )
                 then 'cancelled'
@@ -105,6 +109,7 @@ select
     quantity,
     cast(unit_price_amount as decimal(18, 4)) as unit_price_amount,
     cast(line_amount as decimal(18, 2)) as line_amount,
+    cast(discount_amount as decimal(18, 2)) as discount_amount,
     currency,
     country,
     first_name,

@@ -22,6 +22,12 @@ select
     cast(
         coalesce(sum(line_amount) filter (where line_status = 'sold'), 0) as decimal(18, 2)
     ) as gross_amount,
+    -- What several lines say alike is that of the whole order.
+    case
+        when count(distinct discount_amount) filter (where line_status = 'sold') = 1
+            then max(discount_amount) filter (where line_status = 'sold')
+        else sum(discount_amount) filter (where line_status = 'sold')
+    end as discount_amount,
     max(currency) as currency,
     max(country) as country,
     max(ordered_at) as updated_at

@@ -101,7 +101,7 @@ def find_parse(
     """
     if kind in ("timestamp", "date", "birthday"):
         return _find_moment(connection, kind, pointer, column, where, told)
-    if kind in ("number", "integer"):
+    if kind in ("number", "integer", "discount"):
         return _find_decimal_sign(connection, pointer, column, where)
     return ""
 
@@ -109,7 +109,7 @@ def find_parse(
 def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.Expression:
     """The typed value of a text; null where the text cannot be read."""
     text = call("nullif", call("trim", value), literal(""))
-    if kind in ("number", "integer", "timestamp", "date", "birthday"):
+    if kind in ("number", "integer", "discount", "timestamp", "date", "birthday"):
         return _measured(kind, parse, text, timezone)
     if kind in ("id", "person", "phone"):
         text = _key(text, _NO_PERSON if kind == "person" else _NO_ID)
@@ -134,7 +134,7 @@ def says_nothing(value: exp.Expression) -> exp.Expression:
 
 
 def _measured(kind: Kind, parse: str, text: exp.Expression, timezone: str) -> exp.Expression:
-    if kind == "number":
+    if kind in ("number", "discount"):
         return _number(text, parse, "DECIMAL(18, 4)")
     if kind == "integer":
         return _whole(_number(text, parse, "DOUBLE"))
@@ -384,7 +384,7 @@ def _find_decimal_sign(
     ).fetchone() or (0, 0, 0, 0, None)
     commas, points, as_comma, as_point, example = row
     if not as_comma and not as_point:
-        raise InputError(
+        raise UnreadableColumnError(
             f"no value of column {column!r} can be read as a number, e.g. {example!r}",
             where=str(where),
             mend="Map another column",

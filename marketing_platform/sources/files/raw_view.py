@@ -225,6 +225,7 @@ _TYPES = {
     "email": "VARCHAR",
     "phone": "VARCHAR",
     "number": "DECIMAL(18, 4)",
+    "discount": "DECIMAL(18, 4)",
     "integer": "BIGINT",
     "timestamp": "TIMESTAMP",
     "date": "DATE",
@@ -255,7 +256,7 @@ def _unreadable(
             ]
         )
         for field in mapped
-        # Of a person whose birthday cannot be read the rest still counts.
+        # Where a birthday or a discount cannot be read the rest still counts.
         if field.kind in ("number", "integer", "timestamp", "date")
     ]
     return call("nullif", call("concat_ws", literal(", "), exp.null(), *cases), literal(""))
