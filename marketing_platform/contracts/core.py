@@ -225,6 +225,7 @@ CORE: tuple[Contract, ...] = (
             "engagement_id": key("Key: source and the source's own key, joined by a colon."),
             "source": key("Where the record comes from."),
             "contact_id": text("Who, if known.", nullable=True),
+            "email": text("Address it was sent to, in small letters, if told.", nullable=True),
             **_of(
                 "engagements",
                 "channel engagement bounce_type occurred_at engagement_date source_message_id "

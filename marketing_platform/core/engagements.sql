@@ -3,6 +3,7 @@ select
     concat(source, ':', source_engagement_id) as engagement_id,
     source,
     contact_id,
+    nullif(lower(trim(email)), '') as email,
     channel,
     engagement,
     bounce_type,

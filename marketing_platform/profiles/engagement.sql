@@ -4,10 +4,13 @@ known as (
     select
         m.customer_id,
         e.*,
-        date_diff('day', e.engagement_date, k.as_of_date) as days_ago
+        date_diff('day', e.engagement_date, k.as_of_date) as days_ago,
+        -- An address that was given up says nothing about the one that came after it.
+        e.email is null or e.email = lower(trim(c.email)) as is_of_their_address
     from core.engagements as e
     cross join core.clock as k
     inner join identity.contact_customers as m on e.contact_id = m.contact_id
+    inner join identity.customers as c on m.customer_id = c.customer_id
     where e.occurred_at <= k.as_of
 ),
 -- What became of each message, once: a mail opened twice was opened.
@@ -93,17 +96,24 @@ select
     -- Last message on any channel.
     max(e.occurred_at) filter (where e.engagement in ('sent', 'delivered'))
         as last_message_at,
-    -- Soft bounces of e-mails in the last 90 days.
+    -- Soft bounces of e-mails to this address in the last 90 days.
     count(*) filter (
         where
             e.channel = 'email'
             and e.engagement = 'bounced'
             and coalesce(e.bounce_type, 'soft') = 'soft'
+            and e.is_of_their_address
             and e.days_ago < 90
     ) as email_soft_bounced_90d_count,
-    -- An e-mail came back for good.
+    -- An e-mail to this address came back for good.
     coalesce(
-        bool_or(e.channel = 'email' and e.engagement = 'bounced' and e.bounce_type = 'hard'), false
+        bool_or(
+            e.channel = 'email'
+            and e.engagement = 'bounced'
+            and e.bounce_type = 'hard'
+            and e.is_of_their_address
+        ),
+        false
     ) as has_email_bounced_hard,
     -- Called an e-mail spam.
     coalesce(bool_or(e.channel = 'email' and e.engagement = 'complained'), false)

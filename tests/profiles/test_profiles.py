@@ -192,6 +192,22 @@ def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(sho
     assert profile(warehouse, "b")["product_viewed_7d_count"] == 1
 
 
+def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
+    for who, told in (("moved", "old@x.org"), ("stayed", "Stayed@x.org "), ("unsaid", None)):
+        address = {"moved": "new@x.org", "stayed": "stayed@x.org", "unsaid": "unsaid@x.org"}[who]
+        shop.add("contacts", source_contact_id=who, email=address, updated_at="2026-03-30")
+        shop.add(
+            "engagements", source_engagement_id=who, channel="email", engagement="bounced",
+            bounce_type="hard", occurred_at="2026-03-01 10:00", source_contact_id=who, email=told,
+        )  # fmt: skip
+    warehouse = shop.build()
+    bounced = {
+        who: profile(warehouse, who)["has_email_bounced_hard"]
+        for who in ("moved", "stayed", "unsaid")
+    }
+    assert bounced == {"moved": False, "stayed": True, "unsaid": True}
+
+
 def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
     for number, engagement in enumerate(("delivered", "machine_opened", "machine_clicked")):
