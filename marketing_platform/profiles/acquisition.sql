@@ -30,18 +30,62 @@ first_and_last as (
     from touches
     group by customer_id
 ),
-spent as (
-    select a.campaign_name, sum(a.cost_reporting_amount) as cost
+advertised as (
+    select
+        split_part(a.campaign_id, ':', 2) as campaign_key,
+        a.campaign_id,
+        a.campaign_name,
+        a.performance_date,
+        a.cost_reporting_amount
     from core.ad_performance as a
     cross join core.clock as k
-    where a.performance_date <= k.as_of_date
-    group by a.campaign_name
+    where a.performance_date <= k.as_of_date and a.campaign_name is not null
+),
+-- A campaign may be given another name while it runs; it goes by its last one.
+campaigns as (
+    select
+        campaign_id,
+        arg_max(campaign_name, concat(cast(performance_date as varchar), campaign_name))
+            as campaign_name
+    from advertised
+    group by campaign_id
+),
+-- What shops write into utm_campaign: a name, or the key that the ad platform fills in.
+words as (
+    select word, arg_max(campaign_name, concat(cast(last_date as varchar), campaign_name)) as campaign_name
+    from (
+        select a.campaign_name as word, c.campaign_name, max(a.performance_date) as last_date
+        from advertised as a
+        inner join campaigns as c on a.campaign_id = c.campaign_id
+        group by a.campaign_name, c.campaign_name
+        union all
+        select a.campaign_key as word, c.campaign_name, max(a.performance_date) as last_date
+        from advertised as a
+        inner join campaigns as c on a.campaign_id = c.campaign_id
+        group by a.campaign_key, c.campaign_name
+    ) as told
+    group by word
+),
+touched as (
+    select
+        f.*,
+        coalesce(w.campaign_name, f.first_touch_campaign) as first_campaign_name,
+        coalesce(v.campaign_name, f.last_touch_campaign) as last_campaign_name
+    from first_and_last as f
+    left join words as w on f.first_touch_campaign = w.word
+    left join words as v on f.last_touch_campaign = v.word
+),
+spent as (
+    select c.campaign_name, sum(a.cost_reporting_amount) as cost
+    from advertised as a
+    inner join campaigns as c on a.campaign_id = c.campaign_id
+    group by c.campaign_name
 ),
 won as (
-    select first_touch_campaign, count(*) as customer_count
-    from first_and_last
-    where first_touch_campaign <> ''
-    group by first_touch_campaign
+    select first_campaign_name, count(*) as customer_count
+    from touched
+    where first_campaign_name <> ''
+    group by first_campaign_name
 )
 select
     f.customer_id,
@@ -51,16 +95,16 @@ select
     f.first_touch_source,
     -- By what means (utm_medium).
     f.first_touch_medium,
-    -- Through which campaign (utm_campaign).
-    nullif(f.first_touch_campaign, '') as first_touch_campaign,
+    -- Through which campaign: the name of the ad campaign whose key or name utm_campaign is, else that.
+    nullif(f.first_campaign_name, '') as first_touch_campaign,
     -- Where the last visit came from.
     f.last_touch_source,
     -- By what means.
     f.last_touch_medium,
     -- Through which campaign.
-    nullif(f.last_touch_campaign, '') as last_touch_campaign,
+    nullif(f.last_campaign_name, '') as last_touch_campaign,
     -- Cost of the first campaign, where an ad platform tells it, shared among all whom it brought.
     cast(cast(s.cost as double) / w.customer_count as decimal(18, 2)) as acquisition_cost_amount
-from first_and_last as f
-left join won as w on f.first_touch_campaign = w.first_touch_campaign
-left join spent as s on f.first_touch_campaign = s.campaign_name
+from touched as f
+left join won as w on f.first_campaign_name = w.first_campaign_name
+left join spent as s on f.first_campaign_name = s.campaign_name

@@ -63,6 +63,7 @@ class Shop:
             "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
             "order_items": "source_order_item_id", "products": "source_product_id",
             "reviews": "source_review_id", "refunds": "source_refund_id",
+            "ad_performance": "key",
         }  # fmt: skip
         queries = {}
         for entity, rows in self.rows.items():
@@ -177,6 +178,28 @@ def test_first_and_last_touch_are_what_the_visits_told_on_arrival(shop: Shop) ->
     )
     assert first == ["Spring News", "email", "May Sale"]
     assert last == ["google", "cpc", None]
+
+
+def test_a_campaign_is_known_by_its_key_and_by_each_of_its_names(shop: Shop) -> None:
+    for day, name, cost in (("2026-03-01", "Spring", 30), ("2026-03-02", "Spring sale", 60)):
+        shop.add(
+            "ad_performance", platform="Google Ads", source_campaign_id="123", campaign_name=name,
+            performance_date=day, cost_amount=cost, currency="EUR", key=day,
+        )  # fmt: skip
+    for who, campaign in (("a", "123"), ("b", "Spring"), ("c", "Spring sale"), ("d", "other")):
+        shop.event(who, "page_viewed", "2026-03-02 10:00", utm_source="g", utm_campaign=campaign)
+    warehouse = shop.build()
+    found = {
+        who: (
+            row["first_touch_campaign"],
+            row["last_touch_campaign"],
+            row["acquisition_cost_amount"],
+        )
+        for who in ("a", "b", "c", "d")
+        for row in [profile(warehouse, who)]
+    }
+    assert found == {**dict.fromkeys("abc", ("Spring sale", "Spring sale", 30)),
+                     "d": ("other", "other", None)}  # fmt: skip
 
 
 def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(shop: Shop) -> None:
