@@ -164,3 +164,11 @@ def test_the_control_group_is_a_tenth_by_the_hash_of_the_id(library: Shop) -> No
         < 0.1 * 16**8
     }
     assert library.memberships()["control_group"] == expected
+
+
+def test_a_checkout_that_the_shop_alone_knows_of_is_a_cart_that_was_left(library: Shop) -> None:
+    library.customers(
+        {"customer_id": "begun", "open_cart_at": ago(days=6)},
+        {"customer_id": "long_ago", "open_cart_at": ago(days=8)},
+    )
+    assert library.memberships()["cart_abandoners"] == {"begun"}
