@@ -244,6 +244,34 @@ def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     assert (row["email_open_share"], row["last_email_engaged_at"]) == (0.0, None)
 
 
+def test_a_device_on_which_a_guest_ordered_is_theirs(shop: Shop) -> None:
+    def order(number: str, who: str, moment: str) -> None:
+        shop.add(
+            "orders", source_order_id=number, email=f"{who}@x.org", ordered_at=moment,
+            order_status="placed", gross_amount=20, currency="EUR", updated_at=moment,
+        )  # fmt: skip
+
+    order("1001", "guest", "2026-03-28 10:00")
+    order("1002", "first", "2026-03-28 10:00")
+    order("1003", "second", "2026-03-28 11:00")
+    order("1004", "other", "2026-01-05 10:00")
+    for device, *numbers in (("laptop", "1001"), ("shop", "1002", "1003"), ("old", "1004")):
+        shop.event(None, "product_viewed", "2026-03-27 09:00", anonymous_id=device)
+        for number in numbers:
+            shop.event(
+                None, "order_completed", "2026-03-28 10:01", anonymous_id=device,
+                source_order_id=number,
+            )  # fmt: skip
+    warehouse = shop.build()
+    seen = {
+        who: profile(warehouse, f"email:{who}@x.org")["product_viewed_7d_count"]
+        for who in ("guest", "first", "second", "other")
+    }
+    assert seen == {"guest": 1, "first": 0, "second": 0, "other": 0}, (
+        "not of a device of two people, nor by a number that an older order happens to have"
+    )
+
+
 def test_engagement_counts_each_message_once_and_the_last_ten(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
 
