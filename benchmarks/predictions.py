@@ -62,7 +62,7 @@ def online_retail(data: Path) -> pl.DataFrame:
 def scratch_warehouse(orders: pl.DataFrame) -> Warehouse:
     """A scratch warehouse with these orders, without contacts or activity."""
     warehouse = Warehouse(":memory:")
-    for name in ("profiles.daily_activity", "core.engagements", "identity.contact_customers"):
+    for name in ("profiles.active_days", "core.engagements", "identity.contact_customers"):
         warehouse.replace(name, CONTRACTS[name].empty())
     money = pl.col("gross_amount").round(2).cast(pl.Decimal(18, 2))
     frame = orders.with_row_index("order_id").select(

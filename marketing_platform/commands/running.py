@@ -112,7 +112,7 @@ def run_backtest(
             warehouse,
             settings,
             until=[
-                *("profiles.orders", "profiles.daily_activity"),
+                *("profiles.orders", "profiles.active_days"),
                 *("core.order_items", "core.engagements"),
             ],
         )

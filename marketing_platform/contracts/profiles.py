@@ -287,10 +287,26 @@ PROFILES: tuple[Contract, ...] = (
         "profiles.visitors",
         {
             "identifier": key("Key: the device, as in profiles.daily_activity."),
-            "customer_id": key("Who was signed in on it."),
+            "customer_id": key("Who was signed in on it, or ordered on it, first."),
             "first_seen_at": timestamp("When for the first time."),
+            "first_seen_date": date("Its day."),
+            "shared_date": date("First day of another one on it.", nullable=True),
         },
         key=["identifier"],
+    ),
+    contract(
+        "profiles.active_days",
+        {
+            "customer_id": key("Who."),
+            "activity_date": date("Day on which they did something."),
+            "known_date": date("First day on which that was known to be theirs."),
+            "shared_date": date("First day on which it was not any more; 9999-12-31: none."),
+            "event_count": integer("Events.", ge=1),
+            "viewed_count": integer("Products viewed.", ge=0),
+            "added_count": integer("Products put into the cart.", ge=0),
+            "checkout_count": integer("Checkouts begun.", ge=0),
+        },
+        key=["customer_id", "activity_date", "known_date", "shared_date"],
     ),
     *(
         contract(

@@ -75,47 +75,49 @@ bought as (
     group by customer_id, as_of_date
 ),
 
--- A customer with several contacts is active once a day.
-activity_days as (
-    select
-        contact_customers.customer_id,
-        daily_activity.activity_date,
-        coalesce(
-            sum(daily_activity.event_count) filter (where daily_activity.event = 'product_viewed'),
-            0
-        ) as product_viewed_count,
-        coalesce(
-            sum(daily_activity.event_count) filter (where daily_activity.event = 'product_added'),
-            0
-        ) as product_added_count
-    from profiles.daily_activity
-    inner join identity.contact_customers
-        on daily_activity.identifier = contact_customers.contact_id
-    group by contact_customers.customer_id, daily_activity.activity_date
-),
-
 known_activity as (
     select
         dates.as_of_date,
-        activity_days.customer_id,
-        activity_days.product_viewed_count,
-        activity_days.product_added_count,
-        date_diff('day', activity_days.activity_date, dates.as_of_date) as age_days
+        active_days.customer_id,
+        active_days.viewed_count,
+        active_days.added_count,
+        date_diff('day', active_days.activity_date, dates.as_of_date) as age_days
     from dates
-    inner join activity_days on activity_days.activity_date <= dates.as_of_date
+    inner join profiles.active_days
+        on
+            active_days.known_date <= dates.as_of_date
+            and active_days.shared_date > dates.as_of_date
 ),
 
-browsed as (
+-- Whatever the contacts and devices, a customer is active once a day.
+recent_days as (
     select
         customer_id,
         as_of_date,
-        min(age_days) as last_seen_days,
+        age_days,
+        sum(viewed_count) as viewed_count,
+        sum(added_count) as added_count
+    from known_activity
+    where age_days < 30
+    group by customer_id, as_of_date, age_days
+),
+
+recent as (
+    select
+        customer_id,
+        as_of_date,
         count(*) filter (where age_days < 7) as active_7d_days,
-        count(*) filter (where age_days < 30) as active_30d_days,
-        sum(product_viewed_count) filter (where age_days < 7) as product_viewed_7d_count,
-        sum(product_viewed_count) filter (where age_days < 30) as product_viewed_30d_count,
-        sum(product_added_count) filter (where age_days < 7) as product_added_7d_count,
-        sum(product_added_count) filter (where age_days < 30) as product_added_30d_count
+        count(*) as active_30d_days,
+        sum(viewed_count) filter (where age_days < 7) as product_viewed_7d_count,
+        sum(viewed_count) as product_viewed_30d_count,
+        sum(added_count) filter (where age_days < 7) as product_added_7d_count,
+        sum(added_count) as product_added_30d_count
+    from recent_days
+    group by customer_id, as_of_date
+),
+
+seen as (
+    select customer_id, as_of_date, min(age_days) as last_seen_days
     from known_activity
     group by customer_id, as_of_date
 ),
@@ -182,20 +184,22 @@ select
     bought.gross_amount_mean,
     bought.gross_amount_last,
     bought.gross_amount_90d_sum,
-    browsed.last_seen_days,
-    coalesce(browsed.active_7d_days, 0) as active_7d_days,
-    coalesce(browsed.active_30d_days, 0) as active_30d_days,
-    cast(coalesce(browsed.product_viewed_7d_count, 0) as bigint) as product_viewed_7d_count,
-    cast(coalesce(browsed.product_viewed_30d_count, 0) as bigint) as product_viewed_30d_count,
-    cast(coalesce(browsed.product_added_7d_count, 0) as bigint) as product_added_7d_count,
-    cast(coalesce(browsed.product_added_30d_count, 0) as bigint) as product_added_30d_count,
+    seen.last_seen_days,
+    coalesce(recent.active_7d_days, 0) as active_7d_days,
+    coalesce(recent.active_30d_days, 0) as active_30d_days,
+    cast(coalesce(recent.product_viewed_7d_count, 0) as bigint) as product_viewed_7d_count,
+    cast(coalesce(recent.product_viewed_30d_count, 0) as bigint) as product_viewed_30d_count,
+    cast(coalesce(recent.product_added_7d_count, 0) as bigint) as product_added_7d_count,
+    cast(coalesce(recent.product_added_30d_count, 0) as bigint) as product_added_30d_count,
     engaged.last_engaged_days,
     cast(coalesce(engaged.opened_30d_count, 0) as bigint) as opened_30d_count,
     cast(coalesce(engaged.opened_90d_count, 0) as bigint) as opened_90d_count,
     cast(coalesce(engaged.clicked_90d_count, 0) as bigint) as clicked_90d_count
 from bought
 inner join shop on bought.as_of_date = shop.as_of_date
-left join browsed
-    on bought.customer_id = browsed.customer_id and bought.as_of_date = browsed.as_of_date
+left join seen
+    on bought.customer_id = seen.customer_id and bought.as_of_date = seen.as_of_date
+left join recent
+    on bought.customer_id = recent.customer_id and bought.as_of_date = recent.as_of_date
 left join engaged
     on bought.customer_id = engaged.customer_id and bought.as_of_date = engaged.as_of_date

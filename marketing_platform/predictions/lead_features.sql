@@ -15,21 +15,9 @@ first_orders as (
     from profiles.orders
     group by customer_id
 ),
-activity as (
-    select
-        m.customer_id,
-        a.activity_date,
-        sum(a.event_count) as event_count,
-        sum(case when a.event = 'product_viewed' then a.event_count else 0 end) as viewed_count,
-        sum(case when a.event = 'product_added' then a.event_count else 0 end) as added_count,
-        sum(case when a.event = 'checkout_started' then a.event_count else 0 end) as checkout_count
-    from profiles.daily_activity as a
-    inner join identity.contact_customers as m on a.identifier = m.contact_id
-    group by m.customer_id, a.activity_date
-),
 first_seen as (
-    select customer_id, min(activity_date) as first_seen_date
-    from activity
+    select customer_id, min(known_date) as first_seen_date
+    from profiles.active_days
     group by customer_id
 ),
 leads as (
@@ -45,25 +33,32 @@ leads as (
     left join first_seen as s on c.customer_id = s.customer_id
     where f.first_order_date is null or f.first_order_date > d.as_of_date
 ),
-browsed as (
+-- Whatever the contacts and devices, a customer is active once a day.
+activity as (
     select
         d.as_of_date,
         a.customer_id,
-        date_diff('day', max(a.activity_date), d.as_of_date) as last_seen_days,
-        count(*) filter (where date_diff('day', a.activity_date, d.as_of_date) < 30)
-            as active_30d_days,
-        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 7 then a.viewed_count end)
-            as viewed_7d_count,
-        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.viewed_count end)
-            as viewed_30d_count,
-        sum(case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.added_count end)
-            as added_30d_count,
-        sum(
-            case when date_diff('day', a.activity_date, d.as_of_date) < 30 then a.checkout_count end
-        ) as checkout_30d_count
+        date_diff('day', a.activity_date, d.as_of_date) as age_days,
+        sum(a.viewed_count) as viewed_count,
+        sum(a.added_count) as added_count,
+        sum(a.checkout_count) as checkout_count
     from dates as d
-    inner join activity as a on a.activity_date <= d.as_of_date
-    group by d.as_of_date, a.customer_id
+    inner join profiles.active_days as a
+        on a.known_date <= d.as_of_date and a.shared_date > d.as_of_date
+    group by 1, 2, 3
+),
+browsed as (
+    select
+        as_of_date,
+        customer_id,
+        min(age_days) as last_seen_days,
+        count(*) filter (where age_days < 30) as active_30d_days,
+        sum(case when age_days < 7 then viewed_count end) as viewed_7d_count,
+        sum(case when age_days < 30 then viewed_count end) as viewed_30d_count,
+        sum(case when age_days < 30 then added_count end) as added_30d_count,
+        sum(case when age_days < 30 then checkout_count end) as checkout_30d_count
+    from activity
+    group by as_of_date, customer_id
 ),
 engaged as (
     select

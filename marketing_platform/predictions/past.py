@@ -13,7 +13,7 @@ FEATURES = "predictions.features"
 # What features are made of, and the column that says when it happened.
 _DATED = {
     "core.engagements": "engagement_date",
-    "profiles.daily_activity": "activity_date",
+    "profiles.active_days": "known_date",
     "profiles.orders": "order_date",
 }
 

@@ -4,7 +4,7 @@ with
 owners as (
     select contact_id as identifier, customer_id from identity.contact_customers
     union all
-    select identifier, customer_id from profiles.visitors
+    select identifier, customer_id from profiles.visitors where shared_date is null
 ),
 touches as (
     select

@@ -1,5 +1,6 @@
--- One row is a device of one customer alone, up to the clock: they were signed in on it, or an order of
--- theirs was completed on it. A device of several customers, in a shop or a library, belongs to nobody.
+-- One row is a device on which somebody was signed in, or an order was completed, up to the clock: whose
+-- it was first, and since when it is another one's too, as in a shop or a library. What is done on it is
+-- theirs as long as it is theirs alone.
 with
 -- An order is known by its number where one order alone has it, of about that time.
 numbered as (
@@ -15,30 +16,46 @@ completed as (
     select
         concat('anonymous:', e.source, ':', e.anonymous_id) as identifier,
         o.contact_id,
-        e.occurred_at as first_at
+        e.occurred_at as first_at,
+        e.event_date as activity_date
     from core.events as e
-    cross join core.clock as k
     inner join numbered as o
         on substr(e.order_id, length(e.source) + 2) = o.source_order_id
     where
         e.event = 'order_completed'
         and e.anonymous_id is not null
-        and e.event_date <= k.as_of_date
         and abs(date_diff('hour', o.ordered_at, e.occurred_at)) <= 24
 ),
 seen as (
-    select d.identifier, d.contact_id, d.first_at
-    from profiles.daily_devices as d
-    cross join core.clock as k
-    where d.activity_date <= k.as_of_date
+    select identifier, contact_id, first_at, activity_date from profiles.daily_devices
     union all
-    select identifier, contact_id, first_at from completed
+    select identifier, contact_id, first_at, activity_date from completed
+),
+owned as (
+    select
+        s.identifier,
+        m.customer_id,
+        min(s.first_at) as first_at,
+        min(s.activity_date) as first_date
+    from seen as s
+    cross join core.clock as k
+    inner join identity.contact_customers as m on s.contact_id = m.contact_id
+    where s.activity_date <= k.as_of_date
+    group by s.identifier, m.customer_id
+),
+ranked as (
+    select
+        *,
+        row_number() over (partition by identifier order by first_at, customer_id) as place,
+        lead(first_date) over (partition by identifier order by first_at, customer_id)
+            as next_date
+    from owned
 )
 select
-    s.identifier,
-    any_value(m.customer_id) as customer_id,
-    min(s.first_at) as first_seen_at
-from seen as s
-inner join identity.contact_customers as m on s.contact_id = m.contact_id
-group by s.identifier
-having count(distinct m.customer_id) = 1
+    identifier,
+    customer_id,
+    first_at as first_seen_at,
+    first_date as first_seen_date,
+    next_date as shared_date
+from ranked
+where place = 1

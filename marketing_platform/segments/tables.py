@@ -215,6 +215,7 @@ TABLES: tuple[PythonTable, ...] = (
             *_PREDICTED,
             "profiles.customers",
             "profiles.orders",
+            "profiles.visitors",
         ),
         build_memberships,
     ),

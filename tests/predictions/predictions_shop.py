@@ -96,8 +96,12 @@ def warehouse_with(
     clock: dt.date,
     activity: Iterable[Activity] = (),
     contacts: Iterable[tuple[str, str]] = (),
+    devices: Iterable[tuple[str, str, dt.date, dt.date | None]] = (),
 ) -> Warehouse:
-    """A scratch warehouse with all tables that predictions read."""
+    """A scratch warehouse with all tables that predictions read.
+
+    `devices` are devices, whose they were first, and the days of first being known and shared.
+    """
     warehouse = Warehouse(":memory:")
     for name in _EMPTY:
         warehouse.ensure(name)
@@ -107,6 +111,11 @@ def warehouse_with(
     warehouse.replace(
         "identity.contact_customers", pl.DataFrame(list(contacts), schema=schema, orient="row")
     )
+    known = CONTRACTS["profiles.visitors"].empty().schema
+    noon = dt.time(12)
+    rows = [(a, b, dt.datetime.combine(day, noon), day, end) for a, b, day, end in devices]
+    warehouse.replace("profiles.visitors", pl.DataFrame(rows, schema=known, orient="row"))
+    warehouse.build("profiles.active_days", sql_tables()["profiles.active_days"].sql)
     moment = dt.datetime.combine(clock, dt.time(23))
     warehouse.replace(
         "core.clock",

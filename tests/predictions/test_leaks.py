@@ -28,7 +28,7 @@ def test_the_features_know_nothing_of_what_comes(settings: Settings) -> None:
     [
         ("inner join gaps on gaps.order_date <= dates.as_of_date", "inner join gaps on true",
          "order_days_count"),
-        ("activity_days.activity_date <= dates.as_of_date", "true", "active_30d_days"),
+        ("active_days.known_date <= dates.as_of_date", "true", "product_viewed_30d_count"),
     ],
     ids=["orders of tomorrow", "visits of tomorrow"],
 )  # fmt: skip

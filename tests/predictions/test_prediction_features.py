@@ -155,6 +155,25 @@ def test_activity_of_all_contacts_of_a_customer_counts_and_a_day_counts_once() -
     assert (found["product_added_7d_count"], found["product_added_30d_count"]) == (2, 2)
 
 
+def test_what_was_done_on_a_device_counts_while_it_is_known_to_be_theirs_alone() -> None:
+    found = features(
+        [("ann", day(1), 10)],
+        activity=[
+            ("shop:1", day(18), "product_viewed", 1),
+            ("anonymous:phone", day(18), "product_viewed", 2),
+            ("anonymous:phone", day(44), "product_viewed", 4),
+            ("anonymous:phone", day(69), "product_viewed", 8),
+            ("anonymous:later", day(17), "product_viewed", 16),
+        ],
+        contacts=[("shop:1", "ann")],
+        devices=[
+            ("anonymous:phone", "ann", day(18), day(60)), ("anonymous:later", "ann", day(40), None)
+        ],
+    )  # fmt: skip
+    columns = ("product_viewed_7d_count", "active_30d_days", "last_seen_days")
+    assert found.select(columns).rows() == [(3, 1, 2), (4, 3, 1), (0, 0, 52)]
+
+
 def test_messages_of_all_contacts_count_from_the_day_on_which_they_were_opened() -> None:
     warehouse = warehouse_with(
         [("ann", day(1), 10), ("bob", day(1), 10)],

@@ -251,7 +251,7 @@ def test_the_sql_tables_read_no_refunds_and_nothing_from_the_future() -> None:
         "core.engagements",
         "identity.contact_customers",
         "predictions.as_of_dates",
-        "profiles.daily_activity",
+        "profiles.active_days",
         "profiles.orders",
     )
     assert "predictions.features" in tables_read(sql_tables()["predictions.outcomes"].sql)

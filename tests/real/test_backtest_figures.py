@@ -27,7 +27,7 @@ Data = Callable[[str], Path]
 def warehouse_of(orders: pl.DataFrame) -> Warehouse:
     """`orders`: customer_id, order_date and gross_amount."""
     warehouse = Warehouse(":memory:")
-    for name in ("profiles.daily_activity", "core.engagements", "identity.contact_customers"):
+    for name in ("profiles.active_days", "core.engagements", "identity.contact_customers"):
         warehouse.replace(name, CONTRACTS[name].empty())
     money = pl.col("gross_amount").round(2).cast(pl.Decimal(18, 2))
     frame = orders.with_row_index("order_id").select(

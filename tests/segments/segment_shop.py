@@ -33,6 +33,7 @@ TABLES_READ = (
     "predictions.send_time",
     "predictions.product_affinity",
     "core.product_names",
+    "profiles.visitors",
     "core.products",
     "predictions.models",
     "predictions.watch",

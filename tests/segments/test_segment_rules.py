@@ -123,6 +123,30 @@ def test_events_of_all_contacts_of_a_customer_count_together(shop: Shop) -> None
     assert shop.members("{performed: product_viewed, at_least: 2}") == {"anna"}
 
 
+def test_what_was_done_on_a_device_of_one_customer_alone_is_theirs(shop: Shop) -> None:
+    shop.customers(ANNA, BERT)
+    shop.fill(
+        "core.events",
+        *(
+            {
+                "event_id": f"web:{device}", "source": "web", "anonymous_id": device,
+                "event": "product_viewed", "occurred_at": ago(days=1),
+                "event_date": ago(days=1).date(),
+            }
+            for device in ("phone", "kiosk", "unknown")
+        ),
+    )  # fmt: skip
+    shop.fill(
+        "profiles.visitors",
+        {"identifier": "anonymous:web:phone", "customer_id": "anna"},
+        {
+            "identifier": "anonymous:web:kiosk", "customer_id": "bert",
+            "shared_date": ago(days=2).date(),
+        },
+    )  # fmt: skip
+    assert shop.members("{performed: product_viewed, within: 7d}") == {"anna"}
+
+
 def test_an_event_that_another_event_follows_is_told_from_one_that_stays_alone(shop: Shop) -> None:
     names = ["left", "done", "again", "same", "before", "never", "only_follower"]
     shop.customers(*({"customer_id": name} for name in names))
