@@ -51,23 +51,6 @@ mentions as (
         null, reviewed_at, reviewed_at, null, 0
     from staging.reviews
 ),
--- The last word of a person on a channel: who left it stays away until they come back.
-words as (
-    select
-        contact_id,
-        case when channel = 'email' then 'email' else 'sms' end as channel,
-        arg_max(
-            engagement <> 'resubscribed', concat(cast(occurred_at as varchar), engagement)
-        ) as has_left
-    from staging.engagements
-    where
-        channel in ('email', 'sms')
-        and (
-            engagement in ('unsubscribed', 'complained', 'replied_stop', 'resubscribed')
-            or (engagement = 'bounced' and bounce_type = 'hard')
-        )
-    group by 1, 2
-),
 languages as (
     select distinct
         language as language_text,
@@ -101,7 +84,8 @@ known_languages as (
 ),
 keyed as (
     select
-        m.source,
+        -- That of the contact, which another source may name.
+        split_part(m.contact_id, ':', 1) as source,
         m.contact_id,
         nullif(trim(m.first_name), '') as first_name,
         nullif(trim(m.last_name), '') as last_name,
@@ -176,6 +160,29 @@ merged as (
         coalesce(bool_or(is_deleted), false) as is_deleted
     from keyed
     group by contact_id, source
+),
+-- The last word of a person on a channel: who left it stays away until they come back. A bounce is of
+-- an address, and says nothing of the one that came after it.
+words as (
+    select
+        e.contact_id,
+        case when e.channel = 'email' then 'email' else 'sms' end as channel,
+        arg_max(
+            e.engagement <> 'resubscribed', concat(cast(e.occurred_at as varchar), e.engagement)
+        ) as has_left
+    from staging.engagements as e
+    left join merged as m on e.contact_id = m.contact_id
+    where
+        e.channel in ('email', 'sms')
+        and (
+            e.engagement in ('unsubscribed', 'complained', 'replied_stop', 'resubscribed')
+            or (
+                e.engagement = 'bounced'
+                and e.bounce_type = 'hard'
+                and coalesce(nullif(lower(trim(e.email)), '') = m.email, true)
+            )
+        )
+    group by 1, 2
 )
 select
     m.contact_id,

@@ -218,17 +218,21 @@ def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(sho
 def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
     for who, told in (("moved", "old@x.org"), ("stayed", "Stayed@x.org "), ("unsaid", None)):
         address = {"moved": "new@x.org", "stayed": "stayed@x.org", "unsaid": "unsaid@x.org"}[who]
-        shop.add("contacts", source_contact_id=who, email=address, updated_at="2026-03-30")
+        shop.add(
+            "contacts", source_contact_id=who, email=address, has_email_consent=True,
+            updated_at="2026-03-30",
+        )  # fmt: skip
         shop.add(
             "engagements", source_engagement_id=who, channel="email", engagement="bounced",
             bounce_type="hard", occurred_at="2026-03-01 10:00", source_contact_id=who, email=told,
         )  # fmt: skip
     warehouse = shop.build()
-    bounced = {
-        who: profile(warehouse, who)["has_email_bounced_hard"]
+    found = {
+        who: (row["has_email_bounced_hard"], row["has_email_consent"])
         for who in ("moved", "stayed", "unsaid")
+        for row in [profile(warehouse, who)]
     }
-    assert bounced == {"moved": False, "stayed": True, "unsaid": True}
+    assert found == {"moved": (False, True), "stayed": (True, False), "unsaid": (True, False)}
 
 
 def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
