@@ -57,7 +57,12 @@ def all_tables(settings: Settings) -> dict[str, Table]:
     Which staging tables there are, and what core reads, follows from the configured sources.
     """
     sources = tuple(
-        (source.name, source.system.name, tuple(stream.name for stream in source.streams))
+        (
+            source.name,
+            source.system.name,
+            tuple(stream.name for stream in source.streams),
+            source.settings.customer_ids_of,
+        )
         for source in active_sources(settings)
     )
     key = (tuple(sorted(settings.platform.sources.files)), sources)

@@ -40,7 +40,19 @@ def active_sources(settings: Settings) -> tuple[ActiveSource, ...]:
     """The configured systems by name; a mistake in their settings is told with its key."""
     systems = settings.platform.sources.systems
     where = str(settings.config_dir / "platform.yaml")
-    return tuple(_active(name, systems[name], where) for name in sorted(systems))
+    found = tuple(_active(name, systems[name], where) for name in sorted(systems))
+    own = {source.name for source in found if source.settings.customer_ids_of is None}
+    own |= {"files"} if settings.platform.sources.files else set()
+    for source in found:
+        other = source.settings.customer_ids_of
+        if other is not None and other not in own:
+            known = ", ".join(sorted(own)) or "none"
+            raise ConfigError(
+                f"sources.{source.name}.customer_ids_of: no source {other!r} with keys of its own",
+                where=where,
+                mend=f"There are: {known}",
+            )
+    return found
 
 
 def _active(name: str, content: object, where: str) -> ActiveSource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import sqlglot
@@ -31,12 +31,14 @@ class Staged:
     """A staging table: its source, its entity, and the raw view whose records it judges.
 
     `judges` is None for a table that comes of another staging table, record by record judged there.
+    `customers_of` is the source whose keys of customers it uses, where that is not its own.
     """
 
     table: SqlTable
     source: str
     entity: str
     judges: str | None
+    customers_of: str | None = None
 
     @property
     def stream(self) -> str:
@@ -50,7 +52,11 @@ def staging_tables(settings: Settings) -> dict[str, Staged]:
     """The staging tables of all configured sources by name."""
     found = [
         *_of_files(tuple(settings.platform.sources.files)),
-        *(staged for source in active_sources(settings) for staged in tables_of_source(source)),
+        *(
+            replace(staged, customers_of=source.settings.customer_ids_of)
+            for source in active_sources(settings)
+            for staged in tables_of_source(source)
+        ),
     ]
     return {str(staged.table.name): staged for staged in found}
 
@@ -96,7 +102,7 @@ def _union_of(name: str, staged: tuple[Staged, ...]) -> str | None:
     contact = {"contact_id": "VARCHAR"} if has_contact else {}
     selects = [
         f"select '{one.source}' as source, record_id, {', '.join(columns)}"
-        f"{f', {_contact_id(one.source, columns)} as contact_id' if has_contact else ''}"
+        f"{f', {_contact_id(one, columns)} as contact_id' if has_contact else ''}"
         f" from {one.table.name} where outcome = 'accepted'"
         for one in staged
         if one.entity == entity
@@ -104,13 +110,14 @@ def _union_of(name: str, staged: tuple[Staged, ...]) -> str | None:
     return _union(selects, {"source": "VARCHAR", "record_id": "VARCHAR", **columns, **contact})
 
 
-def _contact_id(source: str, columns: Mapping[str, str]) -> str:
+def _contact_id(staged: Staged, columns: Mapping[str, str]) -> str:
     """Whom a row is about, as a key of core: a contact of the source, or a guest by e-mail.
 
     Who is only written to by phone is known by it; an order's phone is no key, for a household or a
     till may share it.
     """
-    known = f"when source_contact_id is not null then '{source}:' || source_contact_id"
+    source, keys = staged.source, staged.customers_of or staged.source
+    known = f"when source_contact_id is not null then '{keys}:' || source_contact_id"
     guest = (
         f" when nullif(trim(email), '') is not null then '{source}:email:' || lower(trim(email))"
         if "email" in columns

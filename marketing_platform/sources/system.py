@@ -32,6 +32,7 @@ class SystemSettings(BaseModel):
     `type` is the folder, by default the name itself; two shops of one system have two names.
     `base_url` is the vendor's, but for a sandbox or a proxy. `streams` pulls only these. `every` is
     how often it is pulled, `history_start` the first day that a first load reaches back to.
+    `customer_ids_of` is another source whose keys of customers this one uses.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -41,6 +42,7 @@ class SystemSettings(BaseModel):
     streams: tuple[str, ...] = ()
     every: Literal["day", "hour"] = "day"
     history_start: dt.date | None = None
+    customer_ids_of: str | None = None
     timeout_seconds: float = Field(default=60.0, gt=0)
     # Tries of one request, the pause before the second (it doubles), and the longest pause obeyed.
     attempts: int = Field(default=8, ge=1, le=50)

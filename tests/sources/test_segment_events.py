@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from staged_samples import stage
 
-from marketing_platform.errors import SourceError
+from marketing_platform.errors import ConfigError, SourceError
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
@@ -172,3 +172,49 @@ def test_the_latest_push_token_of_a_person_reaches_their_profile(
     build_all(warehouse, settings, until=["profiles.customers"])
     [person] = warehouse.read("profiles.customers").to_dicts()
     assert (person["first_name"], person["push_token"]) == ("Ada", "new")
+
+
+def shop_with_a_site(tmp_path: Path, customer_ids_of: str | None) -> dict[str, Any]:
+    """The sources of a shop whose orders and site know customer 7 by the same key."""
+    (tmp_path / "orders.csv").write_text(
+        "order_id,customer_id,email,order_date,total\n1,7,ada@x.org,2026-01-04,20\n"
+    )
+    (tmp_path / "calls").mkdir(exist_ok=True)
+    seen = call("m1", "2026-01-05T10:00:00Z", event="Product Viewed", userId="7")
+    named = call("m2", "2026-01-05T10:00:00Z", "identify", userId="7", traits={"firstName": "Ada"})
+    (tmp_path / "calls" / "calls.jsonl").write_text(f"{seen}\n{named}\n", encoding="utf-8")
+    site = {"folder": str(tmp_path / "calls"), "history_start": "2026-01-01"}
+    told = {"customer_ids_of": customer_ids_of} if customer_ids_of else {}
+    return {
+        "files": {"orders": {"path": tmp_path / "orders.csv"}},
+        "segment_events": {**site, **told},
+    }
+
+
+@pytest.mark.parametrize(("customer_ids_of", "people"), [(None, 2), ("files", 1)])
+def test_a_site_that_uses_the_shops_keys_tells_of_the_shops_customers(
+    customer_ids_of: str | None,
+    people: int,
+    tmp_path: Path,
+    make_settings: Callable[..., Settings],
+) -> None:
+    sources = shop_with_a_site(tmp_path, customer_ids_of)
+    settings = make_settings(sources=sources, clock="2026-01-06")
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    customers = warehouse.read("profiles.customers").to_dicts()
+    assert len(customers) == people
+    [buyer] = [one for one in customers if one["is_buyer"]]
+    assert buyer["product_viewed_7d_count"] == (1 if customer_ids_of else 0)
+    assert buyer["first_name"] == ("Ada" if customer_ids_of else None)
+
+
+@pytest.mark.parametrize("other", ["shopfy", "segment_events"])
+def test_keys_of_a_source_that_is_not_there_are_refused_in_one_line(
+    other: str, tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(sources=shop_with_a_site(tmp_path, other))
+    told = f"sources.segment_events.customer_ids_of: no source '{other}' with keys of its own"
+    with pytest.raises(ConfigError, match=told) as refused:
+        active_sources(settings)
+    assert "There are: files" in str(refused.value)
