@@ -167,6 +167,7 @@ DRAWN = """
         (date '2025-01-01' + day)::timestamp + interval 12 hour as ordered_at,
         date '2025-01-01' + day as order_date,
         (10 + hash(person, number, 'amount') % 90)::decimal(18, 2) as gross_amount,
+        (10 + hash(person, number, 'amount') % 90)::decimal(18, 2) as spent_amount,
         0::decimal(18, 2) as refund_amount,
         (10 + hash(person, number, 'amount') % 90)::decimal(18, 2) as net_amount,
         0.0::double as discount_share, false as is_discounted, 1::bigint as quantity

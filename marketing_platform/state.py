@@ -151,6 +151,8 @@ messages = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("may_have_arrived", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("next_attempt_at", UtcDateTime),
+    # When the person's quiet hours begin: from then on the next plan says when it is due.
+    sa.Column("not_after", UtcDateTime),
     sa.Column("batch_id", sa.String(32), sa.ForeignKey(batches.c.batch_id)),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("settled_at", UtcDateTime),

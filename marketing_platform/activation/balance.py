@@ -188,7 +188,8 @@ def reason_counts(engine: sa.Engine) -> list[ReasonCount]:
     statement = (
         sa.select(messages.c.destination, messages.c.state, messages.c.reason, count)
         .where(
-            messages.c.state.in_(("suppressed", "deferred", "failed")),
+            # Of those that are planned only who waits for something has a reason.
+            messages.c.state.in_(("suppressed", "planned", "deferred", "failed")),
             messages.c.reason.is_not(None),
         )
         .group_by(messages.c.destination, messages.c.state, messages.c.reason)

@@ -250,6 +250,7 @@ def _due(destination: str, phase: str, now: dt.datetime) -> sa.ColumnElement[boo
         sa.text(CLAIMABLE),
         sa.text(phase),
         sa.or_(messages.c.next_attempt_at.is_(None), messages.c.next_attempt_at <= now),
+        sa.or_(messages.c.not_after.is_(None), messages.c.not_after > now),
     )
 
 

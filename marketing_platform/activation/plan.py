@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.cause import cause_of
 from marketing_platform.activation.diff import Counts, Diff, Reach, compare
 from marketing_platform.activation.guards import clock_guards, segment_holds, size_guards
 from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
+from marketing_platform.activation.quiet import Window, keep_to, windows_of
 from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
 from marketing_platform.activation.suppression import reach_of
@@ -29,7 +31,8 @@ class Plan:
 
     `eligible_count` is the number of messages in the ledger that belong to this plan; `counts` is
     what the comparison found, also where the plan is held. A dry run has no `plan_id`. `finding` is
-    what a rule that waits has found, or that it still waits.
+    what a rule that waits has found, or that it still waits. `sleeping_count` are messages that
+    wait until the quiet hours of their people are over.
     """
 
     plan_id: int | None
@@ -42,6 +45,7 @@ class Plan:
     counts: Counts
     sample: tuple[dict[str, Any], ...]
     finding: str | None = None
+    sleeping_count: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -111,8 +115,18 @@ def _plan(
             sizes = []
         reasons += sizes
     plan_id, eligible = None, diff.new.height if not reasons else 0
+    hours = destination.quiet_hours if reach.reaches_person else None
+    now, windows = utc_now(), list[Window]()
+    if hours and not reasons:
+        waiting = pl.concat(
+            frame.filter(pl.col("state").is_in(["planned", "deferred"])).select(
+                "message_key", "customer_id"
+            )
+            for frame in (ledger, diff.new)
+        )
+        windows = windows_of(warehouse, hours, waiting, settings.platform.shop.timezone, now)
     if not dry_run:
-        plan_id, eligible = _write(engine, rule, as_of, diff, reasons, reach)
+        plan_id, eligible = _write(engine, rule, as_of, diff, reasons, reach, windows)
     return Plan(
         plan_id=plan_id,
         destination=rule.destination,
@@ -124,6 +138,7 @@ def _plan(
         counts=diff.counts,
         sample=tuple(diff.new.head(_SAMPLE).to_dicts()),
         finding=cause.finding,
+        sleeping_count=sum(len(w.keys) for w in windows if w.opens > now),
     )
 
 
@@ -134,6 +149,7 @@ def _write(
     diff: Diff,
     reasons: list[str],
     reach: Reach,
+    windows: Sequence[Window],
 ) -> tuple[int, int]:
     """Write the plan and, unless it is held, its messages; gives its number and how many."""
     now = utc_now()
@@ -156,7 +172,9 @@ def _write(
         plan_id = write_plan(connection, row)
         if reasons:
             return plan_id, 0
-        return plan_id, write_messages(connection, plan_id, fixed, diff, now)
+        eligible = write_messages(connection, plan_id, fixed, diff, now)
+        keep_to(connection, windows, now)
+        return plan_id, eligible
 
 
 def _clock(warehouse: Warehouse) -> dt.datetime:

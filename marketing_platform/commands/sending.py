@@ -162,7 +162,9 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
             f" suppressed {counts.suppressed_count}",
             highlight=False,
         )
-        for line in (plan.finding, *(f"held: {reason}" for reason in plan.held_reasons)):
+        asleep = f"{plan.sleeping_count} wait until their quiet hours are over"
+        waits = asleep if plan.sleeping_count else None
+        for line in (plan.finding, waits, *(f"held: {reason}" for reason in plan.held_reasons)):
             if line:
                 console.print(f"  {line}", highlight=False, markup=False)
 

@@ -123,10 +123,16 @@ def build_language_names(warehouse: Warehouse, settings: Settings) -> Built:
 @cache
 def _timezone(country: str) -> str | None:
     """The time zone of the country, where the clocks show the same everywhere in it."""
-    zones = sorted(get_global("territory_zones").get(country, ()))
+    zones = zones_of(country)
     moments = [dt.datetime(2026, month, 15) for month in (1, 7)]
     offsets = {tuple(ZoneInfo(z).utcoffset(moment) for moment in moments) for z in zones}
     return zones[0] if len(offsets) == 1 else None
+
+
+@cache
+def zones_of(country: str) -> tuple[str, ...]:
+    """The time zones of a country (ISO 3166-1 alpha-2), by name; none where it is not known."""
+    return tuple(sorted(get_global("territory_zones").get(country, ())))
 
 
 @cache

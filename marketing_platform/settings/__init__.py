@@ -14,6 +14,7 @@ from marketing_platform.settings.activation import (
     Feed,
     Limits,
     Mode,
+    QuietHours,
     When,
     destination_types,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Mode",
     "Platform",
     "Predictions",
+    "QuietHours",
     "Settings",
     "Shop",
     "Sources",

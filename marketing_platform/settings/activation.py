@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     SerializeAsAny,
@@ -43,12 +44,33 @@ class Limits(Group):
     max_messages: int | None = Field(default=None, ge=1)
 
 
+class QuietHours(Group):
+    """From which full hour to which nobody is written to, by the clock where they live."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_hour: int = Field(alias="from", ge=0, le=23)
+    until: int = Field(ge=0, le=23)
+
+    @model_validator(mode="after")
+    def _some_hours(self) -> Self:
+        if self.from_hour == self.until:
+            raise ValueError("from and until are the same hour")
+        return self
+
+    def has(self, hour: int) -> bool:
+        """Whether an hour of the day is one of them."""
+        if self.from_hour < self.until:
+            return self.from_hour <= hour < self.until
+        return hour >= self.from_hour or hour < self.until
+
+
 class DestinationSettings(Group):
     """What every destination is told; a type adds its own (the class `SETTINGS` of its module).
 
     `type` is the name of a module in `destinations/vendors/`. Who lacks what it `requires`, or has
-    not agreed to the channel of `consent`, is not sent there. `limits` take the place of the
-    shop's.
+    not agreed to the channel of `consent`, is not sent there. In `quiet_hours` nobody is written to
+    by it. `limits` take the place of the shop's.
     """
 
     # The channel by which it reaches people whatever they were asked to agree to.
@@ -57,6 +79,7 @@ class DestinationSettings(Group):
     type: str
     requires: tuple[Literal["email", "phone"], ...] = ()
     consent: Channel | None = None
+    quiet_hours: QuietHours | None = None
     limits: Limits | None = None
 
     @property

@@ -23,7 +23,7 @@ from marketing_platform.destinations.http import (
     plain,
 )
 from marketing_platform.destinations.people import NotTold, render, text
-from marketing_platform.settings import ActivationRule, Channel
+from marketing_platform.settings import ActivationRule, Channel, QuietHours
 
 _LONGEST = 1600
 # The queue is full for hours; the account has no money: later runs may do better.
@@ -45,6 +45,8 @@ class TwilioDestination(HttpSettings):
     concurrency: int = Field(default=8, ge=1, le=64)
     requires: tuple[Literal["email", "phone"], ...] = ("phone",)
     consent: Channel | None = "sms"
+    # As the law of the United States has it; elsewhere it is good manners.
+    quiet_hours: QuietHours | None = QuietHours.model_validate({"from": 21, "until": 8})
 
     @model_validator(mode="after")
     def _one_sender(self) -> TwilioDestination:
