@@ -39,7 +39,6 @@ from marketing_platform.segments.facts import (
     score_column,
 )
 from marketing_platform.segments.load import in_order
-from marketing_platform.segments.vocabulary import ORDER_COMPLETED
 
 _PREFIX = "in_"
 _DIGITS = 8
@@ -243,20 +242,11 @@ def _performed(rule: Performed, facts: Facts) -> exp.Expr:
         tests.append(exp.LTE(this=often.copy(), expression=exp.Literal.number(rule.at_most)))
     if rule.not_followed_by:
         last, follower, *moments = moments
-        tests.append(exp.not_(_followed(last, follower, rule.not_followed_by)))
+        tests.append(exp.not_(_at_or_after(follower, last)))
     if rule.followed_by:
         first, follower = moments
-        tests.append(_followed(first, follower, rule.followed_by))
+        tests.append(_at_or_after(follower, first))
     return exp.and_(*tests, copy=False)
-
-
-def _followed(moment: exp.Expr, follower: exp.Expr, event: str) -> exp.Expr:
-    came = _at_or_after(follower, moment)
-    if event != ORDER_COMPLETED:
-        return came
-    # An order that the site did not report counts too.
-    ordered = _at_or_after(exp.column("last_purchase_at"), moment.copy())
-    return exp.or_(came, ordered, copy=False)
 
 
 def _at_or_after(moment: exp.Expr, other: exp.Expr) -> exp.Expr:

@@ -38,6 +38,9 @@ class Aspect(StrEnum):
     LAST = "last_at"
 
 
+_AGGREGATES = {Aspect.COUNT: exp.Count, Aspect.FIRST: exp.Min, Aspect.LAST: exp.Max}
+
+
 @dataclass(frozen=True)
 class Measure:
     """An aspect of an event in a window up to the clock; `where` limits which of them count."""
@@ -47,6 +50,11 @@ class Measure:
     aspect: Aspect
     where: tuple[FieldTest, ...] = ()
 
+    @property
+    def is_of_orders(self) -> bool:
+        """Whether the shop's own orders tell of it too, which no browser keeps back."""
+        return self.event == ORDER_COMPLETED and not self.where
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -55,7 +63,6 @@ class Facts:
     fields: tuple[str, ...]
     scores: tuple[tuple[str, str], ...]
     measures: tuple[Measure, ...]
-    needs_orders: bool
 
     @classmethod
     def of(cls, leaves: Iterable[Leaf]) -> Facts:
@@ -65,7 +72,6 @@ class Facts:
             _once(leaf.field for leaf in found if isinstance(leaf, FieldTest)),
             _once((x.prediction, x.column) for x in found if isinstance(x, PredictionTest)),
             _once(m for x in found if isinstance(x, Performed) for m in measures_of(x)),
-            any(isinstance(x, Performed) and ORDER_COMPLETED in _others(x) for x in found),
         )
 
     def measure(self, measure: Measure) -> exp.Column:
@@ -77,8 +83,8 @@ class Facts:
         relations = {"clock": exp.select("as_of").from_("core.clock")}
         if self.measures:
             relations["behaviour"] = self._behaviour()
-        if self.needs_orders:
-            relations["purchases"] = _purchases()
+        if any(measure.is_of_orders for measure in self.measures):
+            relations["purchases"] = self._purchases()
         if any(prediction == _LISTS for prediction, _ in self.scores):
             relations["lists"] = _lists()
         relations["facts"] = self._facts()
@@ -133,7 +139,7 @@ class Facts:
         windows = [measure.within for measure in self.measures if measure.within]
         if len(windows) == len(self.measures):
             # Every rule looks back a limited time: older events need not be read at all.
-            query = query.where(_happened_within(max(windows)))
+            query = query.where(_within(exp.column("occurred_at", "events"), max(windows)))
         return query
 
     def _facts(self) -> exp.Select:
@@ -148,11 +154,33 @@ class Facts:
         for prediction in _once(prediction for prediction, _ in self.scores):
             query = _join(query, _table_of(prediction), prediction)
         if self.measures:
-            columns = (exp.column(name, "behaviour") for name in self._measure_columns.values())
+            columns = (_told(measure, name) for measure, name in self._measure_columns.items())
             query = _join(query.select(*columns), "behaviour", "behaviour")
-        if self.needs_orders:
-            query = _join(query.select("purchases.last_purchase_at"), "purchases", "purchases")
+        if any(measure.is_of_orders for measure in self.measures):
+            query = _join(query, "purchases", "purchases")
         return query
+
+    def _purchases(self) -> exp.Select:
+        """One row per customer with an order: what the measures ask of orders."""
+        when = exp.column("ordered_at", "orders")
+        return (
+            exp.select("orders.customer_id")
+            .select(
+                *(
+                    _AGGREGATES[m.aspect](
+                        this=exp.Case().when(_within(when, m.within), when.copy())
+                        if m.within
+                        else when.copy()
+                    ).as_(name)
+                    for m, name in self._measure_columns.items()
+                    if m.is_of_orders
+                )
+            )
+            .from_("profiles.orders as orders")
+            .join("clock", join_type="cross")
+            .where("orders.ordered_at <= clock.as_of")
+            .group_by("orders.customer_id")
+        )
 
 
 def measures_of(performed: Performed) -> tuple[Measure, ...]:
@@ -175,10 +203,6 @@ def measures_of(performed: Performed) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _others(performed: Performed) -> tuple[str | None, str | None]:
-    return performed.not_followed_by, performed.followed_by
-
-
 def field_column(name: str) -> exp.Column:
     """The column of `facts` that holds a field of `profiles.customers`."""
     return exp.column(f"field_{name}")
@@ -193,30 +217,28 @@ def _aggregate(measure: Measure) -> exp.Expr:
     happened: exp.Expr = exp.EQ(
         this=exp.column("event", "events"), expression=exp.Literal.string(measure.event)
     )
+    when = exp.column("occurred_at", "events")
     if measure.within:
-        happened = exp.and_(happened, _happened_within(measure.within))
+        happened = exp.and_(happened, _within(when, measure.within))
     for test in measure.where:
         column = exp.column(test.field, "products" if test.field in PRODUCT_FIELDS else "events")
         happened = exp.and_(happened, comparison(column, test.operator, test.value))
-    when = exp.column("occurred_at", "events")
-    case = exp.Case().when(happened, when)
-    aggregate = {Aspect.COUNT: exp.Count, Aspect.FIRST: exp.Min, Aspect.LAST: exp.Max}
-    return aggregate[measure.aspect](this=case)
+    return _AGGREGATES[measure.aspect](this=exp.Case().when(happened, when.copy()))
 
 
-def _happened_within(within: dt.timedelta) -> exp.GT:
-    return after_start(exp.column("occurred_at", "events"), within, "clock")
+def _told(measure: Measure, name: str) -> exp.Expr:
+    """What events tell; of orders the more that events or the shop tell, and the first or last."""
+    column = exp.column(name, "behaviour")
+    if not measure.is_of_orders:
+        return column
+    both = exp.Least if measure.aspect is Aspect.FIRST else exp.Greatest
+    # Either may be null, where nothing is told: the other one counts then.
+    other = exp.column(name, "purchases")
+    return both(this=column, expressions=[other], ignore_nulls=True).as_(name)
 
 
-def _purchases() -> exp.Select:
-    """One row per customer with an order: when the last one was."""
-    return (
-        exp.select("orders.customer_id", "max(orders.ordered_at) as last_purchase_at")
-        .from_("profiles.orders as orders")
-        .join("clock", join_type="cross")
-        .where("orders.ordered_at <= clock.as_of")
-        .group_by("orders.customer_id")
-    )
+def _within(when: exp.Column, within: dt.timedelta) -> exp.GT:
+    return after_start(when.copy(), within, "clock")
 
 
 def _table_of(prediction: str) -> str:

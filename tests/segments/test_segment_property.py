@@ -132,8 +132,12 @@ def has_performed(rule: Performed, person: Person) -> bool:
             passes(of_event(product, test.field), test.operator, test.value) for test in rule.where
         )
     ]
-    most = rule.at_most if rule.at_most is not None else len(times)
-    if not rule.at_least <= len(times) <= most:
+    count = len(times)
+    if rule.event == "order_completed" and not rule.where:
+        orders = [when for when in person.orders if since < when <= AS_OF]
+        count, times = max(count, len(orders)), times + orders
+    most = rule.at_most if rule.at_most is not None else count
+    if not rule.at_least <= count <= most:
         return False
     if (
         rule.not_followed_by

@@ -167,6 +167,25 @@ def test_an_event_that_another_event_follows_is_told_from_one_that_stays_alone(s
     assert shop.members(rule) == {"left", "again", "before"}
 
 
+def test_a_shop_whose_site_reports_no_orders_has_bought_all_the_same(shop: Shop) -> None:
+    shop.customers(*({"customer_id": name} for name in ("shop", "site", "both", "once")))
+    days = (3, 5)
+    shop.events(
+        *(("site", "order_completed", ago(days=day)) for day in days),
+        *(("both", "order_completed", ago(days=day)) for day in days),
+    )
+    shop.fill(
+        "profiles.orders",
+        *(
+            {"order_id": f"{who}{day}", "customer_id": who, "ordered_at": ago(days=day)}
+            for who, when in (("shop", days), ("both", days), ("once", (3, 50)))
+            for day in when
+        ),
+    )
+    rule = "{performed: order_completed, at_least: 2, at_most: 2, within: 30d}"
+    assert shop.members(rule) == {"shop", "site", "both"}
+
+
 def test_an_order_known_only_from_the_shop_also_ends_an_abandoned_cart(shop: Shop) -> None:
     shop.customers(*({"customer_id": name} for name in ("bought", "future", "earlier")))
     shop.events(*((name, "product_added", ago(days=2)) for name in ("bought", "future", "earlier")))
