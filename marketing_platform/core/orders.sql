@@ -24,8 +24,8 @@ orders as (
     left join items as i on o.source = i.source and o.source_order_id = i.source_order_id
     where o.order_status = 'placed' and o.is_deleted is not true
 ),
--- Some tell prices from which the discount is taken off already: then what was to pay fits the lines
--- without it better than with it. Tax is within the prices or comes on top.
+-- Some tell prices from which the discount is taken off already: then what was to pay is the lines as
+-- they are, to a few cents, and not the lines less the discount. Tax is within the prices or on top.
 priced as (
     select
         *,
@@ -34,11 +34,11 @@ priced as (
                 least(
                     abs(total_amount - (lines_amount + extra_amount)),
                     abs(total_amount - (lines_amount + extra_amount + taxed_amount))
-                )
-                < least(
+                ) <= 0.05
+                and least(
                     abs(total_amount - (lines_amount - taken_off_amount + extra_amount)),
                     abs(total_amount - (lines_amount - taken_off_amount + extra_amount + taxed_amount))
-                )
+                ) > 0.05
                 then lines_amount
             else greatest(lines_amount - taken_off_amount, 0)
         end as spent_amount

@@ -362,13 +362,16 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
     # Tax on top; and prices from which the discount is taken off already.
     bought("taxed", "3", 100, 10, shipping_amount=5, tax_amount=18, total_amount=113)
     bought("told", "4", 90, 10, shipping_amount=5, tax_amount=15, total_amount=95)
+    # With a tip of 20, which is in no line.
+    bought("tipped", "8", 100, 10, shipping_amount=5, total_amount=115)
     bought("gift", "5", 100, 100, total_amount=0)
     bought("gift", "6", 20, 0, total_amount=20)
     warehouse = shop.build()
-    everybody = ("half", "back", "all", "taxed", "told", "gift")
+    everybody = ("half", "back", "all", "taxed", "told", "tipped", "gift")
     spent = {who: profile(warehouse, who) for who in everybody}
     assert {who: float(row["lifetime_value_amount"]) for who, row in spent.items()} == {
-        "half": 50, "back": 0, "all": 0, "taxed": 90, "told": 90, "gift": 20,
+        "half": 50, "back": 0, "all": 0, "taxed": 90, "told": 90,
+        "tipped": 90, "gift": 20,
     }  # fmt: skip
     assert spent["half"]["average_order_value_amount"] == 50
     assert spent["back"]["refund_share"] == spent["all"]["refund_share"] == 1
