@@ -83,7 +83,7 @@ CORE: tuple[Contract, ...] = (
             **_of("orders", "discount_amount shipping_amount tax_amount total_amount"),
             "currency": text("ISO 4217 code."),
             "country": text("Country as it came.", nullable=True),
-            **_of("orders", "discount_codes fulfilment_status"),
+            **_of("orders", "discount_codes fulfilment_status utm_source utm_medium utm_campaign"),
         },
         key=["order_id"],
         partition_by="order_date",

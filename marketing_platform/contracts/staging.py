@@ -42,6 +42,9 @@ _ORDER_LINES = {
     "currency": text("ISO 4217 code.", nullable=True),
     "country": text("Country as it came.", nullable=True),
     **BILL,
+    "utm_source": text("Source of the visit it was made in.", nullable=True),
+    "utm_medium": text("Its medium.", nullable=True),
+    "utm_campaign": text("Its campaign.", nullable=True),
     "line_status": text(
         "What the line is.", nullable=True, one_of=("sold", "returned", "cancelled")
     ),

@@ -67,6 +67,9 @@ select
     o.currency,
     o.country,
     o.discount_codes,
-    o.fulfilment_status
+    o.fulfilment_status,
+    o.utm_source,
+    o.utm_medium,
+    o.utm_campaign
 from priced as o
 left join core.exchange_rates as r on o.currency = r.currency and o.order_date = r.rate_date

@@ -1,5 +1,5 @@
--- One row is a customer seen on the site: where the first and the last visit came from, up to the
--- clock. A visit in which no event tells a campaign is direct.
+-- One row is a customer seen on the site, or of whose order the shop says where it came from: the first
+-- and the last visit up to the clock. A visit in which no event tells a campaign is direct.
 with
 owners as (
     select contact_id as identifier, customer_id from identity.contact_customers
@@ -9,13 +9,37 @@ owners as (
 touches as (
     select
         m.customer_id,
-        t.*,
+        t.first_at,
+        t.first_source,
+        t.first_medium,
+        t.first_campaign,
+        t.last_source,
+        t.last_medium,
+        t.last_campaign,
         concat(cast(t.first_at as varchar), t.identifier) as first_standing,
         concat(cast(t.last_at as varchar), t.identifier) as last_standing
     from profiles.daily_visits as t
     cross join core.clock as k
     inner join owners as m on t.identifier = m.identifier
     where t.activity_date <= k.as_of_date
+    union all
+    select
+        m.customer_id,
+        o.ordered_at,
+        coalesce(o.utm_source, '(direct)'),
+        coalesce(o.utm_medium, '(none)'),
+        coalesce(o.utm_campaign, ''),
+        coalesce(o.utm_source, '(direct)'),
+        coalesce(o.utm_medium, '(none)'),
+        coalesce(o.utm_campaign, ''),
+        concat(cast(o.ordered_at as varchar), o.order_id),
+        concat(cast(o.ordered_at as varchar), o.order_id)
+    from core.orders as o
+    cross join core.clock as k
+    inner join identity.contact_customers as m on o.contact_id = m.contact_id
+    where
+        o.ordered_at <= k.as_of
+        and coalesce(o.utm_source, o.utm_medium, o.utm_campaign) is not null
 ),
 first_and_last as (
     select

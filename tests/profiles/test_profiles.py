@@ -180,6 +180,23 @@ def test_first_and_last_touch_are_what_the_visits_told_on_arrival(shop: Shop) ->
     assert last == ["google", "cpc", None]
 
 
+def test_who_is_not_seen_on_the_site_came_from_where_the_shop_says_of_the_order(shop: Shop) -> None:
+    told = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "Shopping"}
+    shop.orders("a", "2026-03-01", **told)
+    shop.orders("a", "2026-03-09", utm_source="newsletter")
+    shop.orders("a", "2026-03-12")
+    shop.orders("b", "2026-03-12")
+    shop.orders("c", "2026-03-12", **told)
+    shop.event("c", "page_viewed", "2026-03-10 10:00", utm_source="meta")
+    warehouse = shop.build()
+    found = {
+        who: tuple(row[f"{which}_touch_source"] for which in ("first", "last"))
+        for who in ("a", "b", "c")
+        for row in [profile(warehouse, who)]
+    }
+    assert found == {"a": ("google", "newsletter"), "b": (None, None), "c": ("meta", "google")}
+
+
 def test_a_campaign_is_known_by_its_key_and_by_each_of_its_names(shop: Shop) -> None:
     for day, name, cost in (("2026-03-01", "Spring", 30), ("2026-03-02", "Spring sale", 60)):
         shop.add(

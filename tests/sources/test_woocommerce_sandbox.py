@@ -168,6 +168,25 @@ def test_a_review_without_stars_has_none_and_one_that_waits_is_not_shown(
     ]
 
 
+def test_an_order_came_from_where_the_shop_ascribes_it_to(make_settings: MakeSettings) -> None:
+    order = {
+        "date_created_gmt": "2026-01-05T10:00:00", "total": "9.90", "currency": "EUR",
+        "date_modified_gmt": "2026-01-05T10:00:00", "status": "completed",
+    }  # fmt: skip
+    told = {"source_type": "utm", "utm_source": "google", "utm_medium": "cpc", "utm_campaign": ""}
+    meta = [{"id": 1, "key": f"_wc_order_attribution_{k}", "value": v} for k, v in told.items()]
+    other = {"id": 2, "key": "_stripe_fee", "value": {"amount": 1}}
+    orders = [{**order, "id": 1, "meta_data": [*meta, other]}, {**order, "id": 2}]
+    given = {"base_url": "https://shop.example", "consumer_key": "${KEY}",
+             "consumer_secret": "${SECRET}", "streams": ["orders"]}  # fmt: skip
+    rows = stage(make_settings, "woocommerce", given, {"orders": orders})
+    found = rows("orders", "utm_source", "utm_medium", "utm_campaign", "quarantine_reason")
+    assert [tuple(row.values()) for row in found] == [
+        ("google", "cpc", None, None),
+        (None, None, None, None),
+    ]
+
+
 def test_an_order_that_was_not_paid_for_is_none_until_it_is(make_settings: MakeSettings) -> None:
     order = {
         "id": 1, "date_created_gmt": "2026-01-05T10:00:00", "total": "9.90", "currency": "EUR",

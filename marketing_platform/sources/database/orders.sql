@@ -55,6 +55,9 @@ select
     country,
     discount_codes,
     fulfilment_status,
+    utm_source,
+    utm_medium,
+    utm_campaign,
     updated_at,
     is_deleted
 from raw.database_orders

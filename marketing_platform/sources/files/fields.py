@@ -170,6 +170,9 @@ ORDERS = StreamFields(
             "text",
             "orderstatus financialstatus linestatus paymentstatus statename statut",
         ),
+        _field("utm_source", "text", "metawcorderattributionutmsource"),
+        _field("utm_medium", "text", "metawcorderattributionutmmedium"),
+        _field("utm_campaign", "text", "metawcorderattributionutmcampaign"),
         # Whom the bill names. Where it is sent to may be another one's home.
         _field(
             "first_name",
@@ -193,6 +196,7 @@ ORDERS = StreamFields(
     shared=(
         *("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
         *("first_name", "last_name", "full_name", "street", "city", "postcode", "region"),
+        *("utm_source", "utm_medium", "utm_campaign"),
     ),
     totals=(
         *("ordertotal", "ordertotalamount", "ordertotalinctax", "orderamount", "ordervalue"),

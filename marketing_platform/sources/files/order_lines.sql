@@ -35,6 +35,9 @@ typed as (
         city,
         postcode,
         region,
+        utm_source,
+        utm_medium,
+        utm_campaign,
         -- WooCommerce's own words begin with `wc-`.
         regexp_replace(
             replace(lower(trim(status)), 'wc-pending', 'pending payment'), '^wc-', ''
@@ -118,5 +121,8 @@ select
     city,
     postcode,
     region,
+    utm_source,
+    utm_medium,
+    utm_campaign,
     line_status
 from ranked

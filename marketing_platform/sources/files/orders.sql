@@ -30,7 +30,10 @@ select
     end as discount_amount,
     max(currency) as currency,
     max(country) as country,
-    max(ordered_at) as updated_at
+    max(ordered_at) as updated_at,
+    max(utm_source) as utm_source,
+    max(utm_medium) as utm_medium,
+    max(utm_campaign) as utm_campaign
 from staging.files_order_lines
 where outcome = 'accepted' and line_status <> 'returned'
 group by source_order_id

@@ -134,7 +134,10 @@ _ORDERS = Stream(
         number("total", "$.total"),
         text("currency", "$.currency"),
     ),
-    items=(Items("order_items", ("$.line_items",), _LINE_FIELDS, "$.id"),),
+    items=(
+        Items("order_items", ("$.line_items",), _LINE_FIELDS, "$.id"),
+        Items("order_meta", ("$.meta_data",), (text("key", "$.key"), text("value", "$.value"))),
+    ),
 )
 
 _REFUNDED = timestamp("refunded_at", "$.date_created_gmt", local_date="refund_date")
