@@ -20,6 +20,8 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -
         words = f"no such key{_nearest_key(model, first['loc'])}"
     elif first["type"] == "missing":
         words = "missing"
+    elif first["type"] == "model_type":
+        words = "expected keys and values"
     else:
         words = first["msg"].removeprefix("Value error, ")
     place = ".".join([*above, *(str(part) for part in first["loc"])])
@@ -32,7 +34,7 @@ def _nearest_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
         fields = [one.model_fields.get(str(part)) for one in models]
         # What is no field is a name of the shop's own, or a place in a list.
         models = [m for field in fields if field for m in _models_in(field.annotation)] or models
-    known = [key for one in models for key in one.model_fields]
+    known = [field.alias or key for one in models for key, field in one.model_fields.items()]
     near = difflib.get_close_matches(str(place[-1]), known, n=1)
     return f", perhaps {near[0]}" if near else f"; there are: {', '.join(sorted(known))}"
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     SerializeAsAny,
@@ -47,22 +46,20 @@ class Limits(Group):
 class QuietHours(Group):
     """From which full hour to which nobody is written to, by the clock where they live."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    from_hour: int = Field(alias="from", ge=0, le=23)
-    until: int = Field(ge=0, le=23)
+    start: int = Field(ge=0, le=23)
+    end: int = Field(ge=0, le=23)
 
     @model_validator(mode="after")
     def _some_hours(self) -> Self:
-        if self.from_hour == self.until:
-            raise ValueError("from and until are the same hour")
+        if self.start == self.end:
+            raise ValueError("start and end are the same hour")
         return self
 
     def has(self, hour: int) -> bool:
         """Whether an hour of the day is one of them."""
-        if self.from_hour < self.until:
-            return self.from_hour <= hour < self.until
-        return hour >= self.from_hour or hour < self.until
+        if self.start < self.end:
+            return self.start <= hour < self.end
+        return hour >= self.start or hour < self.end
 
 
 class DestinationSettings(Group):

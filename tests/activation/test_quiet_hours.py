@@ -28,7 +28,7 @@ from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.settings import ActivationRule, QuietHours, Settings
 from marketing_platform.state import messages, utc_now
 
-NIGHT = QuietHours(from_hour=21, until=8)
+NIGHT = QuietHours(start=21, end=8)
 
 
 def at(text: str) -> dt.datetime:
@@ -65,7 +65,7 @@ def test_nobody_is_written_to_before_it_is_day_everywhere_in_their_country(
 def test_the_hour_that_opens_is_quiet_nowhere_and_none_before_it_was(
     country: str, now: dt.datetime, start: int, length: int
 ) -> None:
-    hours = QuietHours(from_hour=start, until=(start + length) % 24)
+    hours = QuietHours(start=start, end=(start + length) % 24)
     opens = next_open(hours, zones_of(country), now)
     if opens is None:
         return
@@ -89,7 +89,7 @@ def texts(folder: Path, receiver: Receiver, hours: QuietHours | None) -> Setting
 def around_now(zone_hours: int = 0) -> QuietHours:
     """Quiet hours in which this moment lies, by a clock so many hours before UTC's."""
     hour = (utc_now().hour + zone_hours) % 24
-    return QuietHours(from_hour=(hour - 1) % 24, until=(hour + 2) % 24)
+    return QuietHours(start=(hour - 1) % 24, end=(hour + 2) % 24)
 
 
 def received(receiver: Receiver) -> list[str]:
@@ -149,7 +149,7 @@ def test_a_dispatch_that_takes_long_ends_when_the_quiet_hours_begin(
         shop.enter(customer, "2025-05-01 00:00:00")
     hour = utc_now().hour
     # Quiet in twelve hours in Iceland, in three in Japan, which is nine hours ahead.
-    settings = texts(tmp_path, receiver, QuietHours(from_hour=(hour + 12) % 24, until=hour))
+    settings = texts(tmp_path, receiver, QuietHours(start=(hour + 12) % 24, end=hour))
     plan_all(shop.warehouse, engine, settings)
     in_five_hours = utc_now() + dt.timedelta(hours=5)
     dispatch(engine, settings, now=lambda: in_five_hours)
@@ -174,5 +174,5 @@ def test_text_messages_have_quiet_hours_unless_they_are_taken_away() -> None:
     assert TwilioDestination.model_validate(given).quiet_hours == NIGHT
     none = TwilioDestination.model_validate({**given, "quiet_hours": None})
     assert none.quiet_hours is None
-    told = TwilioDestination.model_validate({**given, "quiet_hours": {"from": 20, "until": 9}})
-    assert told.quiet_hours == QuietHours(from_hour=20, until=9)
+    told = TwilioDestination.model_validate({**given, "quiet_hours": {"start": 20, "end": 9}})
+    assert told.quiet_hours == QuietHours(start=20, end=9)

@@ -160,6 +160,7 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
         ("activations: [{segmnt: vip, destination: x}]", "segmnt: no such key, perhaps segment"),
         ("warehouses: {threads: 2}", "warehouses: no such key, perhaps warehouse"),
         ("destinations: {x: {type: webhook, ulr: 'https://a.example'}}", "ulr: no such key"),
+        ("limits: 5", "limits: expected keys and values"),
         ("shop: [", "not readable as YAML"),
         ("destinations: {x: {type: webhook, url: ftp://example.com}}", "not an http(s) URL"),
         (
@@ -181,15 +182,26 @@ def test_a_mistake_in_the_settings_names_file_and_key(
     assert "platform.yaml" in line
 
 
+@pytest.mark.parametrize(
+    ("yaml", "found"),
+    [
+        (
+            "shopify: {shop: a.myshopify.com, acess_token: '${TOKEN_OF_SHOP}'}",
+            "sources.shopify.acess_token: no such key, perhaps access_token",
+        ),
+        # The key as people write it, which is not always what the program calls it.
+        (
+            "landed: {tool: stitch, system: hubspot, path: x, shema: y}",
+            "sources.landed.shema: no such key, perhaps schema.",
+        ),
+    ],
+)
 def test_a_misspelt_key_of_a_system_is_told_with_the_nearest_one(
-    home: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    home: Path, told: Told, yaml: str, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKEN_OF_SHOP", "shpat_x")
-    (home / "config" / "platform.yaml").write_text(
-        "sources: {shopify: {shop: a.myshopify.com, acess_token: '${TOKEN_OF_SHOP}'}}"
-    )
-    line = mistake(told("doctor"))
-    assert "sources.shopify.acess_token: no such key, perhaps access_token" in line
+    (home / "config" / "platform.yaml").write_text(f"sources: {{{yaml}}}")
+    assert found in mistake(told("doctor"))
 
 
 @pytest.mark.parametrize(

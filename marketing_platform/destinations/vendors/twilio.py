@@ -46,7 +46,7 @@ class TwilioDestination(HttpSettings):
     requires: tuple[Literal["email", "phone"], ...] = ("phone",)
     consent: Channel | None = "sms"
     # As the law of the United States has it; elsewhere it is good manners.
-    quiet_hours: QuietHours | None = QuietHours.model_validate({"from": 21, "until": 8})
+    quiet_hours: QuietHours | None = QuietHours(start=21, end=8)
 
     @model_validator(mode="after")
     def _one_sender(self) -> TwilioDestination:
