@@ -4,104 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from profile_shop import CLOCK, MakeSettings, Shop, profile
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.contracts.profiles import FIELD_GROUPS
-from marketing_platform.pipeline import build_all, build_table
+from marketing_platform.pipeline import build_table
 from marketing_platform.profiles.fields import fields_text
-from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Part, Warehouse
+from marketing_platform.warehouse import Part
 
 ROOT = Path(__file__).parent.parent.parent
-MakeSettings = Callable[..., Settings]
-CLOCK = dt.date(2026, 3, 31)
-
-
-class Shop:
-    """A shop whose records lie in a database: rows by entity, built as of a day."""
-
-    def __init__(self, make_settings: MakeSettings, folder: Path) -> None:
-        self._make, self._folder = make_settings, folder
-        self.rows: dict[str, list[dict[str, Any]]] = {}
-
-    def add(self, entity: str, **row: Any) -> None:
-        self.rows.setdefault(entity, []).append(row)
-
-    def orders(self, who: str, *days: str, amount: float = 20, **more: Any) -> None:
-        for day in days:
-            number = f"{who}-{day}-{len(self.rows.get('orders', ()))}"
-            self.add(
-                "orders", source_order_id=number, source_contact_id=who, ordered_at=f"{day} 12:00",
-                order_status="placed", gross_amount=amount, total_amount=amount, currency="EUR",
-                updated_at=f"{day} 12:00", **more,
-            )  # fmt: skip
-
-    def event(self, who: str | None, event: str, moment: str, **more: Any) -> None:
-        number = f"e{len(self.rows.get('events', ()))}"
-        self.add(
-            "events", source_event_id=number, source_contact_id=who, event=event,
-            occurred_at=moment, **more,
-        )  # fmt: skip
-
-    def build(self, clock: dt.date = CLOCK) -> Warehouse:
-        """The warehouse of this shop; every build has a folder of its own."""
-        import sqlalchemy as sa
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        number = len(list(self._folder.glob("*.db")))
-        url = f"sqlite:///{self._folder / f'{number}.db'}"
-        engine = sa.create_engine(url)
-        keys = {
-            "contacts": "source_contact_id", "orders": "source_order_id",
-            "events": "source_event_id", "engagements": "source_engagement_id",
-            "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
-            "order_items": "source_order_item_id", "products": "source_product_id",
-            "reviews": "source_review_id", "refunds": "source_refund_id",
-            "ad_performance": "key",
-        }  # fmt: skip
-        queries = {}
-        for entity, rows in self.rows.items():
-            names = sorted({name for row in rows for name in row})
-            table = sa.Table(entity, sa.MetaData(), *(sa.Column(name, sa.Text) for name in names))
-            table.create(engine)
-            with engine.begin() as connection:
-                texts = [{n: _text(row.get(n)) for n in names} for row in rows]
-                connection.execute(table.insert(), texts)
-            queries[entity] = {"sql": f"select * from {entity}", "record_id": keys[entity]}
-        settings = self._make(
-            clock=clock.isoformat(),
-            sources={"database": {"url": url, "queries": queries}},
-            freshness={"stale_hours": 1e9},
-        ).model_copy(update={"data_dir": self._folder / f"data{number}"})
-        warehouse = Warehouse(":memory:")
-        build_all(warehouse, settings, until=["profiles.customers"])
-        return warehouse
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-@pytest.fixture
-def shop(make_settings: MakeSettings, tmp_path: Path) -> Shop:
-    return Shop(make_settings, tmp_path / "shop")
-
-
-def profile(warehouse: Warehouse, contact: str) -> dict[str, Any]:
-    """The profile of the customer whose contact this is."""
-    (row,) = warehouse.query(
-        "select p.* from profiles.customers as p"
-        " inner join identity.contact_customers as m on p.customer_id = m.customer_id"
-        " where m.contact_id = $contact",
-        {"contact": f"database:{contact}"},
-    ).to_dicts()
-    return row
 
 
 def test_every_field_is_defined_once_and_the_document_is_current() -> None:
@@ -128,108 +44,6 @@ def test_lifecycle_stages_follow_the_purchases(shop: Shop) -> None:
         "lead": "subscriber", "once": "first_time_buyer", "twice": "repeat_buyer",
         "loyal": "loyal", "vip": "vip", "fan": "advocate", "cooling": "at_risk", "gone": "lapsed",
     }  # fmt: skip
-
-
-def test_windows_visits_and_velocity(shop: Shop) -> None:
-    shop.add("contacts", source_contact_id="a", updated_at="2025-12-01", created_at="2025-12-01")
-    for day in range(1, 29):
-        shop.event("a", "product_viewed", f"2026-01-{day:02} 10:00")
-        shop.event("a", "product_viewed", f"2026-01-{day:02} 10:10")
-        shop.event("a", "product_viewed", f"2026-01-{day:02} 20:00")
-    shop.event("a", "product_viewed", "2026-03-31 09:50")
-    shop.event("a", "product_added", "2026-03-31 10:05")
-    shop.event("a", "products_searched", "2026-03-26 10:05")
-    found = profile(shop.build(), "a")
-    assert found["product_viewed_1d_count"] == 1
-    assert found["product_viewed_90d_count"] == 28 * 3 + 1
-    assert (found["product_added_1d_count"], found["product_added_7d_count"]) == (1, 1)
-    assert (found["searched_1d_count"], found["searched_7d_count"]) == (0, 1)
-    assert found["visit_1d_count"] == 1, "a visit goes on over the hour"
-    assert found["visit_90d_count"] == 28 * 2 + 2
-    assert found["is_velocity_decay"] is True
-    assert 0 < found["visit_velocity"] < 0.4
-
-
-def test_the_kind_of_device_is_the_one_on_which_they_were_last_seen(shop: Shop) -> None:
-    shop.add("contacts", source_contact_id="a", updated_at="2025-12-01", created_at="2025-12-01")
-    shop.event("a", "product_viewed", "2026-01-05 10:00", device_type="Desktop")
-    shop.event("a", "product_viewed", "2026-01-06 09:00", device_type="tablet")
-    shop.event("a", "product_viewed", "2026-01-06 12:00", device_type="mobile")
-    shop.event("a", "product_viewed", "2026-01-07 12:00", device_type="fridge")
-    shop.event("b", "product_viewed", "2026-01-05 10:00", device_type="Desktop")
-    warehouse = shop.build()
-    assert profile(warehouse, "a")["device_type"] == "mobile"
-    assert profile(warehouse, "b")["device_type"] == "desktop"
-
-
-def test_first_and_last_touch_are_what_the_visits_told_on_arrival(shop: Shop) -> None:
-    shop.add("contacts", source_contact_id="anna", email="anna@mail.example")
-    page = (
-        "https://shop.example/?utm_source=Spring+News&utm_medium=email&utm_campaign=May%20Sale#top"
-    )
-    shop.event("anna", "page_viewed", "2026-03-01 10:00", page_url=page)
-    shop.event("anna", "product_viewed", "2026-03-01 10:05", page_url="https://shop.example/p/1")
-    shop.event("anna", "page_viewed", "2026-03-20 10:00", utm_source="google", utm_medium="cpc")
-    shop.event("anna", "product_added", "2026-03-20 10:09", page_url="https://shop.example/p/2")
-    row = profile(shop.build(), "anna")
-    first, last = (
-        [row[f"{which}_touch_{part}"] for part in ("source", "medium", "campaign")]
-        for which in ("first", "last")
-    )
-    assert first == ["Spring News", "email", "May Sale"]
-    assert last == ["google", "cpc", None]
-
-
-def test_who_is_not_seen_on_the_site_came_from_where_the_shop_says_of_the_order(shop: Shop) -> None:
-    told = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "Shopping"}
-    shop.orders("a", "2026-03-01", **told)
-    shop.orders("a", "2026-03-09", utm_source="newsletter")
-    shop.orders("a", "2026-03-12")
-    shop.orders("b", "2026-03-12")
-    shop.orders("c", "2026-03-12", **told)
-    shop.event("c", "page_viewed", "2026-03-10 10:00", utm_source="meta")
-    warehouse = shop.build()
-    found = {
-        who: tuple(row[f"{which}_touch_source"] for which in ("first", "last"))
-        for who in ("a", "b", "c")
-        for row in [profile(warehouse, who)]
-    }
-    assert found == {"a": ("google", "newsletter"), "b": (None, None), "c": ("meta", "google")}
-
-
-def test_a_campaign_is_known_by_its_key_and_by_each_of_its_names(shop: Shop) -> None:
-    for day, name, cost in (("2026-03-01", "Spring", 30), ("2026-03-02", "Spring sale", 60)):
-        shop.add(
-            "ad_performance", platform="Google Ads", source_campaign_id="123", campaign_name=name,
-            performance_date=day, cost_amount=cost, currency="EUR", key=day,
-        )  # fmt: skip
-    for who, campaign in (("a", "123"), ("b", "Spring"), ("c", "Spring sale"), ("d", "other")):
-        shop.event(who, "page_viewed", "2026-03-02 10:00", utm_source="g", utm_campaign=campaign)
-    warehouse = shop.build()
-    found = {
-        who: (
-            row["first_touch_campaign"],
-            row["last_touch_campaign"],
-            row["acquisition_cost_amount"],
-        )
-        for who in ("a", "b", "c", "d")
-        for row in [profile(warehouse, who)]
-    }
-    assert found == {**dict.fromkeys("abc", ("Spring sale", "Spring sale", 30)),
-                     "d": ("other", "other", None)}  # fmt: skip
-
-
-def test_what_was_done_on_a_persons_device_before_signing_in_is_theirs_alone(shop: Shop) -> None:
-    for who in ("a", "b"):
-        shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
-    shop.event(None, "product_viewed", "2026-03-30 09:00", anonymous_id="phone")
-    shop.event("a", "product_viewed", "2026-03-30 10:00", anonymous_id="phone")
-    shop.event(None, "product_viewed", "2026-03-30 09:00", anonymous_id="kiosk")
-    shop.event("a", "product_viewed", "2026-03-30 11:00", anonymous_id="kiosk")
-    shop.event("b", "product_viewed", "2026-03-30 12:00", anonymous_id="kiosk")
-    warehouse = shop.build()
-    assert profile(warehouse, "a")["product_viewed_7d_count"] == 3
-    assert profile(warehouse, "b")["product_viewed_7d_count"] == 1
 
 
 def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
@@ -263,34 +77,6 @@ def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     row = profile(shop.build(), "a")
     assert (row["email_opened_30d_count"], row["email_clicked_30d_count"]) == (0, 0)
     assert (row["email_open_share"], row["last_email_engaged_at"]) == (0.0, None)
-
-
-def test_a_device_on_which_a_guest_ordered_is_theirs(shop: Shop) -> None:
-    def order(number: str, who: str, moment: str) -> None:
-        shop.add(
-            "orders", source_order_id=number, email=f"{who}@x.org", ordered_at=moment,
-            order_status="placed", gross_amount=20, currency="EUR", updated_at=moment,
-        )  # fmt: skip
-
-    order("1001", "guest", "2026-03-28 10:00")
-    order("1002", "first", "2026-03-28 10:00")
-    order("1003", "second", "2026-03-28 11:00")
-    order("1004", "other", "2026-01-05 10:00")
-    for device, *numbers in (("laptop", "1001"), ("shop", "1002", "1003"), ("old", "1004")):
-        shop.event(None, "product_viewed", "2026-03-27 09:00", anonymous_id=device)
-        for number in numbers:
-            shop.event(
-                None, "order_completed", "2026-03-28 10:01", anonymous_id=device,
-                source_order_id=number,
-            )  # fmt: skip
-    warehouse = shop.build()
-    seen = {
-        who: profile(warehouse, f"email:{who}@x.org")["product_viewed_7d_count"]
-        for who in ("guest", "first", "second", "other")
-    }
-    assert seen == {"guest": 1, "first": 0, "second": 0, "other": 0}, (
-        "not of a device of two people, nor by a number that an older order happens to have"
-    )
 
 
 def test_engagement_counts_each_message_once_and_the_last_ten(shop: Shop) -> None:
