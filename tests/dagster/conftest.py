@@ -17,6 +17,7 @@ from marketing_platform.definitions import prepare_instance, run_job
 from marketing_platform.settings import Settings
 from marketing_platform.sources.files.ingest import create_view, ingest
 from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse.opened import close_all
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def built_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ingest(settings, "orders")
             outcome = run_job(settings, "build")
             assert outcome.success, outcome.failures
+            # Else its file is closed a moment later, while somebody copies it.
+            close_all()
             mark.touch()
     return folder
 

@@ -22,6 +22,7 @@ from marketing_platform.predictions.parts import from_parts, to_parts
 from marketing_platform.predictions.score_history import build_score_history
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse.opened import close_all
 
 ORDERS = lively_shop()
 SCORES = "predictions.purchase_14d"
@@ -42,6 +43,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if count or not name.startswith("predictions."):
             warehouse.replace(name, made.read(name))
     build_predictions(warehouse, settings_in(folder), until=SCORES)
+    # Else its file is closed a moment later, while it is copied.
+    close_all()
     return folder
 
 
