@@ -74,7 +74,7 @@ def settings_of(folder: Path, **platform: object) -> Settings:
 def fill(warehouse: Warehouse, customers: int) -> None:
     """Write a clock and so many customers, all of them different."""
     for table in (
-        *("core.events", "core.products", "identity.contact_customers", "profiles.orders"),
+        *("core.events", "core.products", "profiles.visitors", "profiles.orders"),
         *("predictions.models", "predictions.watch", "segments.sizes", "core.clock"),
         "profiles.customers",
         *(f"predictions.{name}" for name in PREDICTIONS),

@@ -220,6 +220,20 @@ CORE: tuple[Contract, ...] = (
         key=["cart_id"],
     ),
     contract(
+        "core.cart_items",
+        {
+            "cart_item_id": key("Key: source and record, joined by a colon."),
+            "cart_id": key("The cart."),
+            "product_id": text("The product.", nullable=True),
+            "sku": text("Stock keeping unit.", nullable=True),
+            "product_title": text("What it is called.", nullable=True),
+            "quantity": integer("Pieces.", ge=0),
+            "unit_price_amount": money("Price of a piece.", nullable=True, ge=0, scale=4),
+            "currency": text("ISO 4217 code.", nullable=True),
+        },
+        key=["cart_item_id"],
+    ),
+    contract(
         "core.engagements",
         {
             "engagement_id": key("Key: source and the source's own key, joined by a colon."),

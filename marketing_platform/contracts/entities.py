@@ -190,6 +190,16 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "recovery_url": text("Where the buyer can go on.", nullable=True),
         "is_deleted": _DELETED,
     },
+    "cart_items": {
+        "source_cart_item_id": _key("The source's key of the line, unique within the source."),
+        "source_cart_id": _key("The source's key of the cart or checkout."),
+        "source_product_id": _key("The source's key of the product."),
+        "sku": text("Stock keeping unit.", nullable=True),
+        "product_title": text("What the product is called.", nullable=True),
+        "quantity": integer("Pieces.", nullable=True),
+        "unit_price_amount": _money("Price of a piece.", scale=4),
+        "currency": _CURRENCY,
+    },
     "events": {
         "source_event_id": _key("The source's key of the event."),
         "event": text("Name of the event in snake case.", nullable=True),

@@ -102,6 +102,7 @@ _GROUPS: Mapping[str, Mapping[str, Column]] = {
         "price_sensitivity": _some(share),
     },
     "carts": {
+        "open_cart_id": _some(text),
         "open_cart_at": timestamp(""),
         "open_cart_amount": _some(money),
         "open_cart_item_count": _some(integer, ge=0),
@@ -286,11 +287,11 @@ PROFILES: tuple[Contract, ...] = (
     contract(
         "profiles.visitors",
         {
-            "identifier": key("Key: the device, as in profiles.daily_activity."),
-            "customer_id": key("Who was signed in on it, or ordered on it, first."),
-            "first_seen_at": timestamp("When for the first time."),
-            "first_seen_date": date("Its day."),
-            "shared_date": date("First day of another one on it.", nullable=True),
+            "identifier": key("Key: the contact or device, as in profiles.daily_activity."),
+            "customer_id": key("Who it is; who was signed in or ordered on the device first."),
+            "first_seen_at": timestamp("When first on the device.", nullable=True),
+            "first_seen_date": date("Its day; null for a contact.", nullable=True),
+            "shared_date": date("First day of another one on the device.", nullable=True),
         },
         key=["identifier"],
     ),
@@ -307,6 +308,39 @@ PROFILES: tuple[Contract, ...] = (
             "checkout_count": integer("Checkouts begun.", ge=0),
         },
         key=["customer_id", "activity_date", "known_date", "shared_date"],
+    ),
+    contract(
+        "profiles.site_carts",
+        {
+            "customer_id": key("Who."),
+            "product_id": key("The product, as the event calls it where it is not known."),
+            "added_at": timestamp("When it was first put there."),
+            "quantity": integer("How often it was put there, less how often taken out.", ge=1),
+        },
+        key=["customer_id", "product_id"],
+    ),
+    contract(
+        "profiles.cart_items",
+        {
+            "customer_id": key("Whose cart it is."),
+            "place": integer("1 was put there first.", ge=1),
+            "product_id": text("The product, if known.", nullable=True),
+            "sku": text("Stock keeping unit.", nullable=True),
+            "product_title": text("What it is called.", nullable=True),
+            "quantity": integer("Pieces.", ge=0),
+        },
+        key=["customer_id", "place"],
+    ),
+    contract(
+        "profiles.viewed_products",
+        {
+            "customer_id": key("Who."),
+            "place": integer("1 was looked at last.", ge=1, le=10),
+            "product_id": key("The product, as the event calls it where it is not known."),
+            "last_viewed_at": timestamp("When last."),
+            "view_count": integer("How often in the 30 days.", ge=1),
+        },
+        key=["customer_id", "place"],
     ),
     *(
         contract(

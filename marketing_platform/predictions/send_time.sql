@@ -3,11 +3,6 @@
 -- like five visits, and half of a moment is given to the hours beside it. To everybody's moments ten
 -- of the shop's own pattern are added, so that who has done little is sent to when most people read.
 with
-owners as (
-    select contact_id as identifier, customer_id from identity.contact_customers
-    union all
-    select identifier, customer_id from profiles.visitors where shared_date is null
-),
 moments as (
     select m.customer_id, e.occurred_at, 5.0 as weight
     from core.engagements as e
@@ -21,9 +16,10 @@ moments as (
     select m.customer_id, t.first_at as occurred_at, 1.0 as weight
     from profiles.daily_visits as t
     cross join core.clock as k
-    inner join owners as m on t.identifier = m.identifier
+    inner join profiles.visitors as m on t.identifier = m.identifier
     where
-        t.activity_date <= k.as_of_date
+        m.shared_date is null
+        and t.activity_date <= k.as_of_date
         and date_diff('day', t.activity_date, k.as_of_date) < 365
 ),
 known as (

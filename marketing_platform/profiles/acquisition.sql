@@ -1,11 +1,6 @@
 -- One row is a customer seen on the site, or of whose order the shop says where it came from: the first
 -- and the last visit up to the clock. A visit in which no event tells a campaign is direct.
 with
-owners as (
-    select contact_id as identifier, customer_id from identity.contact_customers
-    union all
-    select identifier, customer_id from profiles.visitors where shared_date is null
-),
 touches as (
     select
         m.customer_id,
@@ -20,8 +15,8 @@ touches as (
         concat(cast(t.last_at as varchar), t.identifier) as last_standing
     from profiles.daily_visits as t
     cross join core.clock as k
-    inner join owners as m on t.identifier = m.identifier
-    where t.activity_date <= k.as_of_date
+    inner join profiles.visitors as m on t.identifier = m.identifier
+    where t.activity_date <= k.as_of_date and m.shared_date is null
     union all
     select
         m.customer_id,

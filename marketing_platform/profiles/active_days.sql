@@ -1,18 +1,6 @@
 -- One row is a customer and a day on which they did something on the site, and the days on which that was
 -- known to be theirs: what is done on a device is known from the first time that they are signed in on
 -- it, until another one is.
-with
-owners as (
-    select
-        contact_id as identifier,
-        customer_id,
-        cast(null as date) as first_seen_date,
-        cast(null as date) as shared_date
-    from identity.contact_customers
-    union all
-    select identifier, customer_id, first_seen_date, shared_date
-    from profiles.visitors
-)
 select
     o.customer_id,
     a.activity_date,
@@ -26,5 +14,5 @@ select
     cast(sum(case when a.event = 'checkout_started' then a.event_count else 0 end) as bigint)
         as checkout_count
 from profiles.daily_activity as a
-inner join owners as o on a.identifier = o.identifier
+inner join profiles.visitors as o on a.identifier = o.identifier
 group by 1, 2, 3, 4

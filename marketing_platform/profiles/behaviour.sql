@@ -1,11 +1,6 @@
 -- One row is a customer with at least one event: what they did on the site up to the clock, signed in
 -- or on a device of theirs.
 with
-owners as (
-    select contact_id as identifier, customer_id from identity.contact_customers
-    union all
-    select identifier, customer_id from profiles.visitors where shared_date is null
-),
 days as (
     select
         m.customer_id,
@@ -15,9 +10,9 @@ days as (
         a.activity_date,
         date_diff('day', a.activity_date, k.as_of_date) as days_ago
     from profiles.daily_activity as a
-    inner join owners as m on a.identifier = m.identifier
+    inner join profiles.visitors as m on a.identifier = m.identifier
     cross join core.clock as k
-    where a.activity_date <= k.as_of_date
+    where a.activity_date <= k.as_of_date and m.shared_date is null
 ),
 counted as (
     select
@@ -75,7 +70,8 @@ visited as (
         cross join core.clock as k
         where a.activity_date <= k.as_of_date
     ) as v
-    inner join owners as m on v.identifier = m.identifier
+    inner join profiles.visitors as m on v.identifier = m.identifier
+    where m.shared_date is null
     group by m.customer_id
 )
 select

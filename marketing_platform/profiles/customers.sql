@@ -181,6 +181,7 @@ select
     f.top_brand_share,
     f.price_tier,
     f.price_sensitivity,
+    o.open_cart_id,
     o.open_cart_at,
     o.open_cart_amount,
     o.open_cart_item_count,

@@ -1,6 +1,6 @@
--- One row is a device on which somebody was signed in, or an order was completed, up to the clock: whose
--- it was first, and since when it is another one's too, as in a shop or a library. What is done on it is
--- theirs as long as it is theirs alone.
+-- One row is a visitor of the site whose name is known: a contact, or a device on which somebody was
+-- signed in, or an order was completed, up to the clock. A device is whose it was first, until it is
+-- another one's too, as in a shop or a library: what is done on it is theirs while it is theirs alone.
 with
 -- An order is known by its number where one order alone has it, of about that time.
 numbered as (
@@ -59,3 +59,11 @@ select
     next_date as shared_date
 from ranked
 where place = 1
+union all
+select
+    contact_id as identifier,
+    customer_id,
+    cast(null as timestamp) as first_seen_at,
+    cast(null as date) as first_seen_date,
+    cast(null as date) as shared_date
+from identity.contact_customers

@@ -103,27 +103,19 @@ class Facts:
         events = exp.column("event", "events").isin(
             *_once(exp.Literal.string(measure.event) for measure in self.measures)
         )
-        # Signed in, or on a device that is theirs alone.
-        customer = "coalesce(contact_customers.customer_id, visitors.customer_id)"
         query = (
-            exp.select(f"{customer} as customer_id")
+            exp.select("visitors.customer_id")
             .select(*(_aggregate(m).as_(name) for m, name in self._measure_columns.items()))
             .from_("core.events as events")
-            .join(
-                "identity.contact_customers as contact_customers",
-                on="contact_customers.contact_id = events.contact_id",
-                join_type="left",
-            )
+            # Signed in, or on a device that is theirs alone.
             .join(
                 "profiles.visitors as visitors",
-                on="events.contact_id is null and visitors.shared_date is null"
-                " and visitors.identifier"
-                " = concat('anonymous:', events.source, ':', events.anonymous_id)",
-                join_type="left",
+                on="visitors.identifier = coalesce(events.contact_id,"
+                " concat('anonymous:', events.source, ':', events.anonymous_id))",
             )
             .join("clock", join_type="cross")
-            .where("events.occurred_at <= clock.as_of", events, f"{customer} is not null")
-            .group_by(customer)
+            .where("events.occurred_at <= clock.as_of", events, "visitors.shared_date is null")
+            .group_by("visitors.customer_id")
         )
         if any(t.field in PRODUCT_FIELDS for measure in self.measures for t in measure.where):
             # Who sends events calls products by the key of the shop, or by their SKU.

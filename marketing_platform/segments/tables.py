@@ -211,7 +211,6 @@ TABLES: tuple[PythonTable, ...] = (
             "core.events",
             "core.product_names",
             "core.products",
-            "identity.contact_customers",
             *_PREDICTED,
             "profiles.customers",
             "profiles.orders",

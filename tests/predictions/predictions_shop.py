@@ -113,7 +113,10 @@ def warehouse_with(
     )
     known = CONTRACTS["profiles.visitors"].empty().schema
     noon = dt.time(12)
-    rows = [(a, b, dt.datetime.combine(day, noon), day, end) for a, b, day, end in devices]
+    rows: list[tuple[object, ...]] = [
+        (a, b, dt.datetime.combine(day, noon), day, end) for a, b, day, end in devices
+    ]
+    rows += [(contact, customer, None, None, None) for contact, customer in contacts]
     warehouse.replace("profiles.visitors", pl.DataFrame(rows, schema=known, orient="row"))
     warehouse.build("profiles.active_days", sql_tables()["profiles.active_days"].sql)
     moment = dt.datetime.combine(clock, dt.time(23))

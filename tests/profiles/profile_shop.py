@@ -15,6 +15,7 @@ from marketing_platform.warehouse import Warehouse
 
 MakeSettings = Callable[..., Settings]
 CLOCK = dt.date(2026, 3, 31)
+_BUILT = ("profiles.customers", "profiles.cart_items", "profiles.viewed_products")
 
 
 class Shop:
@@ -52,7 +53,8 @@ class Shop:
         keys = {
             "contacts": "source_contact_id", "orders": "source_order_id",
             "events": "source_event_id", "engagements": "source_engagement_id",
-            "carts": "source_cart_id", "tickets": "source_ticket_id", "deals": "source_deal_id",
+            "carts": "source_cart_id", "cart_items": "source_cart_item_id",
+            "tickets": "source_ticket_id", "deals": "source_deal_id",
             "order_items": "source_order_item_id", "products": "source_product_id",
             "reviews": "source_review_id", "refunds": "source_refund_id",
             "ad_performance": "key",
@@ -72,7 +74,7 @@ class Shop:
             freshness={"stale_hours": 1e9},
         ).model_copy(update={"data_dir": self._folder / f"data{number}"})
         warehouse = Warehouse(":memory:")
-        build_all(warehouse, settings, until=["profiles.customers"])
+        build_all(warehouse, settings, until=_BUILT)
         return warehouse
 
 

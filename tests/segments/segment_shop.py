@@ -22,7 +22,6 @@ AS_OF = dt.datetime(2026, 3, 1, 12)
 TABLES_READ = (
     "core.clock",
     "core.events",
-    "identity.contact_customers",
     "profiles.customers",
     "profiles.orders",
     "predictions.purchase_14d",
@@ -85,8 +84,8 @@ class Shop:
         self.fill("profiles.customers", *({**defaults, **row} for row in rows))
         names = [row["customer_id"] for row in rows]
         self.fill(
-            "identity.contact_customers",
-            *({"contact_id": f"files:{name}", "customer_id": name} for name in names),
+            "profiles.visitors",
+            *({"identifier": f"files:{name}", "customer_id": name} for name in names),
         )
 
     def events(

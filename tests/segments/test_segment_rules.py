@@ -112,9 +112,9 @@ def test_events_are_counted_up_to_the_clock(shop: Shop, rule: str, expected: set
 def test_events_of_all_contacts_of_a_customer_count_together(shop: Shop) -> None:
     shop.customers(ANNA)
     shop.fill(
-        "identity.contact_customers",
-        {"contact_id": "files:old", "customer_id": "anna"},
-        {"contact_id": "files:new", "customer_id": "anna"},
+        "profiles.visitors",
+        {"identifier": "files:old", "customer_id": "anna"},
+        {"identifier": "files:new", "customer_id": "anna"},
     )
     shop.events(
         ("old", "product_viewed", ago(days=1)),

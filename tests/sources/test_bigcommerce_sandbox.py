@@ -88,6 +88,11 @@ def check(shop: Shop, sandbox: Sandbox) -> None:
     found = accepted(shop, "carts", "source_cart_id", "email", "cart_amount", "item_count")
     assert set(carts.rows()) <= set(found)
     assert carts.height > 0
+    lines = sandbox.facts.cart_lines.join(left.select("cart_id"), on="cart_id", how="semi")
+    keys = [pl.col(n).cast(pl.String) for n in ("cart_line_id", "cart_id", "product_id")]
+    columns = ("source_cart_item_id", "source_cart_id", "source_product_id", "quantity")
+    asked = lines.select(*keys, "quantity").rows()
+    assert set(asked) <= set(accepted(shop, "cart_items", *columns))
     # Those of a product that is not listed cannot be asked for.
     is_listed = pl.col("product_id").is_in(sandbox.truth("products")["product_id"].to_list())
     reviews = sandbox.truth("reviews").filter(is_listed).select(

@@ -346,6 +346,7 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
     folder = land(tables, tmp_path / "landed")
     shop = landed(make_settings, tool, "shopify", path=str(folder))
     lines = [line for order in told["orders"] for line in order["line_items"]]
+    left = [line for cart in told["abandoned_checkouts"] for line in cart["line_items"]]
     back = [line for refund in told["order_refunds"] for line in refund["refund_line_items"]]
     for table, expected in {
         "contacts": told["customers"],
@@ -355,6 +356,7 @@ def test_shopify_landed_by_either_in_files_and_in_a_database(
         "products": told["products"],
         "variants": told["product_variants"],
         "carts": told["abandoned_checkouts"],
+        "cart_items": left,
     }.items():
         found = shop.staged(table, is_clean=False)
         assert found.height == len({str(record["id"]) for record in expected}) > 0, table

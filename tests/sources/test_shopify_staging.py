@@ -185,6 +185,29 @@ def test_a_refund_is_its_lines_and_the_rest_and_never_more_than_went_back(stage:
     ]
 
 
+@pytest.mark.parametrize(
+    ("adjusted", "given_back", "expected"),
+    [
+        # Taken out of the order before it was paid, or exchanged for something else.
+        ({"orderAdjustments": {"nodes": []}}, "0.00", "11.90"),
+        ({"order_adjustments": []}, "0.00", "11.90"),
+        # The shop kept a part of it, or all.
+        ({"orderAdjustments": {"nodes": [{"id": gid("OrderAdjustment", 1)}]}}, "5.95", "5.95"),
+        ({"order_adjustments": [{"kind": "refund_discrepancy"}]}, "0.00", "0.00"),
+        # Read before it was asked for.
+        ({}, "5.95", "5.95"),
+    ],
+)
+def test_a_line_that_is_taken_out_of_an_order_counts_though_no_money_went_back(
+    stage: Stage, adjusted: dict[str, Any], given_back: str, expected: str
+) -> None:
+    sample = {**SAMPLES["orders"][0]["refunds"][0], "totalRefundedSet": money(given_back)}
+    sample.pop("orderAdjustments")
+    warehouse = stage({"orders": [changed("orders", refunds=[{**sample, **adjusted}])]})
+    assert only(warehouse.rows("refunds"))["refund_amount"] == Decimal(expected)
+    assert only(warehouse.rows("refunds__rest"))["refund_amount"] == 0
+
+
 def test_tax_within_the_prices_is_not_given_back_twice(stage: Stage) -> None:
     refund = {**SAMPLES["orders"][0]["refunds"][0], "totalRefundedSet": money("10.00")}
     warehouse = stage({"orders": [changed("orders", taxesIncluded=True, refunds=[refund])]})
@@ -228,6 +251,13 @@ def test_products_variants_and_carts_are_read(stage: Stage) -> None:
     assert cart["completed_at"] is None
     assert (guest["source_contact_id"], guest["item_count"]) == (None, None)
     assert guest["completed_at"] == dt.datetime(2026, 1, 10, 8)
+    columns = (
+        "source_cart_item_id, source_cart_id, source_product_id, sku, product_title, quantity,"
+        " unit_price_amount, currency"
+    )
+    assert list(only(warehouse.rows("cart_items", columns)).values()) == [
+        *("1", "901", "1", "SKU-1", "Mug 1", 2, Decimal("12.50"), "EUR")
+    ]
 
 
 @pytest.mark.parametrize(

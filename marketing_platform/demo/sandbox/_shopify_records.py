@@ -204,6 +204,7 @@ def _refunds(facts: Facts) -> pl.DataFrame:
         processedAt=_time("refunded_at"),
         updatedAt=_time("refunded_at"),
         totalRefundedSet=_bag("amount"),
+        orderAdjustments=pl.lit([], pl.List(pl.Struct({"id": pl.String}))),
         refundLineItems=pl.concat_list(line),
     )
     return known.group_by("order_id", "updated_at", maintain_order=True).agg(refunds=refund)

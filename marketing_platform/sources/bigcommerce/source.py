@@ -274,7 +274,23 @@ _CARTS = Stream(
     _Orders(status="0"),
     _ORDER_UPDATED,
     (*_BUYER, rfc2822("created_at", "$.date_created", local_date="cart_date")),
-    items=(Items("cart_items", ("$._products",), (ident("line_id", "$.id"),), "$.id"),),
+    items=(
+        Items(
+            "cart_items",
+            ("$._products",),
+            (
+                ident("line_id", "$.id"),
+                ident("order_id", "$.id", level=0),
+                ident("product_id", "$.product_id"),
+                text("sku", "$.sku"),
+                text("title", "$.name"),
+                integer("quantity", "$.quantity"),
+                number("price", "$.price_inc_tax"),
+                text("currency", "$.currency_code", "$.default_currency_code", level=0),
+            ),
+            "$.id",
+        ),
+    ),
 )
 
 _REFUNDED = timestamp("refunded_at", "$.created", local_date="refund_date")

@@ -40,6 +40,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
         "source_ad_group_id",
         "source_ad_id",
     ),
+    "cart_items": ("source_cart_item_id",),
     "carts": ("source_cart_id",),
     "contacts": ("source_contact_id",),
     "deals": ("source_deal_id",),

@@ -61,6 +61,7 @@ query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
       refunds {{
         id createdAt processedAt updatedAt
         totalRefundedSet {_MONEY}
+        orderAdjustments(first: 1) {{ nodes {{ id }} }}
         refundLineItems(first: $lines) {{ nodes {{ {_REFUND_LINE_FIELDS} }} {_PAGE} }}
       }}
       lineItems(first: $lines) {{ nodes {{ {_LINE_FIELDS} }} {_PAGE} }}
@@ -134,7 +135,12 @@ query Variants($first: Int!, $after: String, $query: String!) {{
 }}
 """
 
-_CHECKOUT_LINE_FIELDS = "id sku title quantity product { id } variant { id }"
+_CHECKOUT_LINE_FIELDS = f"""
+      id sku title quantity
+      originalUnitPriceSet {_MONEY}
+      product {{ id }}
+      variant {{ id }}
+"""
 
 CHECKOUTS = f"""
 query Checkouts($first: Int!, $after: String, $query: String!, $lines: Int!) {{

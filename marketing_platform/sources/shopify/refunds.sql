@@ -1,4 +1,6 @@
--- One line of a refund, with its tax. Lines that come to more than the money that went back share it.
+-- One line of a refund, with its tax. Lines that come to more than the money that was to go back share
+-- it. Where the shop adjusted nothing they count whole: they were taken out of an order before they were
+-- paid, or exchanged for others.
 select
   i.record_id, i.parent_record_id, i.record_key, i.received_date, i.record_updated_at,
   i.received_at,
@@ -28,7 +30,10 @@ select
   cast(i.unit_price as decimal(18, 4)) as unit_price_amount,
   cast(
     (i.subtotal + case when i.has_tax_in_price then 0 else coalesce(i.total_tax, 0) end)
-    * case when r.amount < l.amount then cast(r.amount as double) / cast(l.amount as double) else 1
+    * case
+        when r.amount < l.amount and not r.is_unadjusted
+          then cast(r.amount as double) / cast(l.amount as double)
+        else 1
       end
     as decimal(18, 2)
   ) as refund_amount,
@@ -36,7 +41,9 @@ select
 from raw.shopify_refund_items as i
 -- A refund that stands twice in its order must not double its lines.
 left join (
-  select parent_record_id, refund_id, max(amount) as amount
+  select
+    parent_record_id, refund_id, max(amount) as amount,
+    coalesce(max(adjustments) = '[]', false) as is_unadjusted
   from raw.shopify_refunds
   group by parent_record_id, refund_id
 ) as r on r.parent_record_id = i.parent_record_id and r.refund_id = i.refund_id

@@ -87,6 +87,7 @@ _ORDER = {
             "processedAt": "2026-01-07T09:00:00Z",
             "updatedAt": "2026-01-07T09:00:00Z",
             "totalRefundedSet": money("16.80"),
+            "orderAdjustments": {"nodes": []},
             "refundLineItems": listed(refund_line(71, 11, "10.00", "1.90")),
         }
     ],
@@ -109,6 +110,7 @@ _CANCELLED = {
             "updatedAt": "2026-01-08T10:00:00Z",
             # Nothing was paid yet, so that nothing goes back.
             "totalRefundedSet": money("0.00"),
+            "orderAdjustments": {"nodes": [{"id": gid("OrderAdjustment", 80)}]},
             "refundLineItems": listed(refund_line(81, 13, "12.50", "2.38")),
         }
     ],
@@ -158,6 +160,7 @@ _CHECKOUT = {
             "sku": "SKU-1",
             "title": "Mug 1",
             "quantity": 2,
+            "originalUnitPriceSet": money("12.50"),
             "product": {"id": gid("Product", 1)},
             "variant": {"id": gid("ProductVariant", 10)},
         }
