@@ -64,6 +64,10 @@ def activation_assets() -> list[dg.AssetsDefinition]:
         asset_key("segments.memberships"),
         asset_key("segments.sizes"),
         asset_key("quality.anomalies"),
+        # What rules tell besides the profile.
+        asset_key("profiles.cart_items"),
+        asset_key("profiles.viewed_products"),
+        asset_key("core.order_items"),
     ],
     group_name="activation",
     description="One row is a decision about one audience at one destination: who is added, updated"

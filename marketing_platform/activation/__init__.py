@@ -1,5 +1,6 @@
 """From segments to destinations: plan, ledger, dispatch. docs/ledger.md says how and why."""
 
+from marketing_platform.activation.attributes import tables_told
 from marketing_platform.activation.balance import (
     Balance,
     Failure,
@@ -45,5 +46,6 @@ __all__ = [
     "release",
     "retry",
     "sums_of",
+    "tables_told",
     "write_feeds",
 ]

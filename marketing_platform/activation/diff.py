@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from marketing_platform.activation.attributes import known_attributes
 from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.rules import payload_columns
-from marketing_platform.contracts import CONTRACTS
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 
 # A message's key is its content, so that whoever plans it again computes the same key.
@@ -61,6 +61,7 @@ with members as (
     from segments.memberships m
     left join profiles.customers c on c.customer_id = m.customer_id
     left join suppressed s on s.customer_id = m.customer_id
+    {joins}
     where m.segment = $segment and $is_on
 )
 select
@@ -302,10 +303,18 @@ def compare(
 
     A rule whose cause is not there has no members.
     """
-    attributes = "".join(f", '{name}', {_as_json(name)}" for name in payload_columns(rule))
+    known = known_attributes(rule.product_count)
+    told = [known[name] for name in payload_columns(rule)]
+    attributes = "".join(f", '{one.name}', {one.value}" for one in told)
+    # The profile is joined already.
+    tables = {one.alias: one.table for one in told if one.alias != "c"}
+    joins = " ".join(
+        f"left join {table} {alias} on {alias}.customer_id = m.customer_id"
+        for alias, table in tables.items()
+    )
     connection.register("suppressed", reach.suppressed.to_arrow())
     connection.execute(
-        _DESIRED.format(attributes=attributes),
+        _DESIRED.format(attributes=attributes, joins=joins),
         {
             "segment": rule.segment,
             "is_on": cause.is_on,
@@ -341,13 +350,3 @@ def compare(
     for table in ("decided", "told_before", "known", "desired"):
         connection.execute(f"drop table {table}")
     return Diff(counts, new, superseded["superseded_key"].to_list(), overtaken, fingerprint)
-
-
-def _as_json(name: str) -> str:
-    """A profile's column as it stands in a payload: moments as ISO 8601, money as text."""
-    kind = CONTRACTS["profiles.customers"].columns[name].duckdb_type
-    if kind == "TIMESTAMP":
-        return f"strftime(c.{name}, '%Y-%m-%dT%H:%M:%SZ')"
-    if kind == "DATE" or kind.startswith("DECIMAL"):
-        return f"c.{name}::varchar"
-    return f"c.{name}"

@@ -6,8 +6,10 @@ import datetime as dt
 
 import sqlalchemy as sa
 
+from marketing_platform.activation.attributes import known_attributes
 from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.diff import Counts
+from marketing_platform.segments.holds import held_reason
 from marketing_platform.settings import ActivationRule, Limits
 from marketing_platform.state import plans, reading
 from marketing_platform.warehouse import Warehouse
@@ -84,3 +86,17 @@ def segment_holds(warehouse: Warehouse, segment: str) -> list[str]:
     if row["status"] != "held":
         return []
     return [f"the segment {segment} is held: {row['held_reason'] or 'no reason given'}"]
+
+
+def attribute_holds(warehouse: Warehouse, rule: ActivationRule) -> list[str]:
+    """Why attributes of a rule may not be told: they come of predictions that may not be used."""
+    named: dict[str, str] = {}
+    for name in rule.attributes:
+        prediction = known_attributes()[name].prediction
+        if prediction is not None:
+            named.setdefault(prediction, name)
+    return [
+        f"the attribute {name} may not be told: {reason}"
+        for prediction, name in named.items()
+        if (reason := held_reason(warehouse, prediction))
+    ]

@@ -12,7 +12,12 @@ import sqlalchemy as sa
 
 from marketing_platform.activation.cause import cause_of
 from marketing_platform.activation.diff import Counts, Diff, Reach, compare
-from marketing_platform.activation.guards import clock_guards, segment_holds, size_guards
+from marketing_platform.activation.guards import (
+    attribute_holds,
+    clock_guards,
+    segment_holds,
+    size_guards,
+)
 from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
 from marketing_platform.activation.quiet import Window, keep_to, windows_of
 from marketing_platform.activation.release import is_released
@@ -66,7 +71,7 @@ def make_plan(
     """Plan one rule. `holds` are reasons of the caller not to send.
 
     `force` lets a plan pass that the limits would hold; it lifts neither `holds` nor the hold of a
-    segment. A dry run compares and writes nothing.
+    segment or a prediction. A dry run compares and writes nothing.
     """
     check_rules(warehouse, settings, [rule])
     return _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run)
@@ -105,7 +110,11 @@ def _plan(
     cause = cause_of(warehouse, rule)
     with warehouse.connect() as connection:
         diff = compare(connection, ledger, rule, destination, reach, cause)
-    reasons = [*holds, *segment_holds(warehouse, rule.segment)]
+    reasons = [
+        *holds,
+        *segment_holds(warehouse, rule.segment),
+        *attribute_holds(warehouse, rule),
+    ]
     if not force:
         reasons += clock_guards(engine, rule, as_of)
         limits = destination.limits or settings.platform.limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable
 
+from marketing_platform.activation.attributes import known_attributes, tables_told
 from marketing_platform.activation.cause import check_cause
-from marketing_platform.contracts import CONTRACTS
 from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
 from marketing_platform.destinations.registry import audience_of, modes_of
@@ -26,8 +26,10 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
         if rule.segment not in segments:
             raise _unknown("segment", rule.segment, segments)
         for name in rule.attributes:
-            if name not in CONTRACTS["profiles.customers"].columns:
-                raise _unknown("attribute", name, CONTRACTS["profiles.customers"].columns.keys())
+            if name not in known_attributes():
+                raise _unknown("attribute", name, known_attributes().keys())
+        for table in sorted(tables_told(rule.attributes)):
+            _refuse_missing(warehouse, table)
         _check_mode(rule, settings)
         _check_templates(rule)
         check_cause(warehouse, rule, _WHERE)
@@ -110,11 +112,13 @@ def payload_columns(rule: ActivationRule) -> list[str]:
 
 def _segments(warehouse: Warehouse) -> list[str]:
     for table in ("segments.sizes", "segments.memberships", "profiles.customers"):
-        if not warehouse.exists(table):
-            raise ConfigError(
-                f"the table {table} is not built", mend="Start: marketing-platform run"
-            )
+        _refuse_missing(warehouse, table)
     return warehouse.query("select segment from segments.sizes")["segment"].to_list()
+
+
+def _refuse_missing(warehouse: Warehouse, table: str) -> None:
+    if not warehouse.exists(table):
+        raise ConfigError(f"the table {table} is not built", mend="Start: marketing-platform run")
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> ConfigError:

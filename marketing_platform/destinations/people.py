@@ -44,8 +44,21 @@ def flag_name(segment: str) -> str:
 
 def text(row: Row, name: str) -> str:
     """An attribute as text; empty where it is not known."""
-    value = row.payload.get(name)
+    return as_text(row.payload.get(name))
+
+
+def as_text(value: Any) -> str:
+    """A value for a vendor whose fields are texts: of a list of products their titles."""
+    if isinstance(value, list):
+        return ", ".join(str(one.get("title") or one.get("product_id")) for one in value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with lists of products as text, for a vendor that takes no lists."""
+    return {n: as_text(v) if isinstance(v, list) else v for n, v in values.items()}
 
 
 def render(template: str | None, row: Row, *, is_html: bool = False) -> str:

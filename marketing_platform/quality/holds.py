@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from marketing_platform.activation import conservation
+from marketing_platform.activation import conservation, tables_told
 from marketing_platform.pipeline import all_tables, needed
 from marketing_platform.quality.freshness import aged_sources
 from marketing_platform.quality.results import (
@@ -65,8 +65,10 @@ def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
     built_at = {build.table_name: build.built_at for build in builds}
     tables = all_tables(settings)
     reasons = []
-    waits = any(rule.when for rule in settings.platform.activations)
-    for name in needed(settings, (*SENT_FROM, *(_WAITED_FOR if waits else ()))):
+    rules = settings.platform.activations
+    told = tables_told(name for rule in rules for name in rule.attributes)
+    waited_for = _WAITED_FOR if any(rule.when for rule in rules) else ()
+    for name in needed(settings, (*SENT_FROM, *sorted(told), *waited_for)):
         if name not in built_at:
             continue
         newer = [

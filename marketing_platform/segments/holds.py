@@ -27,7 +27,7 @@ def held_reasons(warehouse: Warehouse, segments: Mapping[str, Segment]) -> dict[
     reasons = {
         prediction: reason
         for prediction in sorted({p for predictions in used.values() for p in predictions})
-        if (reason := _reason(warehouse, prediction))
+        if (reason := held_reason(warehouse, prediction))
     }
     told = {
         name: "; ".join(reasons[p] for p in predictions if p in reasons)
@@ -36,7 +36,7 @@ def held_reasons(warehouse: Warehouse, segments: Mapping[str, Segment]) -> dict[
     return {name: reason for name, reason in told.items() if reason}
 
 
-def _reason(warehouse: Warehouse, prediction: str) -> str | None:
+def held_reason(warehouse: Warehouse, prediction: str) -> str | None:
     """Why a prediction may not be used, or nothing if it may."""
     known = PREDICTIONS[prediction]
     columns = ["count(*) as scored", "0 as refused", "null as model_version"]

@@ -149,7 +149,7 @@ class When(Group):
 
 
 class ActivationRule(Group):
-    """A segment that is sent to a destination, with the profile fields to send along.
+    """A segment that is sent to a destination, with the attributes to send along.
 
     By itself it keeps an audience: the list, tag or user list `audience` of the destination, or a
     property named after the segment. With `event` who enters the segment is told as that event,
@@ -163,6 +163,8 @@ class ActivationRule(Group):
     segment: str
     destination: str
     attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
+    # Of each list of products among them.
+    product_count: int = Field(default=5, ge=1, le=10)
     audience: str | None = None
     event: str | None = None
     message: Content | None = None

@@ -240,7 +240,7 @@ ACTIVECAMPAIGN = {
     "type": "activecampaign",
     "base_url": "https://demo.api-us1.com",
     "api_token": "hush",
-    "fields": {"order_count": "4"},
+    "fields": {"order_count": "4", "cart_products": "5"},
 }
 
 
@@ -255,6 +255,10 @@ def test_activecampaign_tags_a_contact_and_never_touches_a_subscription() -> Non
     assert statuses(answered, BOTH) == {"c1": "ok", "c2": "error"}
     assert answered.rows["key-c2"].message == "not an address"
     assert [path.rpartition("/")[2] for path in vendor.paths] == ["sync", "contactTags", "sync"]
+    assert json.loads(vendor.asked[0].content)["contact"]["fieldValues"] == [
+        {"field": "4", "value": "3"},
+        {"field": "5", "value": "Mug, Cup"},
+    ]
     assert json.loads(vendor.asked[1].content) == {"contactTag": {"contact": "9", "tag": "12"}}
 
 
@@ -277,6 +281,7 @@ def test_activecampaign_events_go_to_its_tracker_without_the_token_of_the_api() 
     assert form["event"] == "Became a VIP"
     assert json.loads(form["visit"]) == {"email": "ada@example.com"}
     assert json.loads(form["eventdata"])["order_count"] == 3
+    assert json.loads(form["eventdata"])["cart_products"][1]["title"] == "Cup"
 
 
 def test_activecampaign_without_its_event_key_is_told_before_anything_is_sent() -> None:

@@ -95,6 +95,7 @@ def test_klaviyo_imports_profiles_into_the_list_and_reads_the_errors_row_by_row(
     assert attributes["external_id"] == "c1"
     assert attributes["location"] == {"city": "Berlin", "country": "DE", "zip": "10115"}
     assert attributes["properties"]["order_count"] == 3
+    assert attributes["properties"]["cart_products"] == ADA["cart_products"]
 
 
 def test_klaviyo_takes_who_leaves_off_the_list_and_unsubscribes_nobody() -> None:
@@ -302,7 +303,8 @@ def test_shopify_is_told_by_tags_and_metafields_and_strangers_are_errors() -> No
         check_graphql(request)
     assert statuses(answer, rows) == {"c1": "ok", "c2": "error"}
     fields = vendor.bodies("graphql.json")[2]["variables"]["fields"]
-    assert {field["key"]: field["value"] for field in fields}["order_count"] == "3"
+    told = {field["key"]: field["value"] for field in fields}
+    assert (told["order_count"], told["cart_products"]) == ("3", "Mug, Cup")
 
 
 def test_shopify_is_told_of_a_consent_taken_back_and_never_of_one_given() -> None:

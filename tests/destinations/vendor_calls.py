@@ -37,7 +37,13 @@ ADA = {
     "lifetime_value_amount": "120.50",
     "is_buyer": True,
     "top_category": None,
-}
+    "cart_products": [
+        {"product_id": "7", "sku": "M-7", "title": "Mug", "url": "https://shop.example/7",
+         "image_url": None, "price": "12.50", "currency": "EUR", "quantity": 2, "due_date": None},
+        {"product_id": "8", "sku": None, "title": "Cup", "url": None,
+         "image_url": None, "price": None, "currency": None, "quantity": 1, "due_date": None},
+    ],
+}  # fmt: skip
 BOB = {**ADA, "customer_id": "c2", "email": "bob@example.com", "phone": "+491717654321"}
 ATTRIBUTES = tuple(name for name in ADA if name not in ("customer_id", "source_contact_id"))
 

@@ -27,7 +27,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import known, split, text
+from marketing_platform.destinations.people import as_text, known, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -122,7 +122,7 @@ class ActiveCampaign(HttpDestination):
     def _contact(self, row: Row) -> dict[str, Any]:
         standard, rest = split(row, _STANDARD)
         values = [
-            {"field": self._settings.fields[name], "value": "" if value is None else str(value)}
+            {"field": self._settings.fields[name], "value": as_text(value)}
             for name, value in rest.items()
             if name in self._settings.fields
         ]

@@ -117,7 +117,7 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)
     if text.startswith(_FORMULA) and not _NUMBER.match(text):
         return f"'{text}"
     return text

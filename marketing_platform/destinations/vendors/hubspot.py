@@ -23,7 +23,15 @@ from marketing_platform.destinations.http import (
     complete,
     plain,
 )
-from marketing_platform.destinations.people import NotTold, flag_name, known, render, split, text
+from marketing_platform.destinations.people import (
+    NotTold,
+    as_text,
+    flag_name,
+    known,
+    render,
+    split,
+    text,
+)
 from marketing_platform.settings import ActivationRule
 from marketing_platform.state import utc_now
 
@@ -132,14 +140,14 @@ class HubSpot(HttpDestination):
 def _contact(row: Row, flag: str | None) -> dict[str, Any]:
     standard, rest = split(row, _STANDARD)
     flags = {flag: row.operation != "remove"} if flag else {}
-    values = {name: _string(value) for name, value in {**standard, **rest, **flags}.items()}
+    values = {name: as_text(value) for name, value in {**standard, **rest, **flags}.items()}
     # `id` is the address: HubSpot looks for it, and makes the contact where there is none.
     email = values.pop("email")
     return {"id": email, "idProperty": "email", "properties": {"email": email, **values}}
 
 
 def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
-    values = {name: _string(value) for name, value in row.payload.items() if value is not None}
+    values = {name: as_text(value) for name, value in row.payload.items() if value is not None}
     return {
         "eventName": name,
         "email": text(row, "email"),
@@ -147,13 +155,6 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
         "occurredAt": utc_now().astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "properties": {**values, "audience": audience},
     }
-
-
-def _string(value: Any) -> str:
-    """HubSpot takes text alone; empty clears a property."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _ids(rows: Sequence[Row], response: httpx.Response) -> dict[str, str]:

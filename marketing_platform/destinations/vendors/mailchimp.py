@@ -26,7 +26,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import known, split, text
+from marketing_platform.destinations.people import as_text, known, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
@@ -112,7 +112,7 @@ class Mailchimp(HttpDestination):
     def _events(self, base: str, rows: Sequence[Row], event: str) -> Exchange:
         def call(one: Sequence[Row]) -> Call:
             [row] = one
-            values = {n: str(v) for n, v in row.payload.items() if v is not None}
+            values = {n: as_text(v) for n, v in row.payload.items() if v is not None}
             content = {"name": event, "properties": values}
             return Call(f"{base}/members/{_hash(row)}/events", content)
 

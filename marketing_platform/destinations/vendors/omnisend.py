@@ -24,7 +24,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import known, split, text
+from marketing_platform.destinations.people import flat, known, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -114,7 +114,7 @@ def _contact(row: Row, tag: str) -> dict[str, Any]:
     standard, rest = split(row, _STANDARD)
     for name in ("email", "phone"):
         rest.pop(name, None)
-    properties = known({**rest, "customer_id": row.customer_id})
+    properties = known({**flat(rest), "customer_id": row.customer_id})
     return {
         "identifiers": _identifiers(row),
         **known(standard),

@@ -24,7 +24,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     part_by_part,
 )
-from marketing_platform.destinations.people import NotTold, known, render, split
+from marketing_platform.destinations.people import NotTold, flat, known, render, split
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.oauth import OAuth2, TokenAuth
 from marketing_platform.state import utc_now
@@ -137,12 +137,13 @@ class Salesforce(HttpDestination):
         return (yield from part_by_part(in_parts(rows, _SUBREQUESTS), call, read))
 
     def _event(self, row: Row) -> dict[str, Any]:
-        values = {f"{n}__c": v for n, v in row.payload.items() if n not in IDENTIFYING}
+        told = flat(row.payload)
+        values = {f"{n}__c": v for n, v in told.items() if n not in IDENTIFYING}
         return {self._settings.external_id: row.customer_id, **known(values)}
 
     def _contact(self, row: Row, field: str) -> dict[str, Any]:
         standard, rest = split(row, _STANDARD)
-        custom = {f"{name}__c": value for name, value in rest.items()}
+        custom = {f"{name}__c": value for name, value in flat(rest).items()}
         values = {**known(standard), **custom, field: row.operation != "remove"}
         # Salesforce makes no contact without a last name.
         values.setdefault("LastName", "-")

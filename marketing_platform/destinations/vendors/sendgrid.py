@@ -24,7 +24,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
-from marketing_platform.destinations.people import NotTold, known, render, split, text
+from marketing_platform.destinations.people import NotTold, flat, known, render, split, text
 from marketing_platform.settings import ActivationRule, Channel
 
 _STANDARD = {
@@ -158,7 +158,7 @@ class SendGrid(HttpDestination):
         standard, rest = split(row, _STANDARD)
         fields = {
             self._settings.custom_fields[name]: value
-            for name, value in rest.items()
+            for name, value in flat(rest).items()
             if name in self._settings.custom_fields and value is not None
         }
         return {**known(standard), **({"custom_fields": fields} if fields else {})}

@@ -24,7 +24,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
-from marketing_platform.destinations.people import text
+from marketing_platform.destinations.people import as_text, text
 from marketing_platform.settings import ActivationRule
 
 _OWN = frozenset(
@@ -142,7 +142,7 @@ class Shopify(HttpDestination):
                 "namespace": self._settings.namespace,
                 "key": name,
                 "type": "single_line_text_field",
-                "value": " ".join(_shown(value).split()),
+                "value": " ".join(as_text(value).split()),
             }
             for row in rows
             for name, value in row.payload.items()
@@ -189,10 +189,6 @@ class Shopify(HttpDestination):
         path = f"/admin/api/{self._settings.api_version}/graphql.json"
         response = yield Call(path, {"query": query, "variables": dict(variables)})
         return read_json(response).get("data") or {}
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _user_errors(rows: Sequence[Row], data: Mapping[str, Any]) -> dict[str, RowAnswer]:
