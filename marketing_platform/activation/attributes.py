@@ -72,7 +72,12 @@ def _field(name: str) -> Attribute:
 
 def _predicted(prediction: str) -> list[Attribute]:
     table = f"predictions.{prediction}"
-    values = {name: _as_json(table, prediction, name) for name in PREDICTIONS[prediction].fields}
+    values = {}
+    for name in PREDICTIONS[prediction].fields:
+        value = _as_json(table, prediction, name)
+        # Digits that mean nothing would have everybody updated every day.
+        is_rounded = CONTRACTS[table].columns[name].duckdb_type == "DOUBLE"
+        values[name] = f"round({value}, 3)" if is_rounded else value
     if set(_REASONS) <= set(CONTRACTS[table].columns):
         reasons = ", ".join(f"{prediction}.{reason}" for reason in _REASONS)
         values["reasons"] = f"nullif(concat_ws('; ', {reasons}), '')"

@@ -30,7 +30,7 @@ def run_demo(console: Console, customers: int, seed: int, as_of: dt.date | None)
     with console.status("Making the shop"):
         stand = Stand(folder).__enter__()
     with stand:
-        remember_input(folder, stand.settings(_segment_names()))
+        remember_input(folder, stand.settings(_told()))
         console.print(
             f"A shop of {stand.person_count:,} people until {end}; its systems are served at"
             f" {stand.sandbox.address}, a receiver at {stand.receiver.url}",
@@ -50,7 +50,7 @@ def serve_stand(folder: Path, parent: int) -> None:
     from marketing_platform.demo.stand import Stand
 
     with Stand(folder) as stand:
-        remember_input(folder, stand.settings(_segment_names()))
+        remember_input(folder, stand.settings(_told()))
         print("ready", flush=True)
         while os.getppid() == parent:
             time.sleep(0.5)
@@ -109,6 +109,7 @@ def serve_sandbox(
             console.print("Ended.")
 
 
-def _segment_names() -> list[str]:
-    """The segments that the configuration activates."""
-    return sorted({rule.segment for rule in load_settings().platform.activations})
+def _told() -> dict[str, tuple[str, ...]]:
+    """The segments that the configuration activates, with what is told of their members."""
+    rules = load_settings().platform.activations
+    return {rule.segment: rule.attributes for rule in sorted(rules, key=lambda one: one.segment)}

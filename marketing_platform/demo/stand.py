@@ -2,7 +2,7 @@
 
     plan(folder, customers=3000, seed=7, end=yesterday, days=540)
     with Stand(folder) as stand:
-        stand.settings(["vip"])          # what makes them the sources and the receiver of a shop
+        stand.settings({"vip": ["email"]})  # what makes them a shop's sources and receiver
 
 What was simulated, the ports and the secrets lie in the folder, so that the demo's shop finds its
 systems again at the next start.
@@ -14,7 +14,7 @@ import datetime as dt
 import json
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -112,8 +112,11 @@ class Stand:
     ) -> None:
         self._opened.close()
 
-    def settings(self, segments: Iterable[str]) -> dict[str, Any]:
-        """The settings of a shop that these systems are the sources of; these segments go out."""
+    def settings(self, told: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """The settings of a shop that these systems are the sources of.
+
+        `told` has the attributes to send along by segment.
+        """
         receiver = {
             "type": "webhook",
             "url": self.receiver.url,
@@ -130,8 +133,8 @@ class Stand:
             "destinations": {"receiver": receiver, "feeds": {"type": "files", "format": "csv"}},
             "feeds": {"google": {"sources": ["shopify"]}},
             "activations": [
-                {"segment": segment, "destination": destination}
-                for segment in segments
+                {"segment": segment, "destination": destination, "attributes": [*attributes]}
+                for segment, attributes in told.items()
                 for destination in ("receiver", "feeds")
             ],
         }

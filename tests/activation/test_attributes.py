@@ -101,8 +101,8 @@ def test_scores_values_and_their_reasons_are_told(teller: Teller) -> None:
     teller.fill_table(
         "predictions.purchase_14d",
         {
-            "customer_id": "ada", "score": 0.25, "band": "high", "reason_1": "no visit for 41 days",
-            "reason_2": "usually every 9",
+            "customer_id": "ada", "score": 0.2504901, "band": "high",
+            "reason_1": "no visit for 41 days", "reason_2": "usually every 9",
         },
     )  # fmt: skip
     teller.fill_table(
@@ -113,7 +113,7 @@ def test_scores_values_and_their_reasons_are_told(teller: Teller) -> None:
     assert told["ada"] == {
         "customer_id": "ada",
         "email": "ada@example.com",
-        "purchase_14d_score": 0.25,
+        "purchase_14d_score": 0.25,  # three digits
         "purchase_14d_band": "high",
         "purchase_14d_reasons": "no visit for 41 days; usually every 9",
         "lifetime_value_expected_365d_amount": "120.50",

@@ -66,7 +66,7 @@ def test_the_systems_become_segments_and_a_second_run_changes_nothing(config: Pa
     folder = config.parent.parent / "stand"
     plan(folder, customers=60, seed=5, end=today - dt.timedelta(days=1), days=70)
     with Stand(folder) as stand:
-        shop = stand.settings(["new_customers"])
+        shop = stand.settings({"new_customers": ["email", "viewed_products"]})
         # Three are enough to see that systems work together.
         shop["sources"] = {n: shop["sources"][n] for n in ("shopify", "stripe", "segment_events")}
         config.write_text(yaml.safe_dump({k: shop[k] for k in shop if k != "replaces"}))

@@ -44,7 +44,7 @@ def test_a_stand_that_starts_again_is_found_at_the_same_place_with_the_same_secr
     found = []
     for _ in range(2):
         with Stand(folder) as stand:
-            shop = stand.settings(["vip"])
+            shop = stand.settings({"vip": ["email"]})
             settings = stand.sandbox.settings("stripe")
             assert answers(settings, folder / "secrets" / "stripe.api_key") == 200
             found.append((stand.sandbox.port, stand.receiver.url, shop))
@@ -63,7 +63,7 @@ def test_a_demo_leaves_the_systems_alone_that_somebody_has_configured(
         "activations: [{segment: vip, destination: crm}]\n"
     )
     with Stand(folder) as stand:
-        remember_input(folder, stand.settings(["vip"]))
+        remember_input(folder, stand.settings({"vip": ["email"]}))
         settings = load_settings(config_dir=config, data_dir=folder, environ={})
     names = {source.name for source in active_sources(settings)}
     assert "woocommerce" not in names
