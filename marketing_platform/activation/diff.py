@@ -57,8 +57,7 @@ with members as (
                 'customer_id', m.customer_id,
                 'source_contact_id', c.source_contact_id{attributes}
             )
-        end::varchar as payload,
-        left(md5(concat($salt, m.customer_id)), 8) < $held_out_below as is_held_out
+        end::varchar as payload
     from segments.memberships m
     left join profiles.customers c on c.customer_id = m.customer_id
     left join suppressed s on s.customer_id = m.customer_id
@@ -79,9 +78,7 @@ select
         when $needs_phone and not has_phone then 'no_phone'
         when suppressed_for = 'erased' then 'erased'
         when not has_consent then 'no_consent'
-        when suppressed_for is not null then suppressed_for
-        -- Last, as it is of those who would have been told.
-        when is_held_out then 'holdout'
+        else suppressed_for
     end as refusal
 from members
 """
@@ -331,9 +328,6 @@ def compare(
             "per_week": reach.fatigue.per_week,
             "once": rule.is_once,
             "target": rule.target,
-            # The same people wherever the segment goes, so that no other tool tells them.
-            "salt": f"holdout:{rule.segment}:",
-            "held_out_below": f"{int(rule.holdout_share * 16**8):08x}",
         },
     )
     connection.unregister("suppressed")

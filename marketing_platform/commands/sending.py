@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from threading import Event
@@ -101,41 +101,6 @@ def show_failures(console: Console, settings: Settings, *, as_json: bool) -> Non
             markup=False,
         )
     console.print(f"{len(found)} message(s) failed")
-
-
-def show_uplift(console: Console, settings: Settings, *, as_json: bool) -> None:
-    """Print what those who were told bought beside those held out, a line a rule."""
-    found = built_warehouse(settings).read("activation.uplift").sort("audience", "destination")
-    if as_json:
-        print(json.dumps(found.to_dicts(), indent=2))
-        return
-    for rule in found.to_dicts():
-        console.print(
-            f"{rule['audience']} -> {rule['destination']}: {_of_group(rule, 'told')},"
-            f" {_of_group(rule, 'held_out')}: {rule['finding']}",
-            highlight=False,
-            markup=False,
-        )
-        if rule["low_amount_difference"] is not None:
-            low, high = rule["low_share_difference"], rule["high_share_difference"]
-            less, more = rule["low_amount_difference"], rule["high_amount_difference"]
-            console.print(
-                f"  of 100: {100 * low:+.1f} to {100 * high:+.1f} buyers;"
-                f" each: {less:+.2f} to {more:+.2f} {settings.platform.shop.currency}",
-                highlight=False,
-            )
-    console.print(
-        f"{len(found)} rule(s) hold members out" if len(found) else _NO_HOLDOUT, highlight=False
-    )
-
-
-_NO_HOLDOUT = "no rule holds members out; set holdout_share in activations"
-
-
-def _of_group(rule: Mapping[str, Any], group: str) -> str:
-    share = rule[f"{group}_buyer_share"]
-    bought = "" if share is None else f" ({share:.1%} bought)"
-    return f"{rule[f'{group}_count']:,} {group.replace('_', ' ')}{bought}"
 
 
 def show_held(console: Console, settings: Settings) -> None:

@@ -165,8 +165,6 @@ class ActivationRule(Group):
     attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
     # Of each list of products among them.
     product_count: int = Field(default=5, ge=1, le=10)
-    # Share of the members who are told nothing, so that it shows what telling the others does.
-    holdout_share: float = Field(default=0, ge=0, le=0.5)
     audience: str | None = None
     event: str | None = None
     message: Content | None = None
