@@ -8,12 +8,13 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from babel.numbers import is_currency
 from rich.console import Console
 
+from marketing_platform.activation_cli import activation_app
 from marketing_platform.errors import InputError, PlatformError, full_disk, no_permission
 from marketing_platform.identity_cli import dedupe, identity_app
 from marketing_platform.settings import (
@@ -29,7 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Warehouse-first marketing platform: from a shop's exports to activated segments.",
 )
-activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 app.add_typer(activation_app, name="activation")
 app.add_typer(identity_app, name="identity")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look after records held back.")
@@ -50,8 +50,6 @@ AsOf = Annotated[
     typer.Option(help="YYYY-MM-DD: compute everything as of the end of this day."),
 ]
 Currency = Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")]
-SuppressedChannel = Literal["email", "sms", "push", "all"]
-SuppressedReason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -357,87 +355,6 @@ def quarantine_retry(
     from marketing_platform.commands import looking
 
     looking.retry_quarantine(Console(), load_settings(), source)
-
-
-@activation_app.command("failures")
-def activation_failures(as_json: AsJson = False) -> None:
-    """List messages that were given up, with the receiver's words."""
-    from marketing_platform.commands import sending
-
-    sending.show_failures(Console(), load_settings(), as_json=as_json)
-
-
-@activation_app.command("retry")
-def activation_retry(
-    destination: Annotated[str | None, typer.Option(help="Only of this destination.")] = None,
-    segment: Annotated[str | None, typer.Option(help="Only of this segment.")] = None,
-    include_unknown: Annotated[
-        bool,
-        typer.Option("--include-unknown", help="Also those that may have arrived after all."),
-    ] = False,
-) -> None:
-    """Give failed messages another chance; the next activation sends them."""
-    from marketing_platform.activation import retry
-    from marketing_platform.state import open_state
-
-    settings = load_settings()
-    count = retry(
-        open_state(settings.state_url.get_secret_value()),
-        destination=destination,
-        audience=segment,
-        include_unknown=include_unknown,
-    )
-    print(f"{count} message(s) wait for the next activation")
-
-
-@activation_app.command("held")
-def activation_held() -> None:
-    """List the audiences that are held for a person to look at, and why."""
-    from marketing_platform.commands import sending
-
-    sending.show_held(Console(), load_settings())
-
-
-@activation_app.command("release")
-def activation_release(
-    plan: Annotated[int, typer.Argument(help="The number of the held plan.")],
-    by: Annotated[str, typer.Option(help="Who has looked at it.")],
-) -> None:
-    """Let one held plan go. The next activation sends it, if it would still do just the same."""
-    from marketing_platform.activation import release
-    from marketing_platform.state import open_state
-
-    state = open_state(load_settings().state_url.get_secret_value())
-    destination, audience = release(state, plan, by)
-    print(f"{audience} -> {destination} goes with the next activation, if it is still the same")
-
-
-@activation_app.command("feed")
-def activation_feed(name: str) -> None:
-    """Write a held product feed although it loses many offers."""
-    from marketing_platform.commands.sending import accept_feed
-
-    print(accept_feed(load_settings(), name))
-
-
-@activation_app.command("suppress")
-def activation_suppress(
-    customers: Annotated[
-        list[str], typer.Argument(help="Ids of customers or contacts, e-mails, phones.")
-    ],
-    channel: Annotated[SuppressedChannel, typer.Option(help="By which channel.")] = "all",
-    reason: Annotated[SuppressedReason, typer.Option(help="Why.")] = "unsubscribed",
-    take_back: Annotated[bool, typer.Option("--take-back", help="Allow it again.")] = False,
-) -> None:
-    """Never write to these people again: checked at the moment of sending."""
-    from marketing_platform.commands import sending
-
-    settings = load_settings()
-    if take_back:
-        print(f"{sending.allow_again(settings, customers, channel)} suppression(s) taken back")
-        return
-    count = sending.suppress_customers(settings, customers, channel, reason)
-    print(f"{count} customer(s) suppressed")
 
 
 @segment_app.command("list")
