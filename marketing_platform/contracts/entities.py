@@ -145,6 +145,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "quantity": integer("Pieces given back, not negative.", nullable=True),
         "unit_price_amount": _money("Price of a piece.", scale=4),
         "refund_amount": _money("Money given back, not negative."),
+        "tax_amount": _money("Of it, tax that was on top of the prices; null: none, or not told."),
         "currency": _CURRENCY,
     },
     "products": {

@@ -14,6 +14,7 @@ returned as (
         coalesce(quantity, 0) as quantity,
         unit_price_amount,
         refund_amount,
+        least(greatest(coalesce(tax_amount, 0), 0), refund_amount) as tax_amount,
         currency,
         source
     from staging.refunds
@@ -101,6 +102,7 @@ select
     r.product_id,
     r.quantity,
     r.refund_amount,
+    r.tax_amount,
     -- In the shop's own currency, at the rate of the day; null where none is known.
     cast(round(cast(r.refund_amount as double) * x.rate, 2) as decimal(18, 2))
         as refund_reporting_amount,

@@ -2,7 +2,19 @@
 -- shop's own currency. An order that cost nothing, by its discounts or without, is no purchase.
 with
 refunded as (
-    select r.order_id, sum(r.refund_reporting_amount) as refund_amount
+    -- Prices that tax comes on top of are without it, and so is what is given back of them.
+    select
+        r.order_id,
+        sum(
+            case
+                when r.tax_amount > 0
+                    then
+                        cast(r.refund_reporting_amount as double)
+                        * cast(r.refund_amount - r.tax_amount as double)
+                        / cast(r.refund_amount as double)
+                else cast(r.refund_reporting_amount as double)
+            end
+        ) as refund_amount
     from core.refunds as r
     cross join core.clock as k
     where r.order_id is not null and r.refunded_at <= k.as_of
@@ -21,9 +33,10 @@ select
     o.order_date,
     o.gross_reporting_amount as gross_amount,
     o.spent as spent_amount,
-    -- What is given back beyond it is of shipping, or of tax on top.
-    cast(least(coalesce(r.refund_amount, 0), o.spent) as decimal(18, 2)) as refund_amount,
-    cast(o.spent - least(coalesce(r.refund_amount, 0), o.spent) as decimal(18, 2)) as net_amount,
+    -- What is given back beyond it is of shipping.
+    least(cast(coalesce(r.refund_amount, 0) as decimal(18, 2)), o.spent) as refund_amount,
+    cast(o.spent - least(cast(coalesce(r.refund_amount, 0) as decimal(18, 2)), o.spent) as decimal(18, 2))
+        as net_amount,
     least(
         greatest(cast(coalesce(o.discount_amount, 0) / o.gross_amount as double), 0), 1
     ) as discount_share,

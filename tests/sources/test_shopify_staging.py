@@ -168,13 +168,14 @@ def test_a_refund_is_its_lines_and_the_rest_and_never_more_than_went_back(stage:
     columns = (
         "source_refund_id, source_order_id, source_order_item_id, quantity, refund_amount, currency"
     )
-    line_, unpaid = warehouse.rows("refunds", columns)
+    line_, unpaid = warehouse.rows("refunds", f"{columns}, tax_amount")
     assert line_ == {
         "source_refund_id": "7/71",
         "source_order_id": "1001",
         "source_order_item_id": "11",
         "quantity": 1,
         "refund_amount": Decimal("11.90"),
+        "tax_amount": Decimal("1.90"),
         "currency": "EUR",
     }
     assert unpaid["refund_amount"] == 0
@@ -212,6 +213,7 @@ def test_tax_within_the_prices_is_not_given_back_twice(stage: Stage) -> None:
     refund = {**SAMPLES["orders"][0]["refunds"][0], "totalRefundedSet": money("10.00")}
     warehouse = stage({"orders": [changed("orders", taxesIncluded=True, refunds=[refund])]})
     assert only(warehouse.rows("refunds"))["refund_amount"] == Decimal("10.00")
+    assert only(warehouse.rows("refunds"))["tax_amount"] == 0
     assert only(warehouse.rows("refunds__rest"))["refund_amount"] == 0
 
 

@@ -14,6 +14,7 @@ select
         when
             abs(unit_price_amount) >= 100000000000000
             or abs(refund_amount) >= 100000000000000
+            or abs(tax_amount) >= 100000000000000
             then 'amount out of range'
     end as quarantine_reason,
     source_refund_id,
@@ -31,5 +32,8 @@ select
     cast(
         case when abs(refund_amount) < 100000000000000 then refund_amount end as decimal(18, 2)
     ) as refund_amount,
+    cast(
+        case when abs(tax_amount) < 100000000000000 then tax_amount end as decimal(18, 2)
+    ) as tax_amount,
     upper(currency) as currency
 from raw.database_refunds

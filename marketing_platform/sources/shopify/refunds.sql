@@ -37,6 +37,15 @@ select
       end
     as decimal(18, 2)
   ) as refund_amount,
+  cast(
+    case when i.has_tax_in_price then 0 else coalesce(i.total_tax, 0) end
+    * case
+        when r.amount < l.amount and not r.is_unadjusted
+          then cast(r.amount as double) / cast(l.amount as double)
+        else 1
+      end
+    as decimal(18, 2)
+  ) as tax_amount,
   upper(coalesce(i.currency, i.order_currency)) as currency
 from raw.shopify_refund_items as i
 -- A refund that stands twice in its order must not double its lines.

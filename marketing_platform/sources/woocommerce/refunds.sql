@@ -15,6 +15,8 @@ select
   nullif(r.product_id, '0') as source_product_id,
   abs(r.quantity) as quantity,
   cast(abs(r.total + coalesce(r.total_tax, 0)) as decimal(18, 2)) as refund_amount,
+  -- A line's price is told without tax, whether or not it was within what the buyer saw.
+  cast(abs(coalesce(r.total_tax, 0)) as decimal(18, 2)) as tax_amount,
   o.currency
 from raw.woocommerce_refund_items as r
 left join (

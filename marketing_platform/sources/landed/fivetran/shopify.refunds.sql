@@ -15,6 +15,7 @@ select
             else coalesce(cast(i.total_tax as decimal(18, 2)), 0)
         end as decimal(18, 2)
     ) as refund_amount,
+    case when not cast(o.taxes_included as boolean) then i.total_tax end as tax_amount,
     o.currency
 from order_line_refund as i
 left join refund as r on i.refund_id = r.id

@@ -38,6 +38,8 @@ select
             else coalesce(try_cast(l.line ->> '$.total_tax' as decimal(18, 2)), 0)
         end as decimal(18, 2)
     ) as refund_amount,
+    case when not coalesce(o.has_taxes_included, false) then l.line ->> '$.total_tax' end
+        as tax_amount,
     o.currency
 from lines as l
 left join orders_by_id as o on cast(l.order_id as varchar) = cast(o.id as varchar)
