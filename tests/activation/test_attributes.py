@@ -20,6 +20,8 @@ from marketing_platform.destinations.base import Row
 from marketing_platform.destinations.people import NotTold, as_text, render
 from marketing_platform.destinations.vendors.smtp import SmtpDestination
 from marketing_platform.errors import ConfigError
+from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.results import record_build
 from marketing_platform.settings import ActivationRule
 from marketing_platform.settings.activation import Content
 from marketing_platform.state import messages, open_state, reading
@@ -291,3 +293,17 @@ def test_every_attribute_has_a_name_of_its_own_and_tables_that_are_built() -> No
     assert tables_told(known) <= set(CONTRACTS)
     fields = CONTRACTS["profiles.customers"].columns
     assert not {name for name in known if known[name].prediction} & set(fields)
+
+
+def test_a_list_of_yesterday_holds_where_a_rule_tells_it_and_nowhere_else(teller: Teller) -> None:
+    def holds(*attributes: str) -> list[str]:
+        rule = ActivationRule(segment=SEGMENT, destination="crm", attributes=attributes)
+        crm = {"crm": webhook("http://127.0.0.1:9/")}
+        return find_holds(teller.engine, small_settings(teller.folder, crm, rules=[rule]))
+
+    for table in ("profiles.viewed_products", "core.events"):
+        record_build(teller.engine, table, 1)
+    assert holds("email", "viewed_products") == [
+        "profiles.viewed_products: not built again since core.events changed"
+    ]
+    assert holds("email", "bought_products") == []
