@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, TemplateError, Undefined, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from marketing_platform.destinations.base import IDENTIFYING, Row
@@ -64,12 +64,13 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 def render(template: str | None, row: Row, *, is_html: bool = False) -> str:
     """A template filled in once: what stands in a value is text, whatever it looks like.
 
-    Raises NotTold where it names what is not there, or does what templates may not.
+    What is not known of a person is nothing, and takes `default('...')`. Raises NotTold where it
+    names what is not there, or does what templates may not.
     """
     if not template:
         return ""
     try:
-        return str(_compiled(template, is_html).render(dict(row.payload)))
+        return str(_compiled(template, is_html).render(_told(row.payload)))
     except TemplateError as error:
         raise NotTold(f"the template cannot be filled in: {error.message}") from None
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -82,6 +83,17 @@ def names_in(template: str) -> frozenset[str]:
         return frozenset(meta.find_undeclared_variables(_PLAIN.parse(template)))
     except TemplateError as error:
         raise NotTold(f"not a template: {error.message}") from None
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as a template has them; nobody is called None."""
+    told = dict(values)
+    for name, value in values.items():
+        if value is None:
+            told[name] = Undefined(name=name)
+        elif isinstance(value, list):
+            told[name] = [_told(one) for one in value]
+    return told
 
 
 @cache

@@ -22,6 +22,8 @@ from vendor_calls import (
     statuses,
 )
 
+from marketing_platform.destinations.people import NotTold, render
+
 KLAVIYO = {"type": "klaviyo", "api_key": "pk_secret_1234", "poll_seconds": 0.01}
 TWILIO = {
     "type": "twilio",
@@ -166,6 +168,26 @@ def test_a_template_is_filled_in_once_and_values_stay_text() -> None:
     vendor = twilio(201, {"sid": "SM1"})
     vendor.send(row({**ADA, "first_name": "{{ 7*7 }} {% raw %}"}))
     assert "Hi+%7B%7B+7%2A7+%7D%7D" in vendor.asked[0].content.decode()
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("Hi {{ first_name }}!", "Hi !"),
+        ("Hi {{ first_name|default('there') }}!", "Hi there!"),
+        ("Hi {{ first_name or 'you' }}!", "Hi you!"),
+        ("{% if first_name %}Hi {{ first_name|upper }}{% else %}Hello{% endif %}", "Hello"),
+        ("{% for p in cart_products %}{{ p.title }}: {{ p.price|default('?') }}; {% endfor %}",
+         "Mug: 12.50; Cup: ?; "),
+    ],
+)  # fmt: skip
+def test_nobody_is_called_none(template: str, expected: str) -> None:
+    assert render(template, row({**ADA, "first_name": None})) == expected
+
+
+def test_what_cannot_be_reckoned_with_fails_its_row_and_sends_nothing() -> None:
+    with pytest.raises(NotTold, match="order_count"):
+        render("{% if order_count > 3 %}Again{% endif %}", row({**ADA, "order_count": None}))
 
 
 def sendgrid(**rule: Any) -> Vendor:
