@@ -38,6 +38,13 @@ class Attribute:
     reads: tuple[str, ...]
     prediction: str | None = None
 
+    @property
+    def is_missing(self) -> str:
+        """SQL: whether it is not known of a person, or a list of nothing."""
+        if self.name in PRODUCT_LISTS:
+            return f"json_array_length({self.value}) = 0"
+        return f"nullif(trim(({self.value})::varchar), '') is null"
+
 
 @cache
 def known_attributes(product_count: int = 1) -> dict[str, Attribute]:

@@ -50,6 +50,7 @@ with members as (
                 ) then 'fatigue'
             end
         ) as suppressed_for,
+        {lacks} as lacks,
         case
             when c.source_contact_id is null
             then json_object('customer_id', m.customer_id{attributes})
@@ -78,7 +79,7 @@ select
         when $needs_phone and not has_phone then 'no_phone'
         when suppressed_for = 'erased' then 'erased'
         when not has_consent then 'no_consent'
-        else suppressed_for
+        else coalesce(suppressed_for, lacks)
     end as refusal
 from members
 """
@@ -305,6 +306,7 @@ def compare(
     """
     known = known_attributes(rule.product_count)
     told = [known[name] for name in payload_columns(rule)]
+    lacks = "".join(f"when {known[name].is_missing} then 'no_{name}' " for name in rule.needs)
     attributes = "".join(f", '{one.name}', {one.value}" for one in told)
     # The profile is joined already.
     tables = {one.alias: one.table for one in told if one.alias != "c"}
@@ -314,7 +316,11 @@ def compare(
     )
     connection.register("suppressed", reach.suppressed.to_arrow())
     connection.execute(
-        _DESIRED.format(attributes=attributes, joins=joins),
+        _DESIRED.format(
+            attributes=attributes,
+            joins=joins,
+            lacks=f"case {lacks}end" if lacks else "null::varchar",
+        ),
         {
             "segment": rule.segment,
             "is_on": cause.is_on,

@@ -165,12 +165,21 @@ class ActivationRule(Group):
     attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
     # Of each list of products among them.
     product_count: int = Field(default=5, ge=1, le=10)
+    # Those of them without which a person is not told.
+    needs: tuple[str, ...] = ()
     audience: str | None = None
     event: str | None = None
     message: Content | None = None
     task: Content | None = None
     repeat_after_days: int = Field(default=30, ge=0, le=3650)
     when: When | None = None
+
+    @model_validator(mode="after")
+    def _needs_what_it_tells(self) -> Self:
+        for name in self.needs:
+            if name not in self.attributes:
+                raise ValueError(f"needs {name}, which is not among its attributes")
+        return self
 
     @model_validator(mode="after")
     def _one_mode(self) -> Self:

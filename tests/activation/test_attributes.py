@@ -166,6 +166,35 @@ def test_the_open_cart_is_told_with_its_products(teller: Teller) -> None:
     assert told["bob"]["cart_products"] == []
 
 
+def test_who_lacks_what_a_rule_needs_is_told_when_it_is_known(teller: Teller) -> None:
+    for who in ("ada", "bob", "cy"):
+        teller.know(who, first_name=None if who == "bob" else who.title())
+    teller.members(["ada", "bob", "cy"])
+    in_cart = {"place": 1, "product_title": "Mug", "quantity": 1}
+    teller.fill_table(
+        "profiles.cart_items",
+        {"customer_id": "ada", **in_cart},
+        {"customer_id": "bob", **in_cart},
+    )
+    told, needs = ("first_name", "cart_products"), ("first_name", "cart_products")
+
+    def states() -> dict[str, tuple[str, str | None]]:
+        assert teller.plan(*told, needs=needs).held_reasons == ()
+        latest = sa.select(messages).order_by(messages.c.sequence)
+        with reading(teller.engine) as connection:
+            return {row.customer_id: (row.state, row.reason) for row in connection.execute(latest)}
+
+    assert states() == {
+        "ada": ("planned", None),
+        "bob": ("suppressed", "no_first_name"),
+        "cy": ("suppressed", "no_cart_products"),
+    }
+    teller.know("bob", first_name="Bob")
+    assert states()["bob"] == ("planned", None)
+    with pytest.raises(ValueError, match="needs order_count, which is not among its attributes"):
+        teller.plan("email", needs=("order_count",))
+
+
 def test_what_cannot_be_bought_now_is_not_offered(teller: Teller) -> None:
     teller.know("ada")
     teller.members(["ada"])
