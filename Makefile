@@ -39,7 +39,7 @@ test: $(INSTALLED) ## Run the tests and the checks of the code
 
 # Beside the checks of the code: many tests wait.
 pytest: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q
 
 lint: $(INSTALLED) ## Check style, types and the walls between the layers
 	@$(BIN)/ruff format --check --quiet .

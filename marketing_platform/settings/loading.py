@@ -13,6 +13,8 @@ import yaml
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from yaml.constructor import ConstructorError
+from yaml.nodes import MappingNode, ScalarNode
 
 from marketing_platform.errors import ConfigError
 from marketing_platform.mistakes import first_mistake
@@ -110,9 +112,26 @@ def _data_dir(environ: Mapping[str, str]) -> Path:
     return Path("data") / shop
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice: the second would take the first one's place."""
+
+    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, ScalarNode) else ""
+            if name in seen:
+                raise _WrittenTwiceError(None, None, name, key.start_mark)
+            seen.update({name} - {"", "<<"})
+        return super().construct_mapping(node, deep)
+
+
+class _WrittenTwiceError(ConstructorError):
+    """A key stands twice in one mapping; `problem` is the key."""
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
     except FileNotFoundError:
         raise ConfigError(
             "no such file", where=str(path), mend="Start where config/platform.yaml lies"
@@ -120,6 +139,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f":{place.line + 1}" if place else ""
+        if isinstance(error, _WrittenTwiceError):
+            raise ConfigError(
+                f"the key {error.problem} is written twice",
+                where=f"{path}{line}",
+                mend="Take one of them out",
+            ) from None
         raise ConfigError("not readable as YAML", where=f"{path}{line}") from None
     if content is None:
         return {}

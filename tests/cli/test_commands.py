@@ -162,6 +162,12 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
         ("destinations: {x: {type: webhook, ulr: 'https://a.example'}}", "ulr: no such key"),
         ("limits: 5", "limits: expected keys and values"),
         ("shop: [", "not readable as YAML"),
+        # The second would take the place of the first, whose rules would be gone in silence.
+        (
+            "limits: {min_size: 1}\nactivations: []\nlimits: {max_size: 9}",
+            "platform.yaml:3: the key limits is written twice. Take one of them out",
+        ),
+        ("shop: {name: A, currency: EUR, name: B}", "platform.yaml:1: the key name is written"),
         ("destinations: {x: {type: webhook, url: ftp://example.com}}", "not an http(s) URL"),
         (
             "destinations: {x: {type: webhook, url: 'https://example.com', token: abc}}",

@@ -33,7 +33,7 @@ def settings_in(folder: Path, **predictions: int) -> Settings:
         config_dir=folder,
         data_dir=folder,
         state_url=SecretStr("sqlite://"),
-        platform=Platform(predictions=Predictions(**predictions)),
+        platform=Platform(predictions=Predictions(**{"training_origins": 4, **predictions})),
     )
 
 
