@@ -7,8 +7,9 @@ members as (
         m.customer_id,
         c.*,
         -- The key settles a tie, so that the order of the contacts does not matter.
-        concat(
-            cast(coalesce(c.updated_at, timestamp '1900-01-01') as varchar), ' ', c.contact_id
+        row_number() over (
+            partition by m.customer_id
+            order by coalesce(c.updated_at, timestamp '1900-01-01') asc, c.contact_id asc
         ) as standing
     from identity.contact_customers as m
     inner join core.contacts as c on m.contact_id = c.contact_id
@@ -79,18 +80,15 @@ counted as (
     select
         contact_id,
         attribute,
-        lpad(
-            cast(count(*) over (partition by customer_id, attribute, value) as varchar), 9, '0'
-        ) as place
+        count(*) over (partition by customer_id, attribute, value) as place
     from told
 ),
--- What goes before the standing of a contact, as text: the more trusted or frequent, the larger.
+-- What goes before the standing of a contact: the more trusted or frequent, the larger.
 trusted as (
     select
         source,
         attribute,
-        case when rule = 'most_trusted' then lpad(cast(99999 - rank as varchar), 5, '0') end
-            as place
+        case when rule = 'most_trusted' then 99999 - rank end as place
     from identity.attribute_rules
 ),
 ranks as (
@@ -132,18 +130,18 @@ times as (
 placed as (
     select
         m.*,
-        concat(coalesce(r.email, t.email, ''), m.standing) as email_place,
-        concat(coalesce(r.phone, t.phone, ''), m.standing) as phone_place,
-        concat(coalesce(r.first_name, t.first_name, ''), m.standing) as first_name_place,
-        concat(coalesce(r.last_name, t.last_name, ''), m.standing) as last_name_place,
-        concat(coalesce(r.country, t.country, ''), m.standing) as country_place,
-        concat(coalesce(r.language, t.language, ''), m.standing) as language_place,
-        concat(coalesce(r.birth_date, t.birth_date, ''), m.standing) as birth_date_place,
-        concat(coalesce(r.street, t.street, ''), m.standing) as street_place,
-        concat(coalesce(r.city, t.city, ''), m.standing) as city_place,
-        concat(coalesce(r.postcode, t.postcode, ''), m.standing) as postcode_place,
-        concat(coalesce(r.region, t.region, ''), m.standing) as region_place,
-        concat(coalesce(r.loyalty_number, t.loyalty_number, ''), m.standing) as loyalty_number_place
+        coalesce(r.email, t.email, 0) * 1000000000 + m.standing as email_place,
+        coalesce(r.phone, t.phone, 0) * 1000000000 + m.standing as phone_place,
+        coalesce(r.first_name, t.first_name, 0) * 1000000000 + m.standing as first_name_place,
+        coalesce(r.last_name, t.last_name, 0) * 1000000000 + m.standing as last_name_place,
+        coalesce(r.country, t.country, 0) * 1000000000 + m.standing as country_place,
+        coalesce(r.language, t.language, 0) * 1000000000 + m.standing as language_place,
+        coalesce(r.birth_date, t.birth_date, 0) * 1000000000 + m.standing as birth_date_place,
+        coalesce(r.street, t.street, 0) * 1000000000 + m.standing as street_place,
+        coalesce(r.city, t.city, 0) * 1000000000 + m.standing as city_place,
+        coalesce(r.postcode, t.postcode, 0) * 1000000000 + m.standing as postcode_place,
+        coalesce(r.region, t.region, 0) * 1000000000 + m.standing as region_place,
+        coalesce(r.loyalty_number, t.loyalty_number, 0) * 1000000000 + m.standing as loyalty_number_place
     from members as m
     left join ranks as r on m.source = r.source
     left join times as t on m.contact_id = t.contact_id
