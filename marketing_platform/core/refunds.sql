@@ -80,7 +80,8 @@ matched as (
             order by r.refunded_at asc nulls first, p.refund_id asc nulls first
             rows between unbounded preceding and current row
         ) as given_back,
-        sum(r.refund_amount) over (
+        -- Without the tax of pieces that were taken out: the total has it of the others alone.
+        sum(r.refund_amount - r.tax_amount) over (
             partition by p.order_id
             order by r.refunded_at asc nulls first, p.refund_id asc nulls first
             rows between unbounded preceding and current row

@@ -168,6 +168,13 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
         "refunds", source_refund_id="p", source_order_id="9", refunded_at="2026-03-05 12:00",
         quantity=1, refund_amount=54, tax_amount=4, currency="EUR",
     )  # fmt: skip
+    # One of two pieces taken out before it was paid, the other one given back later.
+    bought("edited", "10", 200, 0, tax_amount=8, total_amount=108)
+    for number in ("e1", "e2"):
+        shop.add(
+            "refunds", source_refund_id=number, source_order_id="10", quantity=1,
+            refunded_at="2026-03-05 12:00", refund_amount=108, tax_amount=8, currency="EUR",
+        )  # fmt: skip
     # Tax on top; and prices from which the discount is taken off already.
     bought("taxed", "3", 100, 10, shipping_amount=5, tax_amount=18, total_amount=113)
     bought("told", "4", 90, 10, shipping_amount=5, tax_amount=15, total_amount=95)
@@ -176,10 +183,10 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
     bought("gift", "5", 100, 100, total_amount=0)
     bought("gift", "6", 20, 0, total_amount=20)
     warehouse = shop.build()
-    everybody = ("half", "back", "all", "part", "taxed", "told", "tipped", "gift")
+    everybody = ("half", "back", "all", "part", "edited", "taxed", "told", "tipped", "gift")
     spent = {who: profile(warehouse, who) for who in everybody}
     assert {who: float(row["lifetime_value_amount"]) for who, row in spent.items()} == {
-        "half": 50, "back": 0, "all": 0, "part": 50, "taxed": 90, "told": 90,
+        "half": 50, "back": 0, "all": 0, "part": 50, "edited": 0, "taxed": 90, "told": 90,
         "tipped": 90, "gift": 20,
     }  # fmt: skip
     assert spent["half"]["average_order_value_amount"] == 50
