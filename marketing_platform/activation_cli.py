@@ -59,13 +59,16 @@ def release(
     plan: Annotated[int, typer.Argument(help="The number of the held plan.")],
     by: Annotated[str, typer.Option(help="Who has looked at it.")],
 ) -> None:
-    """Let one held plan go. The next activation sends it, if it would still do just the same."""
+    """Let a plan go that its size holds. The next activation sends it, if it is still the same."""
     from marketing_platform.activation import release
     from marketing_platform.state import open_state
 
     state = open_state(load_settings().state_url.get_secret_value())
     destination, audience = release(state, plan, by)
-    print(f"{audience} -> {destination} goes with the next activation, if it is still the same")
+    print(
+        f"{audience} -> {destination} goes with the next activation, if it is still the same and"
+        " only its size holds it"
+    )
 
 
 @activation_app.command("feed")

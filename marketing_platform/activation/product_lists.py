@@ -16,7 +16,6 @@ class ProductList:
     `due_date` what it knows. Where it is an offer, what cannot be bought now is left out.
     """
 
-    what: str
     lines: str
     reads: tuple[str, ...]
     is_offer: bool
@@ -24,8 +23,8 @@ class ProductList:
 
 
 PRODUCT_LISTS: Mapping[str, ProductList] = {
+    # What lies in the open cart, the first put there first.
     "cart_products": ProductList(
-        "what lies in the open cart, the first put there first",
         """
             select customer_id, place, product_id, product_title as title, sku, quantity
             from profiles.cart_items
@@ -33,14 +32,14 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
         ("profiles.cart_items", _PRODUCTS),
         is_offer=False,
     ),
+    # What they looked at in 30 days and have not bought since, the last first.
     "viewed_products": ProductList(
-        "what they looked at in 30 days and have not bought since, the last first",
         "select customer_id, place, product_id from profiles.viewed_products",
         ("profiles.viewed_products", _PRODUCTS),
         is_offer=True,
     ),
+    # What they bought last, the dearest first.
     "bought_products": ProductList(
-        "what they bought last, the dearest first",
         """
             select
                 o.customer_id,
@@ -58,8 +57,8 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
         ("profiles.orders", "core.order_items", _PRODUCTS),
         is_offer=False,
     ),
+    # What they should need again within 7 days, the likeliest first.
     "replenishment_products": ProductList(
-        "what they should need again within 7 days, the likeliest first",
         """
             select a.customer_id, a.place, a.product_id, a.due_date
             from predictions.product_affinity as a
@@ -70,8 +69,8 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
         is_offer=True,
         prediction="product_affinity",
     ),
+    # What they have not bought yet and are most likely to buy, the likeliest first.
     "recommended_products": ProductList(
-        "what they have not bought yet and are most likely to buy, the likeliest first",
         """
             select customer_id, place, product_id
             from predictions.product_affinity
