@@ -12,8 +12,9 @@ _PRODUCTS = "core.products"
 class ProductList:
     """A list of products of each customer.
 
-    `lines` gives `customer_id`, `place` and `product_id`, and of `title`, `sku`, `quantity` and
-    `due_date` what it knows. Where it is an offer, what cannot be bought now is left out.
+    `lines` gives `customer_id`, `place` and `product_id`, and of `title`, `sku`, `quantity`,
+    `price`, `currency` and `due_date` what it knows. Where it is an offer, what cannot be bought
+    now is left out.
     """
 
     lines: str
@@ -26,7 +27,9 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
     # What lies in the open cart, the first put there first.
     "cart_products": ProductList(
         """
-            select customer_id, place, product_id, product_title as title, sku, quantity
+            select
+                customer_id, place, product_id, product_title as title, sku, quantity,
+                unit_price_amount as price, currency
             from profiles.cart_items
         """,
         ("profiles.cart_items", _PRODUCTS),
@@ -46,7 +49,7 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
                 row_number() over (
                     partition by o.customer_id order by i.line_amount desc, i.order_item_id
                 ) as place,
-                i.product_id, i.sku, i.quantity
+                i.product_id, i.sku, i.quantity, i.unit_price_amount as price, i.currency
             from (
                 select customer_id, max_by(order_id, concat(ordered_at, order_id)) as order_id
                 from profiles.orders
@@ -86,7 +89,7 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
 _NO_LINES = """
     select
         '' as customer_id, 0 as place, '' as product_id, '' as title, '' as sku, 0 as quantity,
-        current_date as due_date
+        0::decimal(18, 4) as price, '' as currency, current_date as due_date
     where false
 """
 _OFFERED = """
@@ -108,8 +111,8 @@ def products_of(name: str, count: int) -> str:
                 title := coalesce(l.title, p.title),
                 url := p.url,
                 image_url := p.image_url,
-                price := p.price_amount::varchar,
-                currency := p.currency,
+                price := coalesce(l.price, p.price_amount)::decimal(18, 2)::varchar,
+                currency := case when l.price is null then p.currency else l.currency end,
                 quantity := l.quantity,
                 due_date := l.due_date::varchar
             ) order by l.place)[:{count:d}]) as products

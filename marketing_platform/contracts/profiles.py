@@ -328,6 +328,8 @@ PROFILES: tuple[Contract, ...] = (
             "sku": text("Stock keeping unit.", nullable=True),
             "product_title": text("What it is called.", nullable=True),
             "quantity": integer("Pieces.", ge=0),
+            "unit_price_amount": money("Price of a piece.", nullable=True, ge=0, scale=4),
+            "currency": text("ISO 4217 code of it.", nullable=True),
         },
         key=["customer_id", "place"],
     ),

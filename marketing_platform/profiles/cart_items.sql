@@ -7,6 +7,8 @@ lines as (
         i.sku,
         i.product_title,
         i.quantity,
+        i.unit_price_amount,
+        i.currency,
         i.cart_item_id as standing
     from profiles.carts as c
     inner join core.cart_items as i on c.open_cart_id = i.cart_id
@@ -17,6 +19,8 @@ lines as (
         p.sku,
         p.title as product_title,
         s.quantity,
+        p.price_amount as unit_price_amount,
+        p.currency,
         concat(cast(s.added_at as varchar), s.product_id) as standing
     from profiles.carts as c
     inner join profiles.site_carts as s on c.customer_id = s.customer_id
@@ -29,5 +33,7 @@ select
     product_id,
     sku,
     product_title,
-    quantity
+    quantity,
+    cast(unit_price_amount as decimal(18, 4)) as unit_price_amount,
+    currency
 from lines

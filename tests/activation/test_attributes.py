@@ -151,7 +151,7 @@ def test_the_open_cart_is_told_with_its_products(teller: Teller) -> None:
         "profiles.cart_items",
         {
             "customer_id": "ada", "place": 2, "product_id": "shop:1", "quantity": 2,
-            "product_title": 'Mug "one"',
+            "product_title": 'Mug "one"', "unit_price_amount": 9.5, "currency": "USD",
         },
         {"customer_id": "ada", "place": 1, "product_title": "Wrapping", "quantity": 1},
         {"customer_id": "gone", "place": 1, "product_title": "Of no member", "quantity": 1},
@@ -160,9 +160,10 @@ def test_the_open_cart_is_told_with_its_products(teller: Teller) -> None:
     wrapping, mug = told["ada"]["cart_products"]
     assert mug == {
         "product_id": "1", "sku": "SKU-1", "title": 'Mug "one"', "url": "https://shop.example/1",
-        "image_url": None, "price": "11.00", "currency": "EUR", "quantity": 2, "due_date": None,
+        "image_url": None, "price": "9.50", "currency": "USD", "quantity": 2, "due_date": None,
     }  # fmt: skip
     assert (wrapping["title"], wrapping["product_id"]) == ("Wrapping", None)
+    assert (wrapping["price"], wrapping["currency"]) == (None, None)
     assert told["bob"]["cart_products"] == []
 
 

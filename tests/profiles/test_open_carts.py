@@ -29,6 +29,7 @@ def cart(shop: Shop, who: str, moment: str) -> None:
         shop.add(
             "cart_items", source_cart_item_id=f"{who}{number}", source_cart_id=who,
             source_product_id=str(number), product_title=f"Mug {number}", quantity=number,
+            unit_price_amount=9.5, currency="EUR",
         )  # fmt: skip
 
 
@@ -60,6 +61,8 @@ def test_the_cart_that_the_shop_knows_has_its_lines(shop: Shop) -> None:
     warehouse = shop.build()
     assert items(warehouse, "left") == [("Mug 1", 1), ("Mug 2", 2)]
     assert profile(warehouse, "left")["open_cart_id"] == "database:left"
+    prices = warehouse.read("profiles.cart_items").select("unit_price_amount", "currency")
+    assert prices.unique().rows() == [(Decimal("9.5"), "EUR")], "those of the cart, not of the shop"
     assert items(warehouse, "bought") == []
 
 
