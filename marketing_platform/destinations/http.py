@@ -173,7 +173,7 @@ class HttpDestination(ABC):
         return {}
 
     def token_auth(self) -> TokenAuth | None:
-        """Where bearer tokens come from, for a vendor that gives them by OAuth 2."""
+        """Where tokens come from, for a vendor that gives them by OAuth 2."""
         return None
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
@@ -275,8 +275,8 @@ class HttpDestination(ABC):
         while True:
             request = client.build_request(**_arguments(call))
             if auth:
-                token = await asyncio.to_thread(auth.bearer, refused)
-                request.headers["Authorization"] = f"Bearer {token}"
+                token = await asyncio.to_thread(auth.token, refused)
+                auth.authorise(request, token)
             # The limit of httpx is for each read; a receiver that drips bytes must end as well.
             async with asyncio.timeout(2 * self._common.timeout_seconds):
                 response = await client.send(request)

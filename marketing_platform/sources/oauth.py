@@ -34,14 +34,19 @@ class Grant(Protocol):
 
 
 class TokenAuth(httpx.Auth):
-    """Puts a bearer token on each request; a 401 gets a new one, once."""
+    """Puts a token on each request; a 401 gets a new one, once.
+
+    It is a bearer token unless the vendor has a `header` of its own for it.
+    """
 
     requires_response_body = True
 
-    def __init__(self, token_url: str, grant: Grant) -> None:
+    def __init__(self, token_url: str, grant: Grant, header: str = "", mend: str = "") -> None:
         self._token_url = token_url
         self._grant = grant
-        self._token: OAuth2Token | None = None
+        self._header = header
+        self._mend = mend or "Check the client and its refresh token or key"
+        self._newest: OAuth2Token | None = None
         self._fetching = threading.Lock()
 
     def sync_auth_flow(
@@ -49,15 +54,22 @@ class TokenAuth(httpx.Auth):
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """The request with a token, which is asked for first where there is none."""
         used = yield from self._valid(refused=None)
-        request.headers["Authorization"] = f"Bearer {used}"
+        self.authorise(request, used)
         response = yield request
         if response.status_code == 401:
             response.read()
             fresh = yield from self._valid(refused=used)
-            request.headers["Authorization"] = f"Bearer {fresh}"
+            self.authorise(request, fresh)
             yield request
 
-    def bearer(self, refused: str | None = None) -> str:
+    def authorise(self, request: httpx.Request, token: str) -> None:
+        """Put the token where the vendor looks for it."""
+        if self._header:
+            request.headers[self._header] = token
+        else:
+            request.headers["Authorization"] = f"Bearer {token}"
+
+    def token(self, refused: str | None = None) -> str:
         """A token that has not expired and is not the one refused, asked for where needed."""
         flow = self._valid(refused)
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as http:
@@ -71,7 +83,7 @@ class TokenAuth(httpx.Auth):
     def _valid(self, refused: str | None) -> Generator[httpx.Request, httpx.Response, str]:
         """A token that has not expired and is not the one refused."""
         with self._fetching:
-            token = self._token
+            token = self._newest
             if token is None or token["access_token"] == refused or _is_over(token):
                 form = self._grant.asking(token.get("refresh_token") if token else None)
                 given = {name: value for name, value in form.items() if value}
@@ -81,7 +93,7 @@ class TokenAuth(httpx.Auth):
                 )
                 response.read()
                 token = self._read(response, token)
-                self._token = token
+                self._newest = token
             return str(token["access_token"])
 
     def _read(self, response: httpx.Response, before: OAuth2Token | None) -> OAuth2Token:
@@ -101,14 +113,15 @@ class TokenAuth(httpx.Auth):
         raise SourceError(
             f"no access token: the vendor answers {status}: {words}",
             where=mask(self._token_url, self._grant.secrets()),
-            mend="Check the client and its refresh token or key",
+            mend=self._mend,
         )
 
 
 class OAuth2(TokenAuth):
     """The refresh-token grant, or client credentials where there is no refresh token.
 
-    `more` is what a vendor wants besides (an `audience`, say).
+    `more` is what a vendor wants besides (an `audience`, say), `header` the one that it wants the
+    token in, where that is not `Authorization`, `mend` what to do where it gives none.
     """
 
     def __init__(
@@ -119,6 +132,8 @@ class OAuth2(TokenAuth):
         refresh_token: str | SecretStr | None = None,
         scope: str | None = None,
         more: Mapping[str, str] | None = None,
+        header: str = "",
+        mend: str = "",
     ) -> None:
         grant = _ClientGrant(
             _plain(client_id) or "",
@@ -127,7 +142,7 @@ class OAuth2(TokenAuth):
             scope,
             dict(more or {}),
         )
-        super().__init__(token_url, grant)
+        super().__init__(token_url, grant, header, mend)
 
 
 class ServiceAccount(TokenAuth):

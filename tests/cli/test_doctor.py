@@ -26,8 +26,8 @@ def test_each_system_has_a_line_and_a_refused_one_fails_without_its_secret(tmp_p
     facts = make_facts(customers=50, end=dt.date(2026, 6, 30), days=70)
     with Sandbox(facts) as sandbox:
         sources = demo_sources(sandbox, tmp_path / "secrets")
-        wrong = {"type": "shopify", "access_token": "${WRONG}"}
-        sources["shopify_two"] = {**sources["shopify"], **wrong}
+        shop = {key: sources["shopify"][key] for key in ("shop", "base_url")}
+        sources["shopify_two"] = {"type": "shopify", **shop, "access_token": "${WRONG}"}
         config = tmp_path / "config"
         config.mkdir()
         (config / "platform.yaml").write_text(yaml.safe_dump({"sources": sources}))

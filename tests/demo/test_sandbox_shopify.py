@@ -44,9 +44,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def _ask(sandbox: Sandbox, question: str, **variables: Any) -> Any:
-    token = sandbox.credentials("shopify")["access_token"]
+    url = sandbox.url("shopify")
+    asked = {"grant_type": "client_credentials", **sandbox.credentials("shopify")}
+    token = httpx.post(f"{url}/admin/oauth/access_token", data=asked).json()["access_token"]
     answer = httpx.post(
-        sandbox.url("shopify") + PATH,
+        url + PATH,
         json={"query": question, "variables": variables},
         headers={"X-Shopify-Access-Token": token},
     )
@@ -145,9 +147,9 @@ def test_the_settings_of_the_sources_keep_secrets_in_files_of_their_owner(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     settings = demo_sources(sandbox, tmp_path)["shopify"]
-    reference = re.fullmatch(r"\$\{file:(.*)\}", settings["access_token"])
+    reference = re.fullmatch(r"\$\{file:(.*)\}", settings["client_secret"])
     assert reference
     kept = Path(reference[1])
-    assert kept.read_text() == sandbox.credentials("shopify")["access_token"]
+    assert kept.read_text() == sandbox.credentials("shopify")["client_secret"]
     assert kept.stat().st_mode & 0o077 == 0
     assert settings["base_url"] == sandbox.url("shopify")

@@ -341,6 +341,21 @@ def test_shopify_is_told_of_a_consent_taken_back_and_never_of_one_given() -> Non
         assert any("MarketingConsent" in query for query in queries) == (consent is False)
 
 
+def test_an_app_of_shopify_gets_a_token_of_a_day_for_its_own_credentials(
+    tokens: TokenServer,
+) -> None:
+    app = {"client_id": "app", "client_secret": "shpss_secret", "base_url": tokens.url}
+    vendor = Vendor({"type": "shopify", "shop": "demo", **app}, shopify)
+    vendor.send(row(ADA), row(BOB))
+    vendor.send(row(ADA))
+    assert tokens.asked == [
+        {"grant_type": ["client_credentials"], "client_id": ["app"],
+         "client_secret": ["shpss_secret"]}
+    ]  # fmt: skip
+    assert {request.headers["X-Shopify-Access-Token"] for request in vendor.asked} == {"token-1"}
+    assert not any("Authorization" in request.headers for request in vendor.asked)
+
+
 def test_shopify_that_has_no_points_left_asks_to_wait() -> None:
     body = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
     answer = Vendor(SHOPIFY, answers(("graphql", 200, body))).send(row(ADA))

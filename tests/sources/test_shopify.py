@@ -269,6 +269,22 @@ def test_the_probe_names_the_shop_or_the_scopes_that_are_missing() -> None:
         probe(Granting("read_customers", "read_products"), settings())
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"client_id": "app"},
+        {"client_secret": "shpss_secret"},
+        {"client_id": "app", "client_secret": "shpss_secret", "access_token": "shpat_secret"},
+        {"client_id": "app", "access_token": "shpat_secret"},
+    ],
+)
+def test_an_app_has_one_way_in(given: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="write client_id and client_secret") as raised:
+        ShopifySettings.model_validate({"type": "shopify", "shop": "initech", **given})
+    assert "secret" not in str(raised.value).split("[type=")[0].replace("client_secret", "")
+
+
 def test_the_shop_s_name_is_enough_and_another_address_can_stand_for_it(tmp_path: Path) -> None:
     assert settings(shop="initech.myshopify.com").url == "https://initech.myshopify.com"
     assert settings(base_url="http://127.0.0.1:9").url == "http://127.0.0.1:9"

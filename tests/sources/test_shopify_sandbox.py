@@ -57,7 +57,7 @@ def pulling(make_settings: Callable[..., Settings]) -> Callable[[Sandbox], Pulli
     def make(sandbox: Sandbox) -> Pulling:
         given = {
             "shop": "initech",
-            "access_token": sandbox.credentials("shopify")["access_token"],
+            **sandbox.credentials("shopify"),
             "base_url": sandbox.url("shopify"),
             "page_size": 50,
             "line_page_size": 2,

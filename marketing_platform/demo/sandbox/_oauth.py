@@ -13,29 +13,38 @@ from marketing_platform.demo.sandbox.server import Shop
 
 TOKEN_PATH = "/token"  # noqa: S105
 CREDENTIALS = ("client_id", "client_secret", "refresh_token")
+# Those of an app that signs in as itself.
+CLIENT = CREDENTIALS[:2]
 
 
-def token_route(shop: Shop, path: str = TOKEN_PATH) -> Route:
-    """Gives the access token for the refresh token and the client's secret."""
+def token_route(
+    shop: Shop,
+    path: str = TOKEN_PATH,
+    credentials: tuple[str, ...] = CREDENTIALS,
+    lifetime_seconds: int = 3599,
+) -> Route:
+    """Gives the access token for the client's secret and, where there is one, the refresh token."""
+    grant = "refresh_token" if "refresh_token" in credentials else "client_credentials"
 
     async def give(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        wanted = {name: shop.credentials[name] for name in CREDENTIALS}
+        wanted = {"grant_type": grant, **{name: shop.credentials[name] for name in credentials}}
         if {name: form.get(name) for name in wanted} != wanted:
             refusal = {"error": "invalid_grant", "error_description": "Bad Request"}
             return JSONResponse(refusal, 400)
-        token = {"access_token": _access_token(shop), "token_type": "Bearer"}
-        return JSONResponse({**token, "expires_in": 3599})
+        token = {"access_token": access_token(shop), "token_type": "Bearer"}
+        return JSONResponse({**token, "expires_in": lifetime_seconds})
 
     return Route(path, give, methods=["POST"])
 
 
 def has_token(shop: Shop, request: Request) -> bool:
     """Whether a request bears the token, or asks for one."""
-    bearer = f"Bearer {_access_token(shop)}"
+    bearer = f"Bearer {access_token(shop)}"
     return request.url.path.endswith(TOKEN_PATH) or request.headers.get("authorization") == bearer
 
 
-def _access_token(shop: Shop) -> str:
-    """The token that the refresh token gives; no setting of a source knows it."""
-    return hashlib.sha256(shop.credentials["refresh_token"].encode()).hexdigest()
+def access_token(shop: Shop) -> str:
+    """The token that the credentials give; no setting of a source knows it."""
+    secret = shop.credentials.get("refresh_token") or shop.credentials["client_secret"]
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Shopify's Admin GraphQL API, version 2026-10, as far as a shop's data is read from it.
 
-`POST /admin/api/2026-10/graphql.json` with `X-Shopify-Access-Token`. A query may ask for
+`POST /admin/oauth/access_token` gives an app's token for its client id and secret, and
+`POST /admin/api/2026-10/graphql.json` wants it as `X-Shopify-Access-Token`. A query may ask for
 `customers`, `orders`, `products`, `productVariants`, `abandonedCheckouts` and `deletionEvents`
 (`first`, `after`, `reverse`, `sortKey` ID, CREATED_AT or UPDATED_AT, and a `query` of `updated_at`,
 `created_at` and `id` terms), for `node(id)` of an order, for `shop` and `currentAppInstallation`.
@@ -29,10 +30,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from marketing_platform.demo.sandbox import _shopify_records
+from marketing_platform.demo.sandbox._oauth import CLIENT, access_token, token_route
 from marketing_platform.demo.sandbox.server import Shop, Vendor
 from marketing_platform.demo.sandbox.shelf import Order, Shelf
 
 VERSION = "2026-10"
+TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
 SCOPES = ("read_customers", "read_orders", "read_products")
 
 _MOST = 250
@@ -310,11 +313,15 @@ def _routes(shop: Shop) -> list[Route]:
             return _json({"errors": [{"message": str(error)}]})
         return _json({"data": data, "extensions": {"cost": cost}})
 
-    return [Route(f"/admin/api/{VERSION}/graphql.json", ask, methods=["POST"])]
+    return [
+        token_route(shop, TOKEN_PATH, CLIENT, lifetime_seconds=86399),
+        Route(f"/admin/api/{VERSION}/graphql.json", ask, methods=["POST"]),
+    ]
 
 
 def _authorised(shop: Shop, request: Request) -> Response | None:
-    if request.headers.get("x-shopify-access-token") == shop.credentials["access_token"]:
+    given = request.headers.get("x-shopify-access-token")
+    if request.url.path.endswith(TOKEN_PATH) or given == access_token(shop):
         return None
     message = "[API] Invalid API key or access token (unrecognized login or wrong password)"
     return _json({"errors": message}, 401)
@@ -334,6 +341,6 @@ VENDOR = Vendor(
     _routes,
     _authorised,
     _error,
-    credentials=("access_token",),
+    credentials=CLIENT,
     settings={"shop": "sandbox"},
 )

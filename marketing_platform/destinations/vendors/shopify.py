@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import httpx
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from marketing_platform.destinations.answers import one_line, read_json
 from marketing_platform.destinations.base import IDENTIFYING, Answer, Batch, Place, Row, RowAnswer
@@ -22,10 +22,11 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     complete,
     in_parts,
-    plain,
 )
 from marketing_platform.destinations.people import as_text, text
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.oauth import TokenAuth
+from marketing_platform.sources.shopify.access import ShopifyAccess
 
 _OWN = frozenset(
     {*IDENTIFYING, "email", "phone", "first_name", "last_name", "country", "has_email_consent"}
@@ -34,14 +35,12 @@ _OWN = frozenset(
 _METAFIELDS = 25
 
 
-class ShopifyDestination(HttpSettings):
-    """`shop` as in `SHOP.myshopify.com`; `access_token` may read and write customers.
+class ShopifyDestination(ShopifyAccess, HttpSettings):
+    """A shop, and an app that may read and write its customers.
 
     Attributes go into metafields of `namespace`, as text.
     """
 
-    shop: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    access_token: SecretStr
     api_version: str = Field(default="2026-10", pattern=r"^\d{4}-\d{2}$")
     namespace: str = Field(default="marketing", pattern=r"^[A-Za-z0-9_-]{3,64}$")
     # A customer costs 10 points to tag and one to find; the smallest shop has 2,000 at once.
@@ -58,15 +57,20 @@ class Shopify(HttpDestination):
     def __init__(self, name: str, settings: ShopifyDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
+        self._tokens = settings.token_auth(self.base_url)
 
     @property
     def base_url(self) -> str:
         """The shop."""
-        return self._settings.base_url or f"https://{self._settings.shop}.myshopify.com"
+        return self._settings.base_url or self._settings.shop_url
 
     def headers(self) -> Mapping[str, str]:
-        """The token."""
-        return {"X-Shopify-Access-Token": plain(self._settings.access_token)}
+        """The token that stays, of an app that has one."""
+        return self._settings.headers()
+
+    def token_auth(self) -> TokenAuth | None:
+        """Tokens of a day, of an app that has none that stays."""
+        return self._tokens
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """Errors come with 200; one of them says that the shop's points are used up."""

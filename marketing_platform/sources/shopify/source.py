@@ -36,7 +36,8 @@ SCOPES = ("read_customers", "read_orders", "read_products")
 def _api(settings: ShopifySettings) -> Api:
     return Api(
         f"{settings.url}/admin/api/{queries.API_VERSION}",
-        headers={"X-Shopify-Access-Token": settings.access_token.get_secret_value()},
+        auth=settings.token_auth(settings.url),
+        headers=settings.headers(),
         pause=pause,
     )
 
@@ -51,7 +52,8 @@ def _probe(client: Client, settings: ShopifySettings) -> str:
     missing = [scope for scope in SCOPES if scope not in granted]
     if missing:
         raise SourceError(
-            f"the token lacks {', '.join(missing)}", mend="Grant these scopes to the app"
+            f"the app lacks {', '.join(missing)}",
+            mend="Grant these scopes to the app and install it anew",
         )
     return str(data["shop"]["name"])
 

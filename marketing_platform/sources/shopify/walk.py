@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
+from marketing_platform.sources.shopify.access import ShopifyAccess
 from marketing_platform.sources.stream import Checkpoint, Page, Window
 from marketing_platform.sources.system import SystemSettings
 
@@ -24,23 +25,20 @@ _PASSING = ("INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE")
 _DAY = dt.timedelta(1)
 
 
-class ShopifySettings(SystemSettings):
-    """One shop: `shop` is its name before `.myshopify.com`.
+class ShopifySettings(ShopifyAccess, SystemSettings):
+    """One shop, and how it lets us in.
 
     `page_size` is how many records are asked for at a time, at most; a stream whose records are
     large asks for fewer. `line_page_size` is how many lines of each, before asking for the rest.
     """
 
-    shop: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*(\.myshopify\.com)?$")
-    access_token: SecretStr
     page_size: int = Field(default=250, ge=1, le=250)
     line_page_size: int = Field(default=250, ge=1, le=250)
 
     @property
     def url(self) -> str:
         """The shop's address, or the one that stands for it."""
-        name = self.shop.removesuffix(".myshopify.com")
-        return self.base_url or f"https://{name}.myshopify.com"
+        return self.base_url or self.shop_url
 
 
 @dataclass(frozen=True)
