@@ -76,10 +76,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a destination stands in a shop: its rules by their names, and a folder of its own."""
+    """Where a destination stands in a shop: its rules by their names, and a folder of its own.
+
+    `tokens_dir` is where refresh tokens that vendors replaced are shared.
+    """
 
     rules: Mapping[str, ActivationRule] = field(default_factory=dict)
     folder: Path = Path()
+    tokens_dir: Path | None = None
 
 
 @dataclass(frozen=True)

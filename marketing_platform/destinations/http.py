@@ -149,6 +149,7 @@ class HttpDestination(ABC):
         # Another way to the vendor than the network.
         self.transport: httpx.AsyncBaseTransport | None = None
         self._common = settings
+        self._tokens_dir = place.tokens_dir
         self._secrets = secrets_of(settings)
         self._client: httpx.AsyncClient | None = None
         self._limiters: list[pyrate_limiter.Limiter] = []
@@ -271,6 +272,8 @@ class HttpDestination(ABC):
         for one in self._limiters:
             await one.try_acquire_async(self.name)
         auth = self.token_auth()
+        if auth and self._tokens_dir:
+            auth.keep_in(self._tokens_dir)
         refused: str | None = None
         while True:
             request = client.build_request(**_arguments(call))

@@ -13,7 +13,7 @@ def make_destination(name: str, settings: Settings) -> Destination:
     """The destination `name` of `config/platform.yaml`."""
     declared = settings.platform.destinations[name]
     rules = {rule.name: rule for rule in settings.platform.activations if rule.destination == name}
-    place = Place(rules, settings.feeds_dir / name)
+    place = Place(rules, settings.feeds_dir / name, settings.tokens_dir)
     made: Destination = _module(declared.type).DESTINATION(name, declared, place)
     return made
 

@@ -86,6 +86,11 @@ class Settings(Group):
         return self.data_dir / "models"
 
     @property
+    def tokens_dir(self) -> Path:
+        """Refresh tokens that vendors gave in the place of those in the settings."""
+        return self.data_dir / "tokens"
+
+    @property
     def feeds_dir(self) -> Path:
         """Where file destinations write unless they name a folder."""
         return self.data_dir / "feeds"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -18,11 +19,15 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 @dataclass(frozen=True)
 class ActiveSource:
-    """A configured system. `name` is the key in the settings, and part of its tables' names."""
+    """A configured system. `name` is the key in the settings, and part of its tables' names.
+
+    `tokens_dir` is where refresh tokens that the vendor replaced are shared.
+    """
 
     name: str
     system: System
     settings: SystemSettings = field(repr=False)
+    tokens_dir: Path | None = None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -40,7 +45,8 @@ def active_sources(settings: Settings) -> tuple[ActiveSource, ...]:
     """The configured systems by name; a mistake in their settings is told with its key."""
     systems = settings.platform.sources.systems
     where = str(settings.config_dir / "platform.yaml")
-    found = tuple(_active(name, systems[name], where) for name in sorted(systems))
+    tokens_dir = settings.tokens_dir
+    found = tuple(_active(name, systems[name], where, tokens_dir) for name in sorted(systems))
     own = {source.name for source in found if source.settings.customer_ids_of is None}
     own |= {"files"} if settings.platform.sources.files else set()
     for source in found:
@@ -55,7 +61,7 @@ def active_sources(settings: Settings) -> tuple[ActiveSource, ...]:
     return found
 
 
-def _active(name: str, content: object, where: str) -> ActiveSource:
+def _active(name: str, content: object, where: str, tokens_dir: Path) -> ActiveSource:
     given = dict(content) if isinstance(content, dict) else {}
     type_name = given.setdefault("type", name)
     if not _NAME.match(name) or "__" in name:
@@ -83,4 +89,4 @@ def _active(name: str, content: object, where: str) -> ActiveSource:
             where=where,
             mend=f"There are: {known}",
         )
-    return ActiveSource(name, system, parsed)
+    return ActiveSource(name, system, parsed, tokens_dir)

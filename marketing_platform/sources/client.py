@@ -28,6 +28,7 @@ from tenacity import (
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.json_text import is_json_text, read_json
+from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.sources.pace import limiter
 from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.sources.words import words_of
@@ -122,6 +123,8 @@ def open_client(source: ActiveSource, *, in_turn: bool = False) -> Iterator[Clie
     if make_api is None:
         raise SourceError(f"{source.system.title} is not asked over HTTP", where=source.name)
     api = make_api(source.settings)
+    if isinstance(api.auth, TokenAuth) and source.tokens_dir:
+        api.auth.keep_in(source.tokens_dir)
     api = replace(api, concurrency=1) if in_turn else api
     with _HttpClient(source.name, api, source.settings) as client:
         yield client

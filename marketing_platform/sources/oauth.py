@@ -1,10 +1,15 @@
-"""OAuth 2.0 for sources: tokens are fetched when needed, kept in memory, and shared by threads."""
+"""OAuth 2.0: tokens are fetched when needed, kept in memory, and shared by threads.
+
+A refresh token that the vendor puts in the place of the settings' one is shared by processes too.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Generator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -14,6 +19,7 @@ from pydantic import SecretStr
 
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.json_text import read_json
+from marketing_platform.sources.kept_token import KeptToken
 from marketing_platform.sources.secrets import mask
 
 _PASSING = frozenset({408, 425, 429})
@@ -32,6 +38,9 @@ class Grant(Protocol):
     def secrets(self) -> frozenset[str]:
         """The secrets in it."""
 
+    def began_with(self) -> tuple[str, ...]:
+        """Whose refresh token it begins with; empty where none is ever replaced."""
+
 
 class TokenAuth(httpx.Auth):
     """Puts a token on each request; a 401 gets a new one, once.
@@ -47,7 +56,13 @@ class TokenAuth(httpx.Auth):
         self._header = header
         self._mend = mend or "Check the client and its refresh token or key"
         self._newest: OAuth2Token | None = None
+        self._kept: KeptToken | None = None
         self._fetching = threading.Lock()
+
+    def keep_in(self, folder: Path) -> None:
+        """Share with other processes, and later ones, what replaces the settings' refresh token."""
+        if self._kept is None and (began_with := self._grant.began_with()):
+            self._kept = KeptToken(folder, *began_with)
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -84,17 +99,34 @@ class TokenAuth(httpx.Auth):
         """A token that has not expired and is not the one refused."""
         with self._fetching:
             token = self._newest
-            if token is None or token["access_token"] == refused or _is_over(token):
-                form = self._grant.asking(token.get("refresh_token") if token else None)
-                given = {name: value for name, value in form.items() if value}
-                body = prepare_token_request(given.pop("grant_type"), **given)
-                response = yield httpx.Request(
-                    "POST", self._token_url, content=body.encode(), headers=_FORM
-                )
-                response.read()
-                token = self._read(response, token)
+            if token is None or not _is_good(token, refused):
+                with self._kept.turn() if self._kept else nullcontext():
+                    # Another process may have asked meanwhile, and used up the refresh token.
+                    token = self._shared() or token
+                    if token is None or not _is_good(token, refused):
+                        token = yield from self._ask(token)
                 self._newest = token
             return str(token["access_token"])
+
+    def _ask(
+        self, before: OAuth2Token | None
+    ) -> Generator[httpx.Request, httpx.Response, OAuth2Token]:
+        """The next token, which is kept where it came with another refresh token."""
+        form = self._grant.asking(before.get("refresh_token") if before else None)
+        given = {name: value for name, value in form.items() if value}
+        body = prepare_token_request(given.pop("grant_type"), **given)
+        response = yield httpx.Request(
+            "POST", self._token_url, content=body.encode(), headers=_FORM
+        )
+        response.read()
+        token = self._read(response, before)
+        if self._kept and token.get("refresh_token") not in (None, form.get("refresh_token")):
+            self._kept.write(token)
+        return token
+
+    def _shared(self) -> OAuth2Token | None:
+        found = self._kept.read() if self._kept else None
+        return OAuth2Token.from_dict(dict(found)) if found and found.get("access_token") else None
 
     def _read(self, response: httpx.Response, before: OAuth2Token | None) -> OAuth2Token:
         status = response.status_code
@@ -202,6 +234,10 @@ class _ClientGrant:
         given = (self._form["client_secret"], self._refresh_token)
         return frozenset(secret for secret in given if secret)
 
+    def began_with(self) -> tuple[str, ...]:
+        first = self._refresh_token
+        return (str(self._form["client_id"]), first) if first else ()
+
 
 class _AssertionGrant:
     def __init__(
@@ -242,6 +278,13 @@ class _AssertionGrant:
 
     def secrets(self) -> frozenset[str]:
         return frozenset({self._private_key})
+
+    def began_with(self) -> tuple[str, ...]:
+        return ()
+
+
+def _is_good(token: OAuth2Token, refused: str | None) -> bool:
+    return token["access_token"] != refused and not _is_over(token)
 
 
 def _is_over(token: OAuth2Token) -> bool:

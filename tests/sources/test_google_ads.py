@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,6 +21,7 @@ from marketing_platform.errors import ConfigError
 from marketing_platform.settings import Settings
 from marketing_platform.sources.client import open_client
 from marketing_platform.sources.google_ads.source import SYSTEM
+from marketing_platform.sources.oauth import OAuth2, ServiceAccount
 from marketing_platform.sources.pull import pull
 
 MakeSettings = Callable[..., Settings]
@@ -70,6 +72,15 @@ def test_each_level_names_what_it_is_about(make_settings: MakeSettings) -> None:
         ("100010", None),
         (None, "no ad group"),
     ]
+
+
+def test_a_service_account_opens_the_account_too(make_settings: MakeSettings) -> None:
+    key = json.dumps({"client_email": "a@b.c", "private_key": "x", "token_uri": "https://t/"})
+    of_person = ("client_id", "client_secret", "refresh_token")
+    given = {name: value for name, value in GIVEN.items() if name not in of_person}
+    for one, kind in ((GIVEN, OAuth2), ({**given, "service_account_key": key}, ServiceAccount)):
+        source = shop_of(make_settings(sources={"google_ads": one})).source
+        assert SYSTEM.api and isinstance(SYSTEM.api(source.settings).auth, kind)
 
 
 def test_a_used_up_quota_is_waited_for_as_long_as_google_says(

@@ -2,79 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qsl
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from authlib.jose import jwt  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from oauth_vendor import REFRESH, SECRET, Vendor
 
+from marketing_platform.destinations.base import Batch, Row
+from marketing_platform.destinations.http import HttpDestination
+from marketing_platform.destinations.registry import make_destination
 from marketing_platform.errors import SourceError
+from marketing_platform.settings import Settings
+from marketing_platform.sources.active import active_sources
+from marketing_platform.sources.client import Request, open_client
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
-
-SECRET, REFRESH = "client-secret-0815", "refresh-token-4711"
-
-
-class Vendor:
-    """Gives tokens at /token, and answers everything else to whoever bears the newest one."""
-
-    def __init__(self) -> None:
-        self.forms: list[dict[str, str]] = []
-        self.lifetime: int | None = 3600
-        self.answers: list[tuple[int, Any]] = []
-        self.is_forgetful = False
-        self.asked = 0
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                vendor.forms.append(dict(parse_qsl(form)))
-                if vendor.answers:
-                    self.answer(*vendor.answers.pop(0))
-                    return
-                token = {"access_token": vendor.token, "refresh_token": f"r{len(vendor.forms)}"}
-                lifetime = {} if vendor.lifetime is None else {"expires_in": vendor.lifetime}
-                self.answer(200, {**token, **lifetime, "token_type": "Bearer"})
-
-            def do_GET(self) -> None:
-                vendor.asked += 1
-                if vendor.is_forgetful and vendor.asked == 1:
-                    self.answer(401, {"error": "expired"})
-                    return
-                is_right = self.headers.get("Authorization") == f"Bearer {vendor.token}"
-                self.answer(200 if is_right else 401, {"ok": is_right})
-
-            def answer(self, status: int, content: Any) -> None:
-                body = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @property
-    def token(self) -> str:
-        return f"t{len(self.forms)}"
 
 
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
     vendor = Vendor()
-    threading.Thread(target=vendor.server.serve_forever, daemon=True).start()
+    threading.Thread(target=vendor.server.serve_forever, args=(0.05,), daemon=True).start()
     yield vendor
     vendor.server.shutdown()
     vendor.server.server_close()
@@ -109,6 +63,101 @@ def test_a_token_that_is_over_is_renewed_with_the_newest_refresh_token(vendor: V
     with client(vendor) as http:
         assert [http.get("/things").status_code for _ in range(3)] == [200] * 3
     assert [form["refresh_token"] for form in vendor.forms] == [REFRESH, "r1", "r2"]
+
+
+def kept_client(vendor: Vendor, folder: Path, refresh_token: str = REFRESH) -> httpx.Client:
+    auth = OAuth2(f"{vendor.url}/token", "client", SECRET, refresh_token)
+    auth.keep_in(folder)
+    return httpx.Client(base_url=vendor.url, auth=auth)
+
+
+def test_a_refresh_token_that_may_be_used_once_outlives_the_process(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.is_strict, vendor.lifetime = True, -1
+    for _ in range(3):
+        with kept_client(vendor, tmp_path) as http:
+            assert http.get("/things").status_code == 200
+    assert [form["refresh_token"] for form in vendor.forms] == [REFRESH, "r1", "r2"]
+
+
+def test_processes_share_a_token_while_it_lives(vendor: Vendor, tmp_path: Path) -> None:
+    vendor.is_strict = True
+    for _ in range(3):
+        with kept_client(vendor, tmp_path) as http:
+            assert http.get("/things").status_code == 200
+    assert len(vendor.forms) == 1
+
+
+def test_many_at_a_time_never_use_a_refresh_token_twice(vendor: Vendor, tmp_path: Path) -> None:
+    vendor.is_strict, vendor.lifetime = True, -1
+    found: list[int] = []
+
+    def ask() -> None:
+        # A client of its own each, as another process has.
+        with kept_client(vendor, tmp_path) as http:
+            found.extend(http.get("/things").status_code for _ in range(3))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not vendor.is_revoked
+    assert len(found) == 18
+
+
+def test_a_source_and_a_destination_of_one_app_take_turns(
+    vendor: Vendor, make_settings: Callable[..., Settings]
+) -> None:
+    vendor.is_strict, vendor.lifetime = True, -1
+    app = {"client_id": "client", "client_secret": SECRET, "refresh_token": REFRESH}
+    settings = make_settings(
+        sources={"salesforce": {"instance_url": vendor.url, **app}},
+        destinations={"crm": {"type": "salesforce", "base_url": vendor.url, **app}},
+        activations=[{"segment": "vip", "destination": "crm", "audience": "Is_Vip__c"}],
+    )
+    with open_client(active_sources(settings)[0]) as read:
+        assert read.send(Request("/things")).status == 200
+    written = make_destination("crm", settings)
+    assert isinstance(written, HttpDestination)
+    written.transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
+    [rule] = written.rules
+
+    async def write() -> None:
+        await written.send(Batch("b1", "crm", rule, (Row("k1", "add", "c1", {}),)))
+        await written.close()
+
+    asyncio.run(write())
+    with open_client(active_sources(settings)[0]) as read:
+        assert read.send(Request("/things")).status == 200
+    assert [form["refresh_token"] for form in vendor.forms] == [REFRESH, "r1", "r2"]
+
+
+def test_a_new_refresh_token_in_the_settings_is_a_new_beginning(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    for refresh_token in (REFRESH, "authorised-anew"):
+        with kept_client(vendor, tmp_path, refresh_token) as http:
+            assert http.get("/things").status_code == 200
+    assert [form["refresh_token"] for form in vendor.forms] == [REFRESH, "authorised-anew"]
+
+
+def test_what_is_kept_is_its_owner_s_alone_and_nothing_where_nothing_was_replaced(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "tokens"
+    vendor.answers = [(200, {"access_token": "t1", "expires_in": 3600})]
+    with kept_client(vendor, folder) as http:
+        assert http.get("/things").status_code == 200
+    assert not list(folder.glob("*.json"))
+    with kept_client(vendor, folder) as http:
+        assert http.get("/things").status_code == 200
+    [kept] = folder.glob("*.json")
+    assert json.loads(kept.read_bytes())["refresh_token"] == "r2"
+    assert SECRET.encode() not in kept.read_bytes()
+    assert REFRESH not in kept.name
+    assert (kept.stat().st_mode | folder.stat().st_mode) & 0o077 == 0
 
 
 def test_a_token_that_the_vendor_refuses_is_renewed_once_and_the_request_repeated(

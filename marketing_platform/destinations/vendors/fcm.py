@@ -12,17 +12,17 @@ from pydantic import Field
 
 from marketing_platform.destinations.answers import read_json, vendor_words
 from marketing_platform.destinations.base import Batch, Place, RowAnswer
-from marketing_platform.destinations.google import GoogleSettings
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
 from marketing_platform.destinations.people import NotTold, known, render, text
 from marketing_platform.settings import ActivationRule, Channel
+from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 
 
-class FcmDestination(GoogleSettings):
-    """`project` of Firebase, and a service account's key that may send there."""
+class FcmDestination(GoogleAccess, HttpSettings):
+    """`project` of Firebase, and who may send there."""
 
     own_channel: ClassVar[Channel | None] = "push"
 

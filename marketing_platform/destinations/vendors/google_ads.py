@@ -13,20 +13,20 @@ from pydantic import Field
 
 from marketing_platform.destinations.answers import read_json
 from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
-from marketing_platform.destinations.google import GoogleSettings
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination
+from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
 from marketing_platform.destinations.people import hashed, lower, text, without_blanks
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/datamanager"
 
 
-class GoogleAdsDestination(GoogleSettings):
+class GoogleAdsDestination(GoogleAccess, HttpSettings):
     """`account_id` is the Google Ads account, without dashes.
 
-    A service account's `key`, or `client_id`, `client_secret` and `refresh_token`. `consent_given`
-    says that the people have agreed to ads being made personal; Google wants it said for Europe.
+    `consent_given` says that the people have agreed to ads being made personal; Google wants it
+    said for Europe.
     """
 
     account_id: str = Field(pattern=r"^\d+$")

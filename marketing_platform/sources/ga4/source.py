@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, integer, number, text
-from marketing_platform.sources.oauth import OAuth2, ServiceAccount
+from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.paging import Paging, Records, Rest, find
 from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Stream, Window
@@ -31,16 +30,11 @@ _DIMENSIONS = (
 _METRICS = ("sessions", "totalUsers", "keyEvents", "totalRevenue")
 
 
-class Ga4Settings(SystemSettings):
-    """One property, read by a service account (its key file's text) or by a user's OAuth token."""
+class Ga4Settings(GoogleAccess, SystemSettings):
+    """One property, read by a service account or by a person's consent."""
 
     base_url: str = "https://analyticsdata.googleapis.com"
     property_id: str
-    service_account_key: SecretStr | None = None
-    client_id: str = ""
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     rows_per_page: int = Field(default=100_000, ge=1, le=250_000)
     look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
@@ -53,30 +47,9 @@ class Ga4Settings(SystemSettings):
             raise ValueError("not a GA4 property like 123456789 (G-... is a measurement id)")
         return digits
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Ga4Settings:
-        has_user = bool(self.client_id and self.client_secret and self.refresh_token)
-        if has_user == (self.service_account_key is not None):
-            raise ValueError(
-                "give service_account_key, or client_id, client_secret and refresh_token"
-            )
-        return self
-
 
 def _api(settings: Ga4Settings) -> Api:
-    return Api(settings.base_url, auth=_auth(settings))
-
-
-def _auth(settings: Ga4Settings) -> httpx.Auth:
-    if settings.service_account_key:
-        return ServiceAccount(settings.service_account_key, _SCOPE, settings.token_url)
-    assert settings.client_secret and settings.refresh_token  # noqa: S101 - the settings hold it
-    return OAuth2(
-        token_url=settings.token_url,
-        client_id=settings.client_id,
-        client_secret=settings.client_secret,
-        refresh_token=settings.refresh_token,
-    )
+    return Api(settings.base_url, auth=settings.auth(_SCOPE))
 
 
 def _probe(client: Client, settings: Ga4Settings) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, ident, integer, number, text
-from marketing_platform.sources.oauth import OAuth2
+from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.paging import Cursor, Rest, find
 from marketing_platform.sources.restated import restated
 from marketing_platform.sources.stream import Checkpoint, Page, Stream, Window
@@ -19,9 +19,10 @@ from marketing_platform.sources.system import Api, System, SystemSettings
 
 # The default of the longest conversion window. Google adds conversions to the day of the click.
 _RESTATED_DAYS = 30
+_SCOPE = "https://www.googleapis.com/auth/adwords"
 
 
-class GoogleAdsSettings(SystemSettings):
+class GoogleAdsSettings(GoogleAccess, SystemSettings):
     """One account. `login_customer_id` is the manager account through which it is reached."""
 
     base_url: str = "https://googleads.googleapis.com"
@@ -29,10 +30,6 @@ class GoogleAdsSettings(SystemSettings):
     customer_id: str = Field(min_length=1)
     login_customer_id: str = ""
     developer_token: SecretStr
-    client_id: str
-    client_secret: SecretStr
-    refresh_token: SecretStr
-    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
 
     @field_validator("customer_id", "login_customer_id", mode="before")
@@ -51,12 +48,7 @@ def _api(settings: GoogleAdsSettings) -> Api:
         headers["login-customer-id"] = settings.login_customer_id
     return Api(
         settings.base_url,
-        auth=OAuth2(
-            token_url=settings.token_url,
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-            refresh_token=settings.refresh_token,
-        ),
+        auth=settings.auth(_SCOPE),
         headers=headers,
         pause=_pause,
     )
