@@ -15,6 +15,7 @@ from babel.numbers import is_currency
 from rich.console import Console
 
 from marketing_platform.activation_cli import activation_app
+from marketing_platform.collector import look_seldom
 from marketing_platform.errors import InputError, PlatformError, full_disk, no_permission
 from marketing_platform.identity_cli import dedupe, identity_app
 from marketing_platform.settings import (
@@ -55,6 +56,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line; known mistakes are told in one line."""
+    look_seldom()
     try:
         app()
     except PlatformError as error:

@@ -20,6 +20,7 @@ from assets.activation import activation_assets, health_spec
 from assets.checks import later_checks
 from assets.raw import raw_assets
 from assets.tables import table_assets
+from marketing_platform.collector import look_seldom
 from marketing_platform.errors import ConfigError
 from marketing_platform.lake import Lake, write_atomically
 from marketing_platform.lake import Stream as LakeStream
@@ -45,6 +46,8 @@ from sensors.schedules import (
     look_back_days,
 )
 
+# Dagster's own processes begin with this module.
+look_seldom()
 _DEFAULT_HISTORY_DAYS = 365
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROOT = Path(__file__).parent.parent

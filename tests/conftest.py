@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,14 +15,15 @@ from pydantic import SecretStr
 from shared_folder import find_shared_data
 from small_postgres import postgres_server
 
+from marketing_platform.collector import look_seldom
 from marketing_platform.settings import Platform, Settings
 
 ROOT = Path(__file__).parent.parent
 # Workers and the programs that they start share the cores, on which threads of small models would
 # wait for each other in circles. Before scikit-learn is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What the libraries hold would be looked through again and again: a twentieth of all time.
-gc.set_threshold(100_000, 50, 50)
+# What the libraries hold would be looked through again and again.
+look_seldom()
 # The machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile("shared_machine", deadline=None, max_examples=25)
 hypothesis.settings.load_profile("shared_machine")

@@ -31,7 +31,7 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
         for table in sorted(tables_told(rule.attributes)):
             _refuse_missing(warehouse, table)
         _check_mode(rule, settings)
-        _check_templates(rule)
+        _check_templates(rule, settings.platform.destinations[rule.destination].links)
         check_cause(warehouse, rule, _WHERE)
         if (rule.name, rule.destination) in seen:
             raise ConfigError(
@@ -54,6 +54,13 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
     modes = modes_of(kind)
     if rule.mode in modes:
         _check_audience(rule, kind)
+        lacks = settings.platform.destinations[rule.destination].lacks_for_messages
+        if rule.message and lacks:
+            raise ConfigError(
+                f"{rule.segment} to {rule.destination}: who gets its mails could not unsubscribe",
+                where=f"destinations.{rule.destination} in config/platform.yaml",
+                mend=f"Give it {lacks}",
+            )
         return
     told = " or ".join(modes)
     if rule.mode == "audience" and rule.audience is None:
@@ -82,12 +89,12 @@ def _check_audience(rule: ActivationRule, kind: str) -> None:
         )
 
 
-def _check_templates(rule: ActivationRule) -> None:
-    """Refuse a template that is none, or that names what the rule does not send along."""
+def _check_templates(rule: ActivationRule, links: frozenset[str]) -> None:
+    """Refuse a template that is none, that names what is not sent along, or shows no way out."""
     content = rule.message or rule.task
     if content is None:
         return
-    told = {*rule.attributes, *IDENTIFYING}
+    told = {*rule.attributes, *IDENTIFYING, *(links if rule.message else ())}
     for key in ("subject", "text", "html"):
         template = getattr(content, key)
         if not template:
@@ -102,6 +109,12 @@ def _check_templates(rule: ActivationRule) -> None:
                 f"{place} asks for {name!r}, which the rule does not send along",
                 where=_WHERE,
                 mend=f"Add {name} to the rule's attributes, or correct the name",
+            )
+        for name in sorted(links - names) if rule.message and key != "subject" else ():
+            raise ConfigError(
+                f"{place} does not show people how to unsubscribe",
+                where=_WHERE,
+                mend=f"Write {{{{ {name} }}}} where its address belongs",
             )
 
 

@@ -84,6 +84,16 @@ class DestinationSettings(Group):
         """The channel by which people are reached; none where nobody is written to."""
         return self.consent or self.own_channel
 
+    @property
+    def links(self) -> frozenset[str]:
+        """What templates of messages may name besides the rule's attributes, and must name."""
+        return frozenset()
+
+    @property
+    def lacks_for_messages(self) -> str:
+        """What must be added before it may write to people; empty where nothing is missing."""
+        return ""
+
 
 def _of_its_type(value: Any) -> Any:
     """The settings of a destination, checked by the class that its type has."""

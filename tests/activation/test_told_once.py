@@ -29,10 +29,18 @@ from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.meta_ads import MetaAdsDestination
+from marketing_platform.destinations.vendors.sendgrid import SendGridDestination
+from marketing_platform.destinations.vendors.smtp import SmtpDestination
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.errors import ConfigError, InputError
 from marketing_platform.identity.edges import log_changes
-from marketing_platform.settings import ActivationRule, Fatigue, Limits, Settings
+from marketing_platform.settings import (
+    ActivationRule,
+    DestinationSettings,
+    Fatigue,
+    Limits,
+    Settings,
+)
 from marketing_platform.state import (
     messages,
     open_state,
@@ -580,6 +588,66 @@ def test_a_template_that_cannot_be_filled_in_is_told_before_anything_is_planned(
             sa.create_engine("sqlite://"),
             settings.model_copy(update={"platform": platform}),
         )
+
+
+MAIL = {"from_email": "shop@shop.example"}
+SMTP = SmtpDestination.model_validate(
+    {"type": "smtp", "host": "127.0.0.1", **MAIL, "unsubscribe_url": "https://shop.example/leave"}
+)
+SENDGRID = SendGridDestination.model_validate({"type": "sendgrid", "api_key": "hush", **MAIL})
+
+
+@pytest.mark.parametrize(
+    ("declared", "message", "told"),
+    [
+        (SMTP, {"text": "Hi"}, "message.text does not show people how to unsubscribe"),
+        (
+            SMTP,
+            {"text": "{{ unsubscribe_url }}", "html": "<p>Hi</p>"},
+            "message.html does not show people how to unsubscribe",
+        ),
+        (SENDGRID, {"template": "d-1"}, "could not unsubscribe"),
+        (
+            SENDGRID.model_copy(update={"unsubscribe_url": "https://shop.example/leave"}),
+            {"subject": "Hi", "text": "Hi"},
+            "message.text does not show people how to unsubscribe",
+        ),
+    ],
+)
+def test_mails_that_nobody_could_stop_are_refused_before_anything_is_planned(
+    shop: SmallShop,
+    tmp_path: Path,
+    declared: DestinationSettings,
+    message: dict[str, str],
+    told: str,
+) -> None:
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "mail", "attributes": ["email"], "message": message}
+    )
+    settings = small_settings(tmp_path, {"mail": declared}, rules=[rule])
+    with pytest.raises(ConfigError, match=told):
+        plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
+
+
+@pytest.mark.parametrize(
+    "way_out",
+    [
+        {"unsubscribe_group_id": 7},
+        {"has_subscription_tracking": True},
+        {"unsubscribe_url": "https://shop.example/leave"},
+    ],
+)
+def test_a_template_of_sendgrid_may_leave_the_way_out_to_sendgrid(
+    shop: SmallShop, tmp_path: Path, way_out: dict[str, Any]
+) -> None:
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "mail", "attributes": ["email"],
+         "message": {"template": "d-1"}}
+    )  # fmt: skip
+    declared = SENDGRID.model_copy(update=way_out)
+    settings = small_settings(tmp_path, {"mail": declared}, rules=[rule])
+    [plan] = plan_all(shop.warehouse, open_state("sqlite://"), settings)
+    assert not plan.is_held
 
 
 def test_a_state_database_of_an_earlier_version_gets_the_new_columns(state_url: str) -> None:

@@ -506,6 +506,16 @@ def test_a_mail_can_be_left_with_one_click_and_names_its_row() -> None:
     assert taken["Subject"] == "Hi Ada"
 
 
+def test_a_mail_shows_in_its_words_where_to_unsubscribe() -> None:
+    words = "Bye: {{ unsubscribe_url }}"
+    rule = mail_rule(text=words, html='<a href="{{ unsubscribe_url }}">bye</a>')
+    with SmallSmtp() as server:
+        mail(server, ADA, {**ADA, "customer_id": "c&2"}, rule=rule)
+    text, html = (part.get_payload().strip() for part in server.mails[0].get_payload())
+    assert text == "Bye: https://shop.example/leave?c=c1"
+    assert html == '<a href="https://shop.example/leave?c=c1">bye</a>'
+
+
 def test_a_mail_server_answers_for_each_person() -> None:
     refuses = {"bob@example.com": "550 no such user", "eve@example.com": "451 try later"}
     eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}

@@ -228,6 +228,34 @@ def test_sendgrid_sends_words_of_our_own_one_by_one_and_escapes_html() -> None:
     assert content["content"][0]["value"] == "<p>&lt;b&gt;Ada&lt;/b&gt;</p>"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"template": "d-0123456789abcdef0123456789abcdef"},
+        {"subject": "Hi", "text": "Bye: {{ unsubscribe_url }}"},
+    ],
+)
+def test_sendgrid_tells_mail_programs_how_each_person_unsubscribes(message: dict[str, str]) -> None:
+    declared = {**SENDGRID, "unsubscribe_url": "https://shop.example/leave?c={{ customer_id }}"}
+    vendor = Vendor(declared, answers(("/v3/mail/send", 202, None)), message=message)
+    people = [row(ADA), row(BOB)][: vendor.destination.batch_size]
+    vendor.send(*people)
+    [request] = vendor.asked
+    check_openapi("sendgrid/tsg_mail_v3.json", request)
+    content = json.loads(request.content)
+    told = [one["headers"] for one in content["personalizations"]]
+    assert told == [
+        {"List-Unsubscribe": f"<https://shop.example/leave?c={person.customer_id}>",
+         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        for person in people
+    ]  # fmt: skip
+    if "template" in message:
+        data = [one["dynamic_template_data"] for one in content["personalizations"]]
+        assert [one["unsubscribe_url"][-2:] for one in data] == ["c1", "c2"]
+    else:
+        assert content["content"][0]["value"] == "Bye: https://shop.example/leave?c=c1"
+
+
 def test_sendgrid_keeps_a_list() -> None:
     vendor = sendgrid(audience="ca1b0f9e-5d4e-4b3a-8c2d-0123456789ab")
     vendor.send(row(ADA))

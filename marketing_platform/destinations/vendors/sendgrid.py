@@ -24,6 +24,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
+from marketing_platform.destinations.mail import UNSUBSCRIBE_URL, way_out_headers, with_way_out
 from marketing_platform.destinations.people import NotTold, flat, known, render, split, text
 from marketing_platform.settings import ActivationRule, Channel
 
@@ -44,8 +45,10 @@ _LOOKS = 60
 class SendGridDestination(HttpSettings):
     """`api_key` may send mail (and for lists, change marketing contacts).
 
-    `from_email` is a verified sender, `unsubscribe_group_id` an unsubscribe group. `custom_fields`
-    gives for an attribute the id of the contact's custom field.
+    `from_email` is a verified sender. People leave by an unsubscribe group of SendGrid
+    (`unsubscribe_group_id`), at an address of the shop (`unsubscribe_url`, a template), or by a
+    link that the account adds itself (`has_subscription_tracking`). `custom_fields` gives for an
+    attribute the id of the contact's custom field.
     """
 
     own_channel: ClassVar[Channel | None] = "email"
@@ -55,6 +58,8 @@ class SendGridDestination(HttpSettings):
     from_name: str | None = None
     reply_to: str | None = None
     unsubscribe_group_id: int | None = None
+    unsubscribe_url: str | None = None
+    has_subscription_tracking: bool = False
     custom_fields: dict[str, str] = Field(default_factory=dict)
     sandbox: bool = False
     base_url: str = Field(default="https://api.sendgrid.com", repr=False)
@@ -62,6 +67,26 @@ class SendGridDestination(HttpSettings):
     poll_seconds: float = Field(default=2.0, gt=0, le=30)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
     consent: Channel | None = "email"
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The way out, where it is an address of the shop."""
+        return frozenset({UNSUBSCRIBE_URL} if self.unsubscribe_url else ())
+
+    @property
+    def lacks_for_messages(self) -> str:
+        """A way to unsubscribe, where the settings tell none."""
+        ways = (
+            self.unsubscribe_group_id,
+            self.unsubscribe_url,
+            self.has_subscription_tracking,
+        )
+        if any(ways):
+            return ""
+        return (
+            "unsubscribe_group_id or unsubscribe_url, or has_subscription_tracking: true where"
+            " SendGrid itself adds the link"
+        )
 
 
 class SendGrid(HttpDestination):
@@ -98,14 +123,23 @@ class SendGrid(HttpDestination):
         settings, words = self._settings, rule.message
         assert words is not None  # noqa: S101 - asked for by the caller
         told: dict[str, RowAnswer] = {}
+        rows: list[Row] = []
+        for row in batch.rows:
+            try:
+                way_out = settings.unsubscribe_url
+                rows.append(with_way_out(row, way_out) if way_out else row)
+            except NotTold as error:
+                told[row.key] = RowAnswer("error", str(error))
+        if not rows:
+            return told
         content: dict[str, Any] = {
             "from": known({"email": settings.from_email, "name": settings.from_name}),
-            "personalizations": [_personalization(row, words.template) for row in batch.rows],
+            "personalizations": [_personalization(row, words.template) for row in rows],
         }
         if words.template:
             content["template_id"] = words.template
         else:
-            [row] = batch.rows
+            [row] = rows
             try:
                 content["subject"] = render(words.subject, row)
                 parts = [
@@ -123,8 +157,7 @@ class SendGrid(HttpDestination):
             content["mail_settings"] = {"sandbox_mode": {"enable": True}}
         response = yield Call("/v3/mail/send", content)
         sent = response.headers.get("X-Message-Id")
-        told = {row.key: RowAnswer("ok", vendor_id=sent) for row in batch.rows}
-        return told
+        return told | {row.key: RowAnswer("ok", vendor_id=sent) for row in rows}
 
     def _import(self, rows: Sequence[Row], list_id: str | None) -> Exchange:
         lists = {"list_ids": [list_id]} if list_id else {}
@@ -169,6 +202,7 @@ def _personalization(row: Row, template: str | None) -> dict[str, Any]:
     return {
         "to": [{"email": text(row, "email")}],
         "custom_args": {"message_key": row.key},
+        **({"headers": way_out_headers(row)} if UNSUBSCRIBE_URL in row.payload else {}),
         **({"dynamic_template_data": dict(row.payload)} if template else {}),
     }
 

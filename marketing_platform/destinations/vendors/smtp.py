@@ -1,7 +1,6 @@
 """E-mail by SMTP, to any mail server.
 
-RFC 5321, 5322, and 8058 for the header by which mail programs unsubscribe with one click. A server
-knows no mail again: where the outcome is unknown it is not sent again.
+RFC 5321 and 5322. A server knows no mail again: where the outcome is unknown it is not sent again.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ import ssl
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate
 from typing import ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, stop
 from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import plain
+from marketing_platform.destinations.mail import UNSUBSCRIBE_URL, way_out_headers, with_way_out
 from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
 
@@ -46,6 +45,11 @@ class SmtpDestination(DestinationSettings):
     timeout_seconds: float = Field(default=30.0, gt=0)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
     consent: Channel | None = "email"
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The way out, in the words of each mail."""
+        return frozenset({UNSUBSCRIBE_URL})
 
 
 class Smtp:
@@ -156,6 +160,7 @@ class Smtp:
         settings, words = self._settings, rule.message
         assert words is not None  # noqa: S101 - the only mode
         mail = EmailMessage()
+        row = with_way_out(row, settings.unsubscribe_url)
         try:
             mail["From"] = formataddr((settings.from_name or "", settings.from_email))
             mail["To"] = text(row, "email")
@@ -164,11 +169,8 @@ class Smtp:
             mail["Message-ID"] = f"<{row.key}@{settings.from_email.rpartition('@')[2]}>"
             if settings.reply_to:
                 mail["Reply-To"] = settings.reply_to
-            url = render(settings.unsubscribe_url, row)
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise NotTold("unsubscribe_url gives no http(s) URL")
-            mail["List-Unsubscribe"] = f"<{url}>"
-            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+            for name, value in way_out_headers(row).items():
+                mail[name] = value
         except ValueError as error:
             # A line break in an address would begin another header.
             raise NotTold(f"cannot stand in a mail's header: {error}") from None
