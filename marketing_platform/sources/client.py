@@ -262,10 +262,11 @@ class _HttpClient(Client):
 
     def _url(self, request: Request) -> httpx.URL:
         path = request.path
+        params = {**self._api.params, **request.params} if self._api.params else request.params
         if path.startswith(("http://", "https://")):
-            return self._checked(_with_params(path, request.params))
+            return self._checked(_with_params(path, params))
         base = self._api.base_url.rstrip("/")
-        return _with_params(f"{base}/{path.lstrip('/')}", request.params)
+        return _with_params(f"{base}/{path.lstrip('/')}", params)
 
     def _checked(self, url: httpx.URL) -> httpx.URL:
         """The URL, of our host; behind a proxy a vendor may not know that it is asked by TLS."""

@@ -67,7 +67,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Api:
-    """How to talk to a system over HTTP.
+    """How to talk to a system over HTTP. Each request has the `headers` and the `params`.
 
     `pause` reads from an answer how many seconds to wait before asking again, where the vendor says
     so in its own way (a body with `THROTTLED`, a header of its own); None where the answer is good.
@@ -78,6 +78,7 @@ class Api:
     base_url: str
     auth: httpx.Auth | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
     rates: tuple[Rate, ...] = ()
     concurrency: int = 1
     pause: Callable[[Answer], float | None] = lambda answer: None

@@ -358,6 +358,11 @@ def test_woocommerce_writes_meta_data_of_the_customers_it_knows() -> None:
     [content] = vendor.bodies("customers/batch")
     [update] = content["update"]
     assert {"key": "segment_vip", "value": "yes"} in update["meta_data"]
+    assert all("cs_hush" not in str(request.url) for request in vendor.asked)
+    dropping = Vendor({**declared, "keys_in_query": True}, answer)
+    dropping.send(*BOTH)
+    assert {request.url.params["consumer_secret"] for request in dropping.asked} == {"cs_hush"}
+    assert not any("Authorization" in request.headers for request in dropping.asked)
 
 
 # Meta and Microsoft

@@ -264,7 +264,8 @@ def test_the_probe_names_the_shop_or_the_scopes_that_are_missing() -> None:
 
     probe: Callable[..., str] = SYSTEM.probe  # type: ignore[assignment]
     enough = ("read_customers", "write_orders", "read_products")
-    assert probe(Granting(*enough), settings()) == "Initech"
+    assert probe(Granting(*enough, "read_all_orders"), settings()) == "Initech"
+    assert "60 days alone" in probe(Granting(*enough), settings())
     with pytest.raises(SourceError, match="read_orders"):
         probe(Granting("read_customers", "read_products"), settings())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -16,11 +17,14 @@ from staged_samples import stage
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
-from marketing_platform.errors import SourceError
+from marketing_platform.errors import ConfigError, SourceError
 from marketing_platform.settings import Settings
+from marketing_platform.sources.active import active_sources
+from marketing_platform.sources.client import open_client
 from marketing_platform.sources.paging import Rest
 from marketing_platform.sources.pull import pull
 from marketing_platform.sources.stream import Window
+from marketing_platform.sources.woocommerce.source import SYSTEM
 
 MakeSettings = Callable[..., Settings]
 FIRST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -95,6 +99,43 @@ def test_interrupted_resumed_and_pulled_again_staging_is_the_truth(
         check(shop, sandbox)
     assert asked > 0
     assert sum(sandbox.faults_happened.values()) > 5 or not faults.share
+
+
+def test_a_site_that_drops_the_header_is_read_with_its_keys_in_the_query(
+    make_settings: MakeSettings,
+) -> None:
+    with Sandbox(facts(), vendors=["woocommerce"]) as sandbox:
+        given = {**HASTE, **sandbox.settings("woocommerce"), **sandbox.credentials("woocommerce")}
+        shop = shop_of(make_settings(sources={"woocommerce": {**given, "keys_in_query": True}}))
+        assert SYSTEM.api and not SYSTEM.api(shop.source.settings).headers
+        shop.pull(Window(FIRST, facts().end))
+        check(shop, sandbox)
+        wrong = {**given, "consumer_secret": "cs_of_somebody_else"}
+        for way, told in ((False, "set keys_in_query: true"), (True, "Check the credentials")):
+            sources = {"woocommerce": {**wrong, "keys_in_query": way}}
+            source = shop_of(make_settings(sources=sources)).source
+            with open_client(source) as client, pytest.raises(SourceError, match=told) as raised:
+                SYSTEM.probe(client, source.settings)  # type: ignore[misc]
+            assert "cs_of_somebody_else" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_refused"),
+    [
+        ("http://shop.example", True),
+        ("https://shop.example", False),
+        ("http://127.0.0.1:8080/shop", False),
+        ("http://192.168.1.7", False),
+        ("http://wordpress:8080", False),
+    ],
+)
+def test_keys_travel_over_https_alone(
+    make_settings: MakeSettings, url: str, is_refused: bool
+) -> None:
+    given = {"base_url": url, "consumer_key": "ck", "consumer_secret": "cs"}
+    settings = make_settings(sources={"woocommerce": given})
+    with pytest.raises(ConfigError, match="https alone") if is_refused else nullcontext():
+        active_sources(settings)
 
 
 def test_a_page_that_was_skipped_is_noticed_by_the_number_of_records(

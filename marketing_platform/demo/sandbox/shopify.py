@@ -36,7 +36,7 @@ from marketing_platform.demo.sandbox.shelf import Order, Shelf
 
 VERSION = "2026-10"
 TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
-SCOPES = ("read_customers", "read_orders", "read_products")
+SCOPES = ("read_customers", "read_orders", "read_all_orders", "read_products")
 
 _MOST = 250
 _BUCKET, _RESTORE = 2000.0, 100.0

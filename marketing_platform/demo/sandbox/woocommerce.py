@@ -230,10 +230,15 @@ def _routes(shop: Shop) -> list[Route]:
     return [Route(f"{_PREFIX}/{name}", _List(shop, name).answer) for name in _LISTS]
 
 
+_KEYS = ("consumer_key", "consumer_secret")
+
+
 def _authorised(shop: Shop, request: Request) -> Response | None:
     pair = f"{shop.credentials['consumer_key']}:{shop.credentials['consumer_secret']}"
     wanted = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return None if request.headers.get("authorization") == wanted else _error(401)
+    asked = {name: request.query_params.get(name) for name in _KEYS}
+    is_known = request.headers.get("authorization") == wanted or asked == shop.credentials
+    return None if is_known else _error(401)
 
 
 def _error(status: int) -> Response:
@@ -243,6 +248,4 @@ def _error(status: int) -> Response:
     return JSONResponse(body, status, headers)
 
 
-VENDOR = Vendor(
-    "woocommerce", _routes, _authorised, _error, credentials=("consumer_key", "consumer_secret")
-)
+VENDOR = Vendor("woocommerce", _routes, _authorised, _error, credentials=_KEYS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from marketing_platform.destinations.answers import one_line, read_json
 from marketing_platform.destinations.base import IDENTIFYING, Batch, Place, Row, RowAnswer
@@ -18,22 +18,19 @@ from marketing_platform.destinations.http import (
     Exchange,
     HttpDestination,
     HttpSettings,
-    basic,
     complete,
-    plain,
 )
 from marketing_platform.destinations.people import flag_name, text
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.woocommerce.access import WooCommerceAccess
 
 _OWN = frozenset({*IDENTIFYING, "email", "phone", "first_name", "last_name", "country"})
 
 
-class WooCommerceDestination(HttpSettings):
+class WooCommerceDestination(WooCommerceAccess, HttpSettings):
     """`base_url` is the shop's site; the key may read and write."""
 
     base_url: str = Field(repr=False, min_length=1)
-    consumer_key: SecretStr
-    consumer_secret: SecretStr
     batch_size: int = Field(default=50, ge=1, le=100)
 
 
@@ -48,15 +45,15 @@ class WooCommerce(HttpDestination):
 
     def headers(self) -> Mapping[str, str]:
         """Key and secret."""
-        settings = self._settings
-        return basic(plain(settings.consumer_key), plain(settings.consumer_secret))
+        return self._settings.headers()
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Find each customer, then write all of them."""
         told: dict[str, RowAnswer] = {}
         updates, asked = [], []
+        keys = self._settings.params()
         for row in batch.rows:
-            params = {"email": text(row, "email"), "role": "all"}
+            params = {"email": text(row, "email"), "role": "all", **keys}
             path = "/wp-json/wc/v3/customers"
             found = read_json((yield Call(path, method="GET", params=params))) or []
             if found:
@@ -66,7 +63,7 @@ class WooCommerce(HttpDestination):
                 told[row.key] = RowAnswer("error", "no customer of the shop has this e-mail")
         if updates:
             path = "/wp-json/wc/v3/customers/batch"
-            content = read_json((yield Call(path, {"update": updates})))
+            content = read_json((yield Call(path, {"update": updates}, params=keys)))
             for row, result in zip(asked, content.get("update", []), strict=False):
                 if error := result.get("error"):
                     told[row.key] = RowAnswer("error", one_line(str(error.get("message"))))

@@ -55,7 +55,10 @@ def _probe(client: Client, settings: ShopifySettings) -> str:
             f"the app lacks {', '.join(missing)}",
             mend="Grant these scopes to the app and install it anew",
         )
-    return str(data["shop"]["name"])
+    name = str(data["shop"]["name"])
+    if "read_all_orders" in granted:
+        return name
+    return f"{name}, orders of the last 60 days alone: the app lacks read_all_orders"
 
 
 def _amount(name: str, bag: str, *rest: str, level: int = -1) -> Field:

@@ -6,17 +6,18 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-import httpx
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import flag, ident, integer, number, text, timestamp
 from marketing_platform.sources.paging import PageNumber, Rest
 from marketing_platform.sources.stream import Items, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
+from marketing_platform.sources.woocommerce.access import WooCommerceAccess
 
 
-class WooCommerceSettings(SystemSettings):
+class WooCommerceSettings(WooCommerceAccess, SystemSettings):
     """One site: `base_url` is its address; the key needs the right to read.
 
     `concurrency` is how many pages are asked for at a time: each keeps one of the site's workers
@@ -24,21 +25,33 @@ class WooCommerceSettings(SystemSettings):
     """
 
     base_url: str = Field(min_length=1)
-    consumer_key: SecretStr
-    consumer_secret: SecretStr
     page_size: int = Field(default=100, ge=1, le=100)
     concurrency: int = Field(default=2, ge=1, le=10)
 
 
 def _api(settings: WooCommerceSettings) -> Api:
-    auth = httpx.BasicAuth(
-        settings.consumer_key.get_secret_value(), settings.consumer_secret.get_secret_value()
+    return Api(
+        f"{settings.base_url}/wp-json/wc/v3",
+        headers=settings.headers(),
+        params=settings.params(),
+        concurrency=settings.concurrency,
     )
-    return Api(f"{settings.base_url}/wp-json/wc/v3", auth=auth, concurrency=settings.concurrency)
 
 
 def _probe(client: Client, settings: WooCommerceSettings) -> str:
-    answer = client.send(Request("orders", params={"per_page": 1}))
+    try:
+        answer = client.send(Request("orders", params={"per_page": 1}))
+    except SourceError as error:
+        if " 401" in error.what and not settings.keys_in_query:
+            mend = (
+                "Check key and secret; where they are right, the site's server drops the header:"
+                " set keys_in_query: true"
+            )
+            raise SourceError(error.what, where=error.where, mend=mend) from None
+        if " 404" in error.what:
+            mend = 'In WordPress, set permalinks to another structure than "Plain"'
+            raise SourceError(error.what, where=error.where, mend=mend) from None
+        raise
     return f"{answer.headers.get('X-WP-Total', 'unknown number of')} orders"
 
 
