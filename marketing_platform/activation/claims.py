@@ -17,6 +17,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from marketing_platform.activation.diff import CLEARED
 from marketing_platform.activation.owner import is_dead
 from marketing_platform.activation.suppression import (
     FATIGUE,
@@ -230,7 +231,9 @@ def read_claim(
 
 
 def _row(found: Any) -> Row:
-    return Row(found.message_key, found.operation, found.customer_id, orjson.loads(found.payload))
+    payload = orjson.loads(found.payload)
+    cleared = frozenset(payload.pop(CLEARED, ()))
+    return Row(found.message_key, found.operation, found.customer_id, payload, cleared)
 
 
 def _by_customer(found: Any) -> str:

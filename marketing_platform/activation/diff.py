@@ -20,6 +20,8 @@ from marketing_platform.settings import ActivationRule, Channel, DestinationSett
 
 # A message's key is its content, so that whoever plans it again computes the same key.
 KEY_LENGTH = 32
+# In a payload: the attributes that were told before and are not known any more.
+CLEARED = "cleared"
 
 _DESIRED = """
 create or replace temp table desired as
@@ -184,17 +186,41 @@ with joined as (
             else coalesce(last.operation <> need or last.content <> content_version, true)
         end as is_new
     from needs
+), compared as (
+    select
+        *,
+        case
+            when is_new and not $once and need in ('add', 'update') and told is not null
+            then json_extract_string(told.payload, {paths}::varchar[])
+        end as told_values,
+        case
+            when told_values is not null then json_extract_string(payload, {paths}::varchar[])
+        end as now_values
+    from judged
+), cleared as (
+    select
+        *,
+        list_filter(
+            {names}::varchar[],
+            lambda name, place: told_values[place] is not null and now_values[place] is null
+        ) as cleared
+    from compared
 )
 select
     customer_id, is_wanted, was_wanted, need, is_new, told is not null as is_told,
-    case need when 'remove' then told.payload when 'suppress' then null else payload end as payload,
+    case
+        when need = 'remove' then told.payload
+        when need = 'suppress' then null
+        when len(cleared) > 0 then left(payload, -1) || ',"cleared":' || to_json(cleared) || '}}'
+        else payload
+    end as payload,
     case need when 'remove' then told.content else content_version end as content_version,
     case need when 'suppress' then refusal end as reason,
     coalesce(last.sequence + 1, 0) as sequence,
     case
         when last.state in ('planned', 'deferred') and (is_new or need is null) then last.key
     end as superseded_key
-from judged
+from cleared
 """
 
 _NEW = """
@@ -345,7 +371,9 @@ def compare(
     connection.execute(_BEFORE)
     connection.unregister("became")
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
-    connection.execute(_DECIDED, {"once": rule.is_once, "told_since": since})
+    columns = payload_columns(rule)
+    decided = _DECIDED.format(names=columns, paths=[f"$.{name}" for name in columns])
+    connection.execute(decided, {"once": rule.is_once, "told_since": since})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
     names = {"destination": rule.destination, "audience": rule.name}
     new = connection.sql(_NEW, params=names).pl()

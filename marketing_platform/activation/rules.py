@@ -11,7 +11,7 @@ from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
 from marketing_platform.destinations.registry import audience_of, modes_of
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import ActivationRule, Settings
+from marketing_platform.settings import ActivationRule, DestinationSettings, Settings
 from marketing_platform.warehouse import Warehouse
 
 _WHERE = "activations in config/platform.yaml"
@@ -54,6 +54,7 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
     modes = modes_of(kind)
     if rule.mode in modes:
         _check_audience(rule, kind)
+        _check_places(rule, settings.platform.destinations[rule.destination])
         lacks = settings.platform.destinations[rule.destination].lacks_for_messages
         if rule.message and lacks:
             raise ConfigError(
@@ -89,16 +90,29 @@ def _check_audience(rule: ActivationRule, kind: str) -> None:
         )
 
 
+def _check_places(rule: ActivationRule, destination: DestinationSettings) -> None:
+    """Refuse an attribute that was asked for and would be left out over there."""
+    if rule.mode != "audience" or "attributes" not in rule.model_fields_set:
+        return
+    for name in rule.attributes:
+        if destination.takes(name) or name in (*rule.needs, *IDENTIFYING):
+            continue
+        place = destination.place
+        mend = f"Name its field under {place} of {rule.destination}" if place else "Take it out"
+        raise ConfigError(
+            f"{rule.segment} to {rule.destination}: {destination.type} has no place for {name!r}",
+            where=_WHERE,
+            mend=mend,
+        )
+
+
 def _check_templates(rule: ActivationRule, links: frozenset[str]) -> None:
     """Refuse a template that is none, that names what is not sent along, or shows no way out."""
     content = rule.message or rule.task
     if content is None:
         return
     told = {*rule.attributes, *IDENTIFYING, *(links if rule.message else ())}
-    for key in ("subject", "text", "html"):
-        template = getattr(content, key)
-        if not template:
-            continue
+    for key, template in content.templates.items():
         place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"
         try:
             names = names_in(template)
@@ -110,7 +124,7 @@ def _check_templates(rule: ActivationRule, links: frozenset[str]) -> None:
                 where=_WHERE,
                 mend=f"Add {name} to the rule's attributes, or correct the name",
             )
-        for name in sorted(links - names) if rule.message and key != "subject" else ():
+        for name in sorted(links - names) if rule.message and key in ("text", "html") else ():
             raise ConfigError(
                 f"{place} does not show people how to unsubscribe",
                 where=_WHERE,

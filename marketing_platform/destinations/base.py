@@ -17,12 +17,17 @@ RowStatus = Literal["ok", "duplicate", "error", "later", "unknown"]
 
 @dataclass(frozen=True)
 class Row:
-    """One message as a destination gets it; `payload` holds `customer_id` and the attributes."""
+    """One message as a destination gets it; `payload` holds `customer_id` and the attributes.
+
+    `cleared` are those attributes that it was told of before and that are not known any more. What
+    was never known may well be known over there.
+    """
 
     key: str
     operation: str
     customer_id: str
     payload: Mapping[str, Any]
+    cleared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

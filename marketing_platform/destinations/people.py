@@ -22,8 +22,16 @@ class NotTold(Exception):  # noqa: N818 - not an error of the program
 
 
 def split(row: Row, standard: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The attributes that the vendor has a field of its own for, under its names, and the rest."""
-    theirs = {standard[n]: value for n, value in row.payload.items() if n in standard}
+    """The attributes that the vendor has a field of its own for, under its names, and the rest.
+
+    Of the former what was never known is left out: the vendor may know it. What it was told and is
+    not known any more is None.
+    """
+    theirs = {
+        standard[name]: value
+        for name, value in row.payload.items()
+        if name in standard and (value is not None or name in row.cleared)
+    }
     rest = {
         name: value
         for name, value in row.payload.items()
@@ -35,6 +43,11 @@ def split(row: Row, standard: Mapping[str, str]) -> tuple[dict[str, Any], dict[s
 def known(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values without those that are not known."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def cleared_as(blank: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with what is to be cleared as the vendor wants it written."""
+    return {name: blank if value is None else value for name, value in values.items()}
 
 
 def flag_name(segment: str) -> str:

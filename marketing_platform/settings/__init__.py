@@ -9,6 +9,7 @@ from __future__ import annotations
 from marketing_platform.settings.activation import (
     ActivationRule,
     Channel,
+    Content,
     DestinationSettings,
     Fatigue,
     Feed,
@@ -39,6 +40,7 @@ __all__ = [
     "Alerts",
     "Anomalies",
     "Channel",
+    "Content",
     "DestinationSettings",
     "Drift",
     "Fatigue",

@@ -84,6 +84,15 @@ class DestinationSettings(Group):
         """The channel by which people are reached; none where nobody is written to."""
         return self.consent or self.own_channel
 
+    def takes(self, attribute: str) -> bool:
+        """Whether an audience there has room for an attribute."""
+        return True
+
+    @property
+    def place(self) -> str:
+        """The key of the settings that makes room for more; empty where nothing can."""
+        return ""
+
     @property
     def links(self) -> frozenset[str]:
         """What templates of messages may name besides the rule's attributes, and must name."""
@@ -129,13 +138,29 @@ Destination = Annotated[SerializeAsAny[DestinationSettings], BeforeValidator(_of
 class Content(Group):
     """The words of a message or a task: Jinja templates over the attributes of the rule.
 
-    Each destination says which of them it uses; `template` is the vendor's own template.
+    Each destination says which of them it uses; `template` is the vendor's own template, and
+    `variables` what it is filled in with, where the vendor names its variables otherwise than the
+    attributes are named.
     """
 
     subject: str | None = None
     text: str | None = None
     html: str | None = None
     template: str | None = None
+    variables: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("variables", mode="before")
+    @classmethod
+    def _names(cls, given: Any) -> Any:
+        """YAML reads 1 as a number; here it is a name."""
+        return {str(name): value for name, value in given.items()} if type(given) is dict else given
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """Each template of ours by its key."""
+        words = {"subject": self.subject, "text": self.text, "html": self.html}
+        words |= {f"variables.{name}": value for name, value in self.variables.items()}
+        return {key: template for key, template in words.items() if template}
 
 
 class When(Group):

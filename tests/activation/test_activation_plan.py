@@ -18,6 +18,8 @@ from marketing_platform.activation import (
     plan_all,
 )
 from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations.base import Row
 from marketing_platform.errors import ConfigError
 from marketing_platform.quality.findings import find_all
 from marketing_platform.settings import ActivationRule, Settings
@@ -45,6 +47,71 @@ def rows_of(engine: sa.Engine, customer_id: str) -> list[tuple[str, str, str | N
     )
     with reading(engine) as connection:
         return [tuple(row) for row in connection.execute(statement)]
+
+
+class Keeping:
+    """A destination that takes every row, and keeps them."""
+
+    modes = ("audience",)
+    audience = None
+    name, batch_size, concurrency = "crm", 10, 1
+    is_idempotent, is_full_feed = True, False
+    calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.fails = False
+
+    async def send(self, batch: Batch) -> Answer:
+        if self.fails:
+            return Answer("retry", "not now")
+        self.rows += batch.rows
+        return Answer("accepted")
+
+    def preview(self, batch: Batch) -> str:
+        return ""
+
+    def missing(self) -> tuple[str, ...]:
+        return ()
+
+    async def close(self) -> None:
+        pass
+
+
+def test_what_was_told_and_is_not_known_any_more_is_told_as_that(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    rule = ActivationRule(
+        segment=SEGMENT, destination="crm", attributes=("email", "first_name", "phone")
+    )
+    there = {"crm": webhook("http://127.0.0.1:9")}
+    settings = small_settings(tmp_path, there, rules=[rule], max_removal_share=1.0)
+    kept = Keeping()
+
+    def activated(fails: bool = False, **values: object) -> tuple[object, frozenset[str]] | None:
+        shop.know("ada", **values)
+        kept.fails, before = fails, len(kept.rows)
+        plan(shop, engine, settings)
+        dispatch(engine, settings, make=lambda name, settings: kept)
+        new = kept.rows[before:]
+        assert all("cleared" not in row.payload for row in new)
+        return (new[0].payload["phone"], new[0].cleared) if new else None
+
+    shop.members(["ada"])
+    nothing: frozenset[str] = frozenset()
+    # Nobody was told of a phone: the vendor may know one.
+    assert activated(first_name="Ada") == (None, nothing)
+    assert activated(phone="+4915") == ("+4915", nothing)
+    # It was somebody else's. What could not be told is told with the next one.
+    assert activated(phone=None, fails=True) is None
+    assert activated(first_name="Augusta") == (None, frozenset({"phone"}))
+    assert activated(first_name="Ada") == (None, nothing)
+    assert activated(phone="+4916") == ("+4916", nothing)
+    # Who comes back is told too of what is gone since.
+    shop.members([])
+    assert activated() == ("+4916", nothing)
+    shop.members(["ada"])
+    assert activated(phone=None) == (None, frozenset({"phone"}))
 
 
 def test_a_member_is_added_updated_and_removed(

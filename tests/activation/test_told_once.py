@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from marketing_platform.settings import (
     DestinationSettings,
     Fatigue,
     Limits,
+    Platform,
     Settings,
 )
 from marketing_platform.state import (
@@ -562,6 +564,40 @@ def test_a_rule_without_the_vendors_audience_is_told_before_anything_is_planned(
     settings = small_settings(tmp_path, {"ads": meta}, rules=[rule])
     with pytest.raises(ConfigError, match=told):
         plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "told"),
+    [
+        (
+            "mailchimp",
+            {"api_key": "hush-us21", "list_id": "a1b2"},
+            "mailchimp has no place for 'order_count'. Name its field under merge_fields of there",
+        ),
+        ("meta_ads", {"access_token": "hush"}, "meta_ads has no place for 'order_count'. Take it"),
+        (
+            "sendgrid",
+            {"api_key": "hush", "from_email": "a@b.example", "custom_fields": {"tier": "w1"}},
+            "Name its field under custom_fields of there",
+        ),
+    ],
+)
+def test_an_attribute_that_would_be_left_out_is_told_before_anything_is_planned(
+    shop: SmallShop, tmp_path: Path, kind: str, declared: dict[str, Any], told: str
+) -> None:
+    told_of = Platform.model_validate({"destinations": {"there": {"type": kind, **declared}}})
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "there", "audience": "12"}
+    )
+    asking = rule.model_validate({**rule.model_dump(exclude_unset=True),
+                                  "attributes": ["email", "order_count"]})  # fmt: skip
+    needing = asking.model_validate(
+        {**asking.model_dump(exclude_unset=True), "needs": ["order_count"]}
+    )
+    for one, is_refused in ((rule, False), (asking, True), (needing, False)):
+        settings = small_settings(tmp_path, told_of.destinations, rules=[one])
+        with pytest.raises(ConfigError, match=told) if is_refused else nullcontext():
+            plan_all(shop.warehouse, open_state("sqlite://"), settings)
 
 
 @pytest.mark.parametrize(

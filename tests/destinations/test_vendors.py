@@ -68,6 +68,21 @@ def test_customer_io_knows_an_event_again_by_a_ulid_of_the_key() -> None:
     assert len(one) == 26
 
 
+def test_customer_io_takes_a_list_as_titles_for_a_person_and_whole_in_an_event() -> None:
+    products = [{"title": "Mug " + "ü" * 400, "product_id": str(n)} for n in range(5)]
+    person = row({**ADA, "cart_products": products})
+    kept = Vendor(CUSTOMER_IO, answers(("batch", 200, {})))
+    kept.send(person)
+    [content] = kept.bodies("/batch")
+    told = content["batch"][0]["attributes"]["cart_products"]
+    assert told.startswith("Mug ü")
+    assert 990 < len(told.encode()) <= 1000
+    started = Vendor(CUSTOMER_IO, answers(("batch", 200, {})), event="entered")
+    started.send(person)
+    [content] = started.bodies("/batch")
+    assert content["batch"][0]["attributes"]["cart_products"] == products
+
+
 # Iterable
 
 
@@ -181,6 +196,17 @@ def test_salesforce_events_are_published_25_a_call_and_each_is_answered_for(
 # Mailchimp
 
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
+
+
+def test_mailchimp_takes_attributes_into_the_fields_that_the_settings_name() -> None:
+    fields = {"cart_products": "CART", "birth_date": "BIRTHDAY", "top_category": "TOP"}
+    vendor = Vendor({**MAILCHIMP, "merge_fields": fields}, answers(("lists/abc123", 200, {})))
+    vendor.send(row({**ADA, "birth_date": "1815-12-10"}))
+    [content] = vendor.bodies("lists/abc123")
+    [member] = content["members"]
+    told = {tag: member["merge_fields"][tag] for tag in ("FNAME", "CART", "BIRTHDAY", "TOP")}
+    # What such a field had before must not stay there.
+    assert told == {"FNAME": "Ada", "CART": "Mug, Cup", "BIRTHDAY": "12/10", "TOP": ""}
 
 
 def test_mailchimp_tags_members_and_never_subscribes_who_has_not_agreed() -> None:

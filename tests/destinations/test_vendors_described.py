@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -162,6 +163,27 @@ def test_who_answered_stop_is_not_written_to_again() -> None:
 def test_a_full_queue_at_twilio_is_nobodys_failure() -> None:
     answer = twilio(429, {"code": 21611, "message": "queue is full"}).send(row(ADA))
     assert (answer.kind, answer.is_counted) == ("retry", False)
+
+
+def test_a_template_of_twilio_is_filled_in_with_the_rule_s_variables() -> None:
+    variables = {1: "{{ first_name }}", "shop": "{{ top_category|default('our shop') }}"}
+    message = {"template": "HX" + "0" * 32, "variables": variables}
+    vendor = twilio(201, {"sid": "SM1"}, message=message)
+    vendor.send(row(ADA))
+    [request] = vendor.asked
+    check_openapi("twilio/twilio_api_v2010.json", request)
+    form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
+    assert json.loads(form["ContentVariables"]) == {"1": "Ada", "shop": "our shop"}
+    answer = vendor.send(row({**ADA, "first_name": None}))
+    assert "variable 1 would be blank" in answer.rows["key-c1"].message
+    assert len(vendor.asked) == 1
+
+
+def test_a_text_that_is_too_long_is_told_and_not_cut() -> None:
+    vendor = twilio(201, {"sid": "SM1"})
+    answer = vendor.send(row({**ADA, "first_name": "A" * 1600}))
+    assert answer.rows["key-c1"].message == "the message has 1603 characters, more than 1600"
+    assert not vendor.asked
 
 
 def test_a_template_is_filled_in_once_and_values_stay_text() -> None:

@@ -27,7 +27,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import as_text, known, split, text
+from marketing_platform.destinations.people import as_text, cleared_as, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -53,6 +53,15 @@ class ActiveCampaignDestination(HttpSettings):
     tracking_url: str = "https://trackcmp.net"
     batch_size: int = Field(default=20, ge=1, le=100)
     concurrency: int = Field(default=2, ge=1, le=5)
+
+    def takes(self, attribute: str) -> bool:
+        """What a contact has a field for."""
+        return attribute in _STANDARD or attribute in self.fields
+
+    @property
+    def place(self) -> str:
+        """Where fields are named."""
+        return "fields"
 
 
 class ActiveCampaign(HttpDestination):
@@ -126,7 +135,7 @@ class ActiveCampaign(HttpDestination):
             for name, value in rest.items()
             if name in self._settings.fields
         ]
-        return {**known(standard), "email": text(row, "email"), "fieldValues": values}
+        return {**cleared_as("", standard), "email": text(row, "email"), "fieldValues": values}
 
 
 def _spawned(rows: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:

@@ -26,11 +26,12 @@ from marketing_platform.destinations.http import (
     dump,
     plain,
 )
-from marketing_platform.destinations.people import by_size, flag_name, split
+from marketing_platform.destinations.people import by_size, flag_name, flat, split
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {"email": "email", "phone": "phone"}
 _MOST_BYTES = 450_000
+_MOST_OF_VALUE = 1000
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -96,7 +97,17 @@ def _person(row: Row, flag: str | None) -> dict[str, Any]:
         "type": "person",
         "identifiers": {"id": row.customer_id},
         "action": "identify",
-        "attributes": {**standard, **rest, **flags},
+        "attributes": {**standard, **_short(flat(rest)), **flags},
+    }
+
+
+def _short(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values; an attribute of a person has at most 1,000 bytes, an event's has more room."""
+    return {
+        name: value.encode()[:_MOST_OF_VALUE].decode(errors="ignore")
+        if isinstance(value, str)
+        else value
+        for name, value in values.items()
     }
 
 

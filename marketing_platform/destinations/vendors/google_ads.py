@@ -21,6 +21,8 @@ from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/datamanager"
 
+_MATCHED = frozenset({"email", "phone", "first_name", "last_name", "postcode", "country"})
+
 
 class GoogleAdsDestination(GoogleAccess, HttpSettings):
     """`account_id` is the Google Ads account, without dashes.
@@ -37,6 +39,10 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     batch_size: int = Field(default=5000, ge=1, le=10_000)
     concurrency: int = Field(default=2, ge=1, le=8)
     timeout_seconds: float = Field(default=60.0, gt=0)
+
+    def takes(self, attribute: str) -> bool:
+        """What people are matched by; nothing else is told."""
+        return attribute in _MATCHED
 
 
 class GoogleAds(HttpDestination):

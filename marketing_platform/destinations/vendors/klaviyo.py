@@ -25,7 +25,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
-from marketing_platform.destinations.people import flag_name, known, split, text
+from marketing_platform.destinations.people import flag_name, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -35,7 +35,13 @@ _STANDARD = {
     "last_name": "last_name",
     "language": "locale",
 }
-_PLACE = {"city": "city", "region": "region", "country": "country", "postcode": "zip"}
+_PLACE = {
+    "city": "city",
+    "region": "region",
+    "country": "country",
+    "postcode": "zip",
+    "timezone": "timezone",
+}
 _IDS_A_CALL = 100
 _LOOKS = 60
 
@@ -153,11 +159,10 @@ def _call(path: str, content: Any, *, method: str = "POST") -> Call:
 
 def _profile(row: Row, flags: Mapping[str, bool]) -> dict[str, Any]:
     """A profile; what is not known is left as it is there."""
-    standard, rest = split(row, _STANDARD)
-    place = known({theirs: rest.pop(ours, None) for ours, theirs in _PLACE.items()})
-    if "timezone" in rest and (zone := rest.pop("timezone")):
-        place["timezone"] = zone
-    attributes: dict[str, Any] = {"external_id": row.customer_id, **known(standard)}
+    standard, others = split(row, _STANDARD)
+    place, _ = split(row, _PLACE)
+    rest = {name: value for name, value in others.items() if name not in _PLACE}
+    attributes: dict[str, Any] = {"external_id": row.customer_id, **standard}
     if place:
         attributes["location"] = place
     if rest or flags:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import httpx
 from pydantic import Field, SecretStr, model_validator
@@ -26,7 +26,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import as_text, known, split, text
+from marketing_platform.destinations.people import as_text, cleared_as, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
@@ -36,12 +36,16 @@ class MailchimpDestination(HttpSettings):
     """`api_key` ends in the data centre, `...-us21`; `list_id` is the audience at Mailchimp.
 
     `status_if_new` is what a member becomes who was not there: `subscribed` only where the people
-    have agreed, so together with `consent: email`.
+    have agreed, so together with `consent: email`. `merge_fields` gives for an attribute the tag of
+    the audience field that takes it.
     """
 
     api_key: SecretStr
     list_id: str = Field(pattern=r"^[0-9A-Za-z]+$")
     status_if_new: Literal["subscribed", "pending", "transactional"] = "transactional"
+    merge_fields: dict[str, Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,10}$")]] = Field(
+        default_factory=dict
+    )
     batch_size: int = Field(default=500, ge=1, le=500)
     concurrency: int = Field(default=4, ge=1, le=10)
     timeout_seconds: float = Field(default=120.0, gt=0)
@@ -54,6 +58,15 @@ class MailchimpDestination(HttpSettings):
         if not self.base_url and "-" not in plain(self.api_key):
             raise ValueError("the API key does not end in a data centre, such as -us21")
         return self
+
+    def takes(self, attribute: str) -> bool:
+        """What a member has a field for."""
+        return attribute in {"email", "language", *_STANDARD, *self.merge_fields}
+
+    @property
+    def place(self) -> str:
+        """Where fields are named."""
+        return "merge_fields"
 
 
 class Mailchimp(HttpDestination):
@@ -120,14 +133,24 @@ class Mailchimp(HttpDestination):
 
     def _member(self, row: Row, tag: str | None) -> dict[str, Any]:
         fields, rest = split(row, _STANDARD)
+        more = {
+            tag: _birthday(rest[name]) if tag == "BIRTHDAY" else as_text(rest[name])
+            for name, tag in self._settings.merge_fields.items()
+            if name in rest
+        }
         language = rest.pop("language", None)
         return {
             "email_address": text(row, "email"),
             "status_if_new": self._settings.status_if_new,
-            "merge_fields": known(fields),
+            "merge_fields": {**cleared_as("", fields), **more},
             **({"language": str(language)[:2]} if language else {}),
             **({"tags": [tag]} if tag else {}),
         }
+
+
+def _birthday(date: Any) -> str:
+    """Month and day, as Mailchimp's fields of birthdays want them."""
+    return "/".join(as_text(date)[:10].split("-")[1:])
 
 
 def _hash(row: Row) -> str:

@@ -44,6 +44,20 @@ _SCHEMA = (
 _LIMITS = frozenset({4, 17, 32, 613, *range(80000, 80015)})
 _TOKEN = frozenset({102, 190})
 
+_MATCHED = frozenset(
+    {
+        "email",
+        "phone",
+        "first_name",
+        "last_name",
+        "city",
+        "region",
+        "postcode",
+        "country",
+        "birth_date",
+    }
+)
+
 
 class MetaAdsDestination(HttpSettings):
     """`access_token` of a system user with ads_management; audiences are made in Ads Manager."""
@@ -54,6 +68,10 @@ class MetaAdsDestination(HttpSettings):
     batch_size: int = Field(default=5000, ge=1, le=10_000)
     concurrency: int = Field(default=1, ge=1, le=4)
     timeout_seconds: float = Field(default=60.0, gt=0)
+
+    def takes(self, attribute: str) -> bool:
+        """What people are matched by; nothing else is told."""
+        return attribute in _MATCHED
 
 
 class MetaAds(HttpDestination):

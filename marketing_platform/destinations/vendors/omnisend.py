@@ -24,7 +24,7 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import flat, known, split, text
+from marketing_platform.destinations.people import cleared_as, flat, known, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -35,6 +35,8 @@ _STANDARD = {
     "postcode": "postalCode",
     "birth_date": "birthdate",
 }
+# Omnisend checks what stands there, and a blank is none.
+_NOT_BLANK = ("countryCode", "birthdate")
 _SPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -117,7 +119,8 @@ def _contact(row: Row, tag: str) -> dict[str, Any]:
     properties = known({**flat(rest), "customer_id": row.customer_id})
     return {
         "identifiers": _identifiers(row),
-        **known(standard),
+        **known({name: standard.get(name) for name in _NOT_BLANK}),
+        **cleared_as("", {n: v for n, v in standard.items() if n not in _NOT_BLANK}),
         "tags": [tag],
         "customProperties": properties,
     }

@@ -7,7 +7,7 @@ event cannot be known again: an unknown outcome is not repeated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -97,7 +97,19 @@ class Salesforce(HttpDestination):
         records = [self._contact(row, field) for row in batch.rows]
         path = f"{base}/Contact/{self._settings.external_id}"
         response = yield Call(path, {"allOrNone": False, "records": records}, "PATCH")
-        return complete(batch.rows, _results(batch.rows, read_json(response)))
+        results = read_json(response)
+        told = _results(batch.rows, results)
+        # Salesforce makes no contact without a last name; one that it has keeps its own.
+        nameless = [
+            (row, {**record, "LastName": "-"})
+            for row, record, result in zip(batch.rows, records, results, strict=False)
+            if "LastName" not in record and _lacks_a_field(result)
+        ]
+        if nameless:
+            again = [record for _, record in nameless]
+            response = yield Call(path, {"allOrNone": False, "records": again}, "PATCH")
+            told |= _results([row for row, _ in nameless], read_json(response))
+        return complete(batch.rows, told)
 
     def _tasks(self, path: str, rows: Sequence[Row], rule: ActivationRule) -> Exchange:
         told: dict[str, RowAnswer] = {}
@@ -144,9 +156,10 @@ class Salesforce(HttpDestination):
     def _contact(self, row: Row, field: str) -> dict[str, Any]:
         standard, rest = split(row, _STANDARD)
         custom = {f"{name}__c": value for name, value in flat(rest).items()}
-        values = {**known(standard), **custom, field: row.operation != "remove"}
-        # Salesforce makes no contact without a last name.
-        values.setdefault("LastName", "-")
+        values = {**standard, **custom, field: row.operation != "remove"}
+        if values.get("LastName", "") is None:
+            # No contact of Salesforce is without one.
+            del values["LastName"]
         return {
             "attributes": {"type": "Contact"},
             self._settings.external_id: row.customer_id,
@@ -165,6 +178,11 @@ class Salesforce(HttpDestination):
             "ActivityDate": utc_now().date().isoformat(),
             "Who": who,
         }
+
+
+def _lacks_a_field(result: Mapping[str, Any]) -> bool:
+    codes = {error.get("statusCode") for error in result.get("errors") or ()}
+    return "REQUIRED_FIELD_MISSING" in codes
 
 
 def _flat(answer: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,15 @@ from marketing_platform.destinations.http import (
     plain,
 )
 from marketing_platform.destinations.mail import UNSUBSCRIBE_URL, way_out_headers, with_way_out
-from marketing_platform.destinations.people import NotTold, flat, known, render, split, text
+from marketing_platform.destinations.people import (
+    NotTold,
+    cleared_as,
+    flat,
+    known,
+    render,
+    split,
+    text,
+)
 from marketing_platform.settings import ActivationRule, Channel
 
 _STANDARD = {
@@ -67,6 +75,15 @@ class SendGridDestination(HttpSettings):
     poll_seconds: float = Field(default=2.0, gt=0, le=30)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
     consent: Channel | None = "email"
+
+    def takes(self, attribute: str) -> bool:
+        """What a contact has a field for."""
+        return attribute in _STANDARD or attribute in self.custom_fields
+
+    @property
+    def place(self) -> str:
+        """Where fields are named."""
+        return "custom_fields"
 
     @property
     def links(self) -> frozenset[str]:
@@ -194,7 +211,10 @@ class SendGrid(HttpDestination):
             for name, value in flat(rest).items()
             if name in self._settings.custom_fields and value is not None
         }
-        return {**known(standard), **({"custom_fields": fields} if fields else {})}
+        # It finds people by their phone too, so that a blank is none.
+        phone = known({"phone_number_id": standard.pop("phone_number_id", None)})
+        told = {**cleared_as("", standard), **phone}
+        return {**told, **({"custom_fields": fields} if fields else {})}
 
 
 def _personalization(row: Row, template: str | None) -> dict[str, Any]:

@@ -13,17 +13,18 @@ import httpx
 from pydantic import Field, SecretStr, model_validator
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Answer, Batch, Place, RowAnswer
+from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
     HttpDestination,
     HttpSettings,
     basic,
+    dump,
     plain,
 )
 from marketing_platform.destinations.people import NotTold, render, text
-from marketing_platform.settings import ActivationRule, Channel, QuietHours
+from marketing_platform.settings import ActivationRule, Channel, Content, QuietHours
 
 _LONGEST = 1600
 # The queue is full for hours; the account has no money: later runs may do better.
@@ -56,7 +57,7 @@ class TwilioDestination(HttpSettings):
 
 
 class Twilio(HttpDestination):
-    """A message is `text`, or a content template (`template`: its sid) with the attributes."""
+    """A message is `text`, or a content template (`template`: its sid) with its `variables`."""
 
     modes = ("message",)
     repeatable = ()
@@ -86,15 +87,10 @@ class Twilio(HttpDestination):
             form["MessagingServiceSid"] = settings.messaging_service_sid
         else:
             form["From"] = settings.from_number or ""
-        if content.template:
-            form["ContentSid"] = content.template
-        else:
-            try:
-                form["Body"] = render(content.text, row)[:_LONGEST]
-            except NotTold as error:
-                return {row.key: RowAnswer("error", str(error))}
-            if not form["Body"].strip():
-                return {row.key: RowAnswer("error", "the message is empty")}
+        try:
+            form |= _template(content, row) if content.template else _body(content, row)
+        except NotTold as error:
+            return {row.key: RowAnswer("error", str(error))}
         path = f"/2010-04-01/Accounts/{settings.account_sid}/Messages.json"
         response = yield Call(path, form=form, reads=frozenset({400}))
         body: Any = read_json(response) or {}
@@ -104,6 +100,25 @@ class Twilio(HttpDestination):
         if body.get("code") == _STOPPED:
             return {row.key: RowAnswer("error", words, suppresses="unsubscribed")}
         return {row.key: RowAnswer("error", words)}
+
+
+def _template(content: Content, row: Row) -> dict[str, str]:
+    """A content template, and what its variables stand for; Twilio refuses blank ones."""
+    values = {name: render(words, row) for name, words in content.variables.items()}
+    for name, value in values.items():
+        if not value.strip():
+            raise NotTold(f"variable {name} would be blank; give it a default('...')")
+    told = {"ContentSid": content.template or ""}
+    return {**told, **({"ContentVariables": dump(values).decode()} if values else {})}
+
+
+def _body(content: Content, row: Row) -> dict[str, str]:
+    body = render(content.text, row)
+    if not body.strip():
+        raise NotTold("the message is empty")
+    if len(body) > _LONGEST:
+        raise NotTold(f"the message has {len(body)} characters, more than {_LONGEST}")
+    return {"Body": body}
 
 
 SETTINGS = TwilioDestination

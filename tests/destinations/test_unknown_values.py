@@ -1,0 +1,117 @@
+"""What we do not know of a person is left as it is over there, unless we had told it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from token_server import TokenServer
+from vendor_calls import ADA, Vendor, row, statuses
+
+OAUTH = {"client_id": "id", "client_secret": "s3cret-s3cret"}
+# Each vendor that keeps people, and its own name for a field of them.
+VENDORS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "klaviyo": ({"api_key": "hush", "poll_seconds": 0.01}, "phone", "phone_number"),
+    "customer_io": ({"site_id": "site", "api_key": "hush"}, "phone", "phone"),
+    "iterable": ({"api_key": "hush"}, "phone", "phoneNumber"),
+    "hubspot": ({"access_token": "hush"}, "phone", "phone"),
+    "salesforce": (OAUTH, "phone", "Phone"),
+    "mailchimp": ({"api_key": "hush-us21", "list_id": "a1b2"}, "phone", "PHONE"),
+    "omnisend": ({"api_key": "hush"}, "first_name", "firstName"),
+    "activecampaign": (
+        {"base_url": "https://demo.api-us1.com", "api_token": "hush"}, "phone", "phone",
+    ),
+    "braze": ({"api_key": "hush", "base_url": "https://rest.fra-02.braze.eu"}, "phone", "phone"),
+    "sendgrid": (
+        {"api_key": "SG.hush", "from_email": "a@b.example", "poll_seconds": 0.01},
+        "first_name", "first_name",
+    ),
+}  # fmt: skip
+AUDIENCES = {"sendgrid": "ca1b0f9e", "activecampaign": "12"}
+ANSWER = {
+    "data": {"id": "job1", "attributes": {"status": "complete", "failed_count": 0}},
+    "results": [{"id": "101", "properties": {"email": "ada@example.com"}}],
+    "contact": {"id": "9"},
+    "job_id": "j1",
+    "status": "completed",
+}
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as server:
+        yield server
+
+
+def told(kind: str, tokens: TokenServer, *cleared: str) -> list[Any]:
+    """All values of the field in what is sent about somebody in whom it is not known."""
+    declared, attribute, field = VENDORS[kind]
+    more = {"base_url": tokens.url} if kind == "salesforce" else {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_collection = "composite" in request.url.path
+        return httpx.Response(
+            200, json=[{"success": True, "id": "003"}] if is_collection else ANSWER
+        )
+
+    audience = {"audience": AUDIENCES[kind]} if kind in AUDIENCES else {}
+    vendor = Vendor({"type": kind, **declared, **more}, answer, **audience)
+    person = row({**ADA, attribute: None}, "update")
+    vendor.send(dataclasses.replace(person, cleared=frozenset(cleared)))
+    bodies = [json.loads(request.content) for request in vendor.asked if request.content]
+    return [value for body in bodies for value in values_of(body, field)]
+
+
+def values_of(content: Any, name: str) -> Iterator[Any]:
+    if isinstance(content, dict):
+        if name in content:
+            yield content[name]
+        content = list(content.values())
+    if isinstance(content, list):
+        for inner in content:
+            yield from values_of(inner, name)
+
+
+@pytest.mark.parametrize("kind", VENDORS)
+def test_what_was_never_known_is_left_as_the_vendor_has_it(kind: str, tokens: TokenServer) -> None:
+    assert told(kind, tokens) == []
+
+
+@pytest.mark.parametrize("kind", VENDORS)
+def test_what_was_told_and_is_not_known_any_more_is_cleared(kind: str, tokens: TokenServer) -> None:
+    _, attribute, _ = VENDORS[kind]
+    found = told(kind, tokens, attribute)
+    assert len(found) == 1
+    assert found[0] in (None, "")
+
+
+def test_salesforce_keeps_the_last_name_that_it_has_and_makes_nobody_without_one(
+    tokens: TokenServer,
+) -> None:
+    lacking = {"success": False, "errors": [{"statusCode": "REQUIRED_FIELD_MISSING"}]}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        records = json.loads(request.content)["records"]
+        known = {"c1", "c3"}
+        results = [
+            {"success": True, "id": "003"}
+            if record["Customer_Id__c"] in known or "LastName" in record
+            else lacking
+            for record in records
+        ]
+        return httpx.Response(200, json=results)
+
+    vendor = Vendor({"type": "salesforce", "base_url": tokens.url, **OAUTH}, answer)
+    rows = [
+        row({**ADA, "customer_id": "c1", "last_name": None}),
+        row({**ADA, "customer_id": "c2", "last_name": None}),
+        row({**ADA, "customer_id": "c3"}),
+    ]
+    assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "ok", "c3": "ok"}
+    first, again = (json.loads(request.content)["records"] for request in vendor.asked)
+    assert [record.get("LastName") for record in first] == [None, None, "Lovelace"]
+    assert [(one["Customer_Id__c"], one["LastName"]) for one in again] == [("c2", "-")]
