@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -278,6 +279,14 @@ def test_sendgrid_tells_mail_programs_how_each_person_unsubscribes(message: dict
         assert content["content"][0]["value"] == "Bye: https://shop.example/leave?c=c1"
 
 
+def test_a_name_that_is_too_long_for_sendgrid_does_not_stop_the_others() -> None:
+    vendor = sendgrid(audience="ca1b0f9e-5d4e-4b3a-8c2d-0123456789ab")
+    vendor.send(row({**ADA, "first_name": "A" * 80, "city": "ü" * 80}))
+    check_openapi("sendgrid/tsg_mc_contacts_v3.json", vendor.asked[0])
+    [contact] = json.loads(vendor.asked[0].content)["contacts"]
+    assert (len(contact["first_name"]), len(contact["city"])) == (50, 60)
+
+
 def test_sendgrid_keeps_a_list() -> None:
     vendor = sendgrid(audience="ca1b0f9e-5d4e-4b3a-8c2d-0123456789ab")
     vendor.send(row(ADA))
@@ -377,6 +386,18 @@ def test_shopify_is_told_by_tags_and_metafields_and_strangers_are_errors() -> No
     fields = vendor.bodies("graphql.json")[2]["variables"]["fields"]
     told = {field["key"]: field["value"] for field in fields}
     assert (told["order_count"], told["cart_products"]) == ("3", "Mug, Cup")
+
+
+def test_a_metafield_of_what_is_not_known_any_more_is_deleted() -> None:
+    vendor = Vendor(SHOPIFY, shopify)
+    person = row({**ADA, "order_count": None, "phone": None}, "update")
+    vendor.send(dataclasses.replace(person, cleared=frozenset({"order_count", "phone"})))
+    for request in vendor.asked:
+        check_graphql(request)
+    [deleted] = [b for b in vendor.bodies("graphql.json") if "metafieldsDelete" in b["query"]]
+    assert deleted["variables"]["gone"] == [
+        {"ownerId": "gid://shopify/Customer/0", "namespace": "marketing", "key": "order_count"}
+    ]
 
 
 def test_shopify_is_told_of_a_consent_taken_back_and_never_of_one_given() -> None:

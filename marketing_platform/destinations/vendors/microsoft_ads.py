@@ -43,6 +43,10 @@ class MicrosoftAdsDestination(HttpSettings):
     timeout_seconds: float = Field(default=60.0, gt=0)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
 
+    def takes(self, attribute: str) -> bool:
+        """What people are matched by; nothing else is told."""
+        return attribute == "email"
+
 
 class MicrosoftAds(HttpDestination):
     """An audience is a customer list, by its number."""

@@ -46,6 +46,14 @@ _STANDARD = {
     "postcode": "postal_code",
     "country": "country",
 }
+# A longer one would keep the whole job from being taken.
+_LONGEST = {
+    "first_name": 50,
+    "last_name": 50,
+    "city": 60,
+    "state_province_region": 50,
+    "country": 50,
+}
 _SEARCHED = 100
 _LOOKS = 60
 
@@ -213,7 +221,10 @@ class SendGrid(HttpDestination):
         }
         # It finds people by their phone too, so that a blank is none.
         phone = known({"phone_number_id": standard.pop("phone_number_id", None)})
-        told = {**cleared_as("", standard), **phone}
+        told = {
+            name: str(value)[: _LONGEST.get(name)]
+            for name, value in {**cleared_as("", standard), **phone}.items()
+        }
         return {**told, **({"custom_fields": fields} if fields else {})}
 
 

@@ -103,6 +103,7 @@ class Shopify(HttpDestination):
         told |= yield from self._tag(known, found, rule.audience or rule.label)
         stays = [row for row in known if row.operation != "remove" and row.key not in told]
         told |= yield from self._describe(stays, found)
+        yield from self._forget(stays, found)
         told |= yield from self._unsubscribe(stays, found)
         return complete(batch.rows, told)
 
@@ -167,6 +168,20 @@ class Shopify(HttpDestination):
                     row = owner[field["ownerId"]]
                     told[row.key] = RowAnswer("error", one_line(str(error.get("message"))))
         return told
+
+    def _forget(self, rows: Sequence[Row], ids: Mapping[str, str]) -> Any:
+        """Delete the metafields of what was told and is not known any more: none can be blank."""
+        gone = [
+            {"ownerId": ids[row.key], "namespace": self._settings.namespace, "key": name}
+            for row in rows
+            for name in sorted(row.cleared - _OWN)
+        ]
+        query = (
+            "mutation forget($gone: [MetafieldIdentifierInput!]!)"
+            " { metafieldsDelete(metafields: $gone) { userErrors { message } } }"
+        )
+        for part in in_parts(gone, _METAFIELDS):
+            yield from self._ask(query, {"gone": part})
 
     def _unsubscribe(self, rows: Sequence[Row], ids: Mapping[str, str]) -> Any:
         gone = [row for row in rows if row.payload.get("has_email_consent") is False]
