@@ -19,7 +19,18 @@ _WHERE = "activations in config/platform.yaml"
 
 def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[ActivationRule]) -> None:
     """Refuse rules that name a destination, segment or attribute that does not exist."""
-    segments = _segments(warehouse)
+    chosen = tuple(rules)
+    check_declared(settings, chosen, _segments(warehouse))
+    for rule in chosen:
+        for table in sorted(tables_told(rule.attributes)):
+            _refuse_missing(warehouse, table)
+        check_cause(warehouse, rule, _WHERE)
+
+
+def check_declared(
+    settings: Settings, rules: Iterable[ActivationRule], segments: Collection[str]
+) -> None:
+    """Refuse what is wrong with rules whatever the data: no warehouse is needed to tell it."""
     seen: set[tuple[str, str]] = set()
     for rule in rules:
         check_destination(rule.destination, settings)
@@ -28,11 +39,8 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
         for name in rule.attributes:
             if name not in known_attributes():
                 raise _unknown("attribute", name, known_attributes().keys())
-        for table in sorted(tables_told(rule.attributes)):
-            _refuse_missing(warehouse, table)
         _check_mode(rule, settings)
         _check_templates(rule, settings.platform.destinations[rule.destination].links)
-        check_cause(warehouse, rule, _WHERE)
         if (rule.name, rule.destination) in seen:
             raise ConfigError(
                 f"{rule.name} goes to {rule.destination} twice",

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from marketing_platform import report
+from marketing_platform.activation.rules import check_declared
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.errors import InputError, SourceError
 from marketing_platform.pipeline import build_table
@@ -39,6 +40,11 @@ def examine(console: Console, settings: Settings) -> None:
     for stream, file in settings.platform.sources.files.items():
         inspect(stream, file)
         console.print(f"[green]good[/]  {'files':<16}{stream}: {file.path}", highlight=False)
+    # No call is made to a destination; what is wrong with the rules is told without one.
+    rules = settings.platform.activations
+    check_declared(settings, rules, load_segments(settings.segments_dir))
+    if rules:
+        console.print(f"[green]good[/]  {'activations':<16}{len(rules)} rules", highlight=False)
     if ill:
         raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
     if not settings.platform.sources.files and not settings.platform.sources.systems:

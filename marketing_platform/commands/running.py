@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from marketing_platform import report
+from marketing_platform.activation.rules import check_declared
 from marketing_platform.commands.looking import read_status
 from marketing_platform.commands.places import open_warehouse, shown
 from marketing_platform.errors import InputError, PlatformError
@@ -40,8 +41,8 @@ def run_export(
     """Take in exports, build every table, activate the segments, and say what happened."""
     shop = load_settings()
     streams = _streams(files, maps, date_format, shop.platform.sources.files)
-    # A mistake in a segment or a file is told before anything is written.
-    load_segments(shop.segments_dir)
+    # A mistake in a segment, a rule or a file is told before anything is written.
+    _refuse_wrong_rules(shop)
     looked = {stream: inspect(stream, file) for stream, file in streams.items()}
     overlay: dict[str, Any] = {
         "clock": as_of.isoformat() if as_of else "newest_record",
@@ -64,7 +65,7 @@ def run_configured(console: Console, as_of: dt.date | None) -> None:
     Exports that an earlier run named are forgotten: their records would be there twice.
     """
     configured = load_settings(overlay={})
-    load_segments(configured.segments_dir)
+    _refuse_wrong_rules(configured)
     if not active_sources(configured) and not configured.platform.sources.files:
         raise InputError(
             "no source is configured",
@@ -121,6 +122,11 @@ def run_backtest(
         return backtest(
             warehouse, task=task, horizon_days=horizon_days, as_of=as_of, settings=settings
         )
+
+
+def _refuse_wrong_rules(settings: Settings) -> None:
+    segments = load_segments(settings.segments_dir)
+    check_declared(settings, settings.platform.activations, segments)
 
 
 def _tells_currency(settings: Settings) -> bool:

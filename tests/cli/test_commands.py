@@ -229,6 +229,34 @@ def test_a_mistake_in_a_segment_is_told_before_anything_is_built(
     assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
 
 
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ("{segment: everybdy, destination: feeds}", "Did you mean everybody?"),
+        ("{segment: everybody, destination: fed}", "Did you mean feeds?"),
+        ("{segment: everybody, destination: feeds, attributes: [emial]}", "Did you mean email?"),
+        (
+            "{segment: everybody, destination: mail, message: {subject: Hi, text: Hi}}",
+            "message.text does not show people how to unsubscribe",
+        ),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["run", "--orders", "orders.csv"], ["doctor"]])
+def test_a_mistake_in_a_rule_is_told_before_anything_is_built(
+    home: Path, told: Told, rule: str, found: str, arguments: list[str]
+) -> None:
+    path = home / "config" / "platform.yaml"
+    path.write_text(
+        "destinations:\n"
+        "  feeds: {type: files}\n"
+        "  mail: {type: smtp, host: mail.example, from_email: a@b.example,"
+        " unsubscribe_url: 'https://b.example'}\n"
+        f"activations: [{rule}]\n"
+    )
+    assert found in mistake(told(*arguments))
+    assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
+
+
 def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> None:
     folder = home / "mine"
     folder.mkdir()
