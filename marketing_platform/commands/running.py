@@ -6,12 +6,15 @@ import datetime as dt
 import logging
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
 
 from marketing_platform import report
 from marketing_platform.activation.rules import check_declared
@@ -24,10 +27,13 @@ from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import FileStream, Settings, Shop, Sources, load_settings
 from marketing_platform.shop import claim_folder, remember_input
 from marketing_platform.sources.active import active_sources
+from marketing_platform.sources.client import PULLING
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.ingest import coverage, ingest, inspect
 from marketing_platform.sources.files.mapping import parse_told
 from marketing_platform.warehouse import Warehouse
+
+_BUILDING = "Pulling and building every table"
 
 
 def run_export(
@@ -155,7 +161,7 @@ def run_everything(
     for source in active_sources(settings):
         streams = ", ".join(stream.name for stream in source.streams)
         console.print(f"{source.system.title}: {streams}", highlight=False)
-    with console.status("Pulling and building every table"):
+    with console.status(_BUILDING) as shown, _pulling_shown(shown):
         built = run_job(settings, "build")
     if not built.success:
         raise PlatformError(
@@ -185,6 +191,22 @@ def run_everything(
             where="activation",
             mend="Nothing is lost; the next activation goes on",
         )
+
+
+@contextmanager
+def _pulling_shown(shown: Status) -> Iterator[None]:
+    """How far a pull is stands beside the spinner."""
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            shown.update(f"Pulling {escape(record.getMessage())}")
+
+    handler = Shown()
+    PULLING.addHandler(handler)
+    try:
+        yield
+    finally:
+        PULLING.removeHandler(handler)
 
 
 def _refuse_a_clock_before_everything(settings: Settings) -> None:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 # It writes every URL into the log, and some vendors want their token in the URL.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+# How far a pull is, in a line every few seconds.
+PULLING = logging.getLogger("marketing_platform.pulling")
+PULLING.setLevel(logging.INFO)
+_TOLD_EVERY_SECONDS = 10.0
 
 _PASSING = frozenset({408, 425, 429})
 _LONGEST_MESSAGE = 300
@@ -114,10 +118,13 @@ class Client(ABC):
 
 
 @contextmanager
-def open_client(source: ActiveSource, *, in_turn: bool = False) -> Iterator[Client]:
+def open_client(
+    source: ActiveSource, *, in_turn: bool = False, stream: str = ""
+) -> Iterator[Client]:
     """The client of a source, its connections closed at the end.
 
-    `in_turn` sends one request at a time, whatever the API allows.
+    `in_turn` sends one request at a time, whatever the API allows. `stream` is what is asked for,
+    as `PULLING` names it.
     """
     make_api = source.system.api
     if make_api is None:
@@ -126,7 +133,7 @@ def open_client(source: ActiveSource, *, in_turn: bool = False) -> Iterator[Clie
     if isinstance(api.auth, TokenAuth) and source.tokens_dir:
         api.auth.keep_in(source.tokens_dir)
     api = replace(api, concurrency=1) if in_turn else api
-    with _HttpClient(source.name, api, source.settings) as client:
+    with _HttpClient(source.name, api, source.settings, stream) as client:
         yield client
 
 
@@ -142,8 +149,10 @@ class _NotYet(Exception):  # noqa: N818 - no error until the last attempt
 class _HttpClient(Client):
     """The client itself: connections are kept, and shared by the threads of `send_all`."""
 
-    def __init__(self, name: str, api: Api, settings: SystemSettings) -> None:
+    def __init__(self, name: str, api: Api, settings: SystemSettings, stream: str) -> None:
         self._name = name
+        self._asked_for = f"{name} {stream}".rstrip()
+        self._told_at, self._told_waited = time.monotonic(), 0.0
         self._api = api
         self._settings = settings
         self._secrets = secrets_of(settings)
@@ -341,6 +350,18 @@ class _HttpClient(Client):
         with self._counting:
             counted = {name: getattr(self.traffic, name) + add for name, add in more.items()}
             self.traffic = replace(self.traffic, **counted)
+            traffic, now = self.traffic, time.monotonic()
+            if now - self._told_at < _TOLD_EVERY_SECONDS:
+                return
+            has_waited = traffic.waited_seconds > self._told_waited
+            self._told_at, self._told_waited = now, traffic.waited_seconds
+        PULLING.info(
+            "%s: %s requests, %.1f MB%s",
+            self._asked_for,
+            f"{traffic.requests:,}",
+            traffic.received_bytes / 1e6,
+            ", waiting as the vendor asks" if has_waited else "",
+        )
 
 
 def _built(http: httpx.Client, request: Request, url: httpx.URL) -> httpx.Request:

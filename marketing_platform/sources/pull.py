@@ -104,7 +104,7 @@ def _walk_whole(
     assert not isinstance(stream.walk, Query)  # noqa: S101 - tells the type checker
     for number in range(_WALKS):
         spool, intake = _open_spool(settings, source, stream, window), Intake(scratch, stream)
-        with open_client(source, in_turn=number > 0) as client:
+        with open_client(source, in_turn=number > 0, stream=stream.name) as client:
             _walk(client, source, stream.walk, window, spool, intake)
         count = intake.count_keys() if spool.total else 0
         if count >= spool.total:

@@ -11,7 +11,8 @@ import pytest
 from paged_shop import SECRET, Vendor, record, serving, shop
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.client import Request, open_client
+from marketing_platform.sources import client as client_module
+from marketing_platform.sources.client import PULLING, Request, open_client
 
 GOOD = (200, {"Content-Type": "application/json"}, b'{"ok": true}')
 JSON = {"Content-Type": "application/json"}
@@ -66,6 +67,21 @@ def test_retry_after_is_obeyed(vendor: Vendor, is_date: bool) -> None:
         assert dt.datetime.now(dt.UTC) >= moment
     else:
         assert time.monotonic() - started > 0.8
+
+
+def test_how_far_a_long_pull_is_can_be_followed(
+    vendor: Vendor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_TOLD_EVERY_SECONDS", 0.0)
+    vendor.script = [(429, {"Retry-After": "0.01"}, b""), GOOD]
+    with open_client(shop(vendor.url), stream="orders") as client:
+        client.send(Request("x"))
+    told = [one.getMessage() for one in caplog.records if one.name == PULLING.name]
+    assert told == [
+        "shop orders: 1 requests, 0.0 MB",
+        "shop orders: 1 requests, 0.0 MB, waiting as the vendor asks",
+        "shop orders: 2 requests, 0.0 MB",
+    ]
 
 
 def test_a_pause_longer_than_allowed_ends_the_pull(vendor: Vendor) -> None:
