@@ -156,6 +156,17 @@ def test_twilio_sends_one_message_and_keeps_its_sid() -> None:
     assert not vendor.destination.is_idempotent
 
 
+def test_an_api_key_of_twilio_stands_for_the_account() -> None:
+    key = "SK" + "1" * 32
+    vendor = Vendor({**TWILIO, "key_sid": key}, answers(("", 201, {})), message={"text": "Hi"})
+    vendor.send(row(ADA))
+    [request] = vendor.asked
+    assert f"/Accounts/{TWILIO['account_sid']}/" in request.url.path
+    credentials = httpx.BasicAuth(key, TWILIO["auth_token"])
+    [signed] = credentials.sync_auth_flow(httpx.Request("GET", "https://x"))
+    assert request.headers["Authorization"] == signed.headers["Authorization"]
+
+
 def test_who_answered_stop_is_not_written_to_again() -> None:
     answer = twilio(400, {"code": 21610, "message": "unsubscribed recipient"}).send(row(ADA))
     assert answer.rows["key-c1"].suppresses == "unsubscribed"

@@ -37,6 +37,8 @@ def shop(tmp_path: Path) -> Settings:
     (settings.data_dir / "dagster" / "history").write_text("what ran")
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute("create table kept as select 42 as answer")
+    (settings.tokens_dir).mkdir()
+    (settings.tokens_dir / "app.json").write_text('{"refresh_token": "hush"}')
     record_check(
         open_state(settings.state_url.get_secret_value()), CheckResult("t", "c", True, "x")
     )
@@ -56,6 +58,8 @@ def test_a_backup_comes_back_as_it_was(shop: Settings, tmp_path: Path) -> None:
     [check] = latest_checks(open_state(back.state_url.get_secret_value()))
     assert check.table_name == "t"
     assert not (back.data_dir / "dagster").exists()
+    # No secret is in a backup.
+    assert not back.tokens_dir.exists()
     assert not (back.data_dir / "manifest.json").exists()
 
 

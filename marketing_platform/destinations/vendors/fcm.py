@@ -14,7 +14,7 @@ from marketing_platform.destinations.answers import read_json, vendor_words
 from marketing_platform.destinations.base import Batch, Place, RowAnswer
 from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
 from marketing_platform.destinations.people import NotTold, known, render, text
-from marketing_platform.settings import ActivationRule, Channel
+from marketing_platform.settings import ActivationRule, Channel, QuietHours
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
@@ -32,6 +32,8 @@ class FcmDestination(GoogleAccess, HttpSettings):
     batch_size: Literal[1] = 1
     concurrency: int = Field(default=8, ge=1, le=64)
     consent: Channel | None = "push"
+    # A push wakes people as a text message does.
+    quiet_hours: QuietHours | None = QuietHours(start=21, end=8)
 
 
 class Fcm(HttpDestination):

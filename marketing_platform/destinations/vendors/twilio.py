@@ -33,11 +33,15 @@ _STOPPED = 21610
 
 
 class TwilioDestination(HttpSettings):
-    """`from_number` (E.164) or `messaging_service_sid` says who it comes from."""
+    """`from_number` (E.164) or `messaging_service_sid` says who it comes from.
+
+    `auth_token` is the account's, or the secret of the API key that `key_sid` names.
+    """
 
     own_channel: ClassVar[Channel | None] = "sms"
 
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
+    key_sid: str | None = Field(default=None, pattern=r"^SK[0-9a-fA-F]{32}$")
     auth_token: SecretStr
     from_number: str | None = Field(default=None, pattern=r"^\+[1-9]\d{6,14}$")
     messaging_service_sid: str | None = Field(default=None, pattern=r"^MG[0-9a-fA-F]{32}$")
@@ -68,7 +72,8 @@ class Twilio(HttpDestination):
 
     def headers(self) -> Mapping[str, str]:
         """Account and token."""
-        return basic(self._settings.account_sid, plain(self._settings.auth_token))
+        user = self._settings.key_sid or self._settings.account_sid
+        return basic(user, plain(self._settings.auth_token))
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """Codes that are not about this message."""
