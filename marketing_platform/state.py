@@ -255,6 +255,16 @@ product_feeds = sa.Table(
     sa.Column("content_version", sa.Text, nullable=False),
 )
 
+# One row is an offer of a product feed as a vendor was last told of it.
+told_offers = sa.Table(
+    "told_offers",
+    METADATA,
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("offer_id", sa.Text, primary_key=True),
+    sa.Column("content_version", sa.Text, nullable=False),
+    sa.Column("told_at", UtcDateTime, nullable=False),
+)
+
 
 _LEGAL = " or ".join(
     f"(old.state = '{old}' and new.state = '{new}')"

@@ -1,4 +1,4 @@
-"""Product feeds: what the shop sells, as files for whoever shows it.
+"""Product feeds: what the shop sells, as files for whoever shows it, or told to them.
 
 Nobody is written to by a feed, so it has no place in the ledger; but its sums add up as well: each
 offer is written or left out for a reason. The format of Google is its product data specification,
@@ -16,6 +16,10 @@ from xml.sax.saxutils import escape
 import polars as pl
 import sqlalchemy as sa
 
+from marketing_platform.activation.rules import check_feeds
+from marketing_platform.activation.told_offers import tell
+from marketing_platform.destinations.http import HttpDestination
+from marketing_platform.destinations.registry import make_destination
 from marketing_platform.destinations.store import Store, StoreError, open_store
 from marketing_platform.settings import Feed, Settings
 from marketing_platform.state import product_feeds, reading, utc_now, writing
@@ -92,6 +96,7 @@ def write_feeds(
 ) -> list[FeedOutcome]:
     """Write each feed of the settings that changed; `accept` names one whose losses are meant."""
     feeds = settings.platform.feeds
+    check_feeds(settings)
     if feeds and not warehouse.exists("activation.offers"):
         return [FeedOutcome(name, "held", 0, detail="nothing was built yet") for name in feeds]
     return [
@@ -111,18 +116,21 @@ def _write(
     is_accepted: bool,
 ) -> FeedOutcome:
     left_out = _left_out(warehouse, feed)
-    lines = _lines(warehouse, feed)
+    offers = _offers(warehouse, feed)
     before = _written(engine, name)
-    version = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     kept_at_least = (1 - feed.max_removal_share) * before[0]
     if holds:
         return FeedOutcome(name, "held", before[0], left_out, "; ".join(holds))
-    if not is_accepted and len(lines) < kept_at_least:
+    if not is_accepted and offers.height < kept_at_least:
         detail = (
-            f"{len(lines)} offers instead of {before[0]}; if that is meant:"
+            f"{offers.height} offers instead of {before[0]}; if that is meant:"
             f" marketing-platform activation feed {name}"
         )
         return FeedOutcome(name, "held", before[0], left_out, detail)
+    if feed.destination:
+        return _told(engine, settings, name, feed.destination, offers, left_out)
+    lines = _lines(offers, feed)
+    version = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     store = _store(settings, name, feed)
     file = f"products.{_SUFFIX[feed.format]}"
     if version == before[1] and store.has(file):
@@ -134,6 +142,30 @@ def _write(
         return FeedOutcome(name, "failed", before[0], left_out, told)
     _remember(engine, name, len(lines), version)
     return FeedOutcome(name, "written", len(lines), left_out, store.shown(file))
+
+
+def _told(
+    engine: sa.Engine,
+    settings: Settings,
+    name: str,
+    destination_name: str,
+    offers: pl.DataFrame,
+    left_out: Mapping[str, int],
+) -> FeedOutcome:
+    """The outcome of telling the offers to a destination."""
+    destination = make_destination(destination_name, settings)
+    assert isinstance(destination, HttpDestination)  # noqa: S101 - whatever takes feeds is one
+    telling = tell(engine, name, destination, offers)
+    _remember(engine, name, telling.known_count, "")
+    waits = f"{telling.waiting_count} wait for the next activation" if telling.waiting_count else ""
+    refused = [f"{count} refused: {words}" for words, count in telling.refused.most_common(3)]
+    changed = telling.told_count + telling.removed_count
+    status: Literal["written", "unchanged", "failed"] = "written" if changed else "unchanged"
+    if refused or telling.stopped:
+        status = "failed"
+    told = f"{telling.told_count} told and {telling.removed_count} taken out at {destination_name}"
+    detail = "; ".join(filter(None, (told if changed else "", *refused, telling.stopped, waits)))
+    return FeedOutcome(name, status, telling.known_count, left_out, detail)
 
 
 def _store(settings: Settings, name: str, feed: Feed) -> Store:
@@ -154,13 +186,17 @@ def _left_out(warehouse: Warehouse, feed: Feed) -> dict[str, int]:
     return dict(found.iter_rows())
 
 
-def _lines(warehouse: Warehouse, feed: Feed) -> list[str]:
-    """An offer a line, in the order of their ids, as the format has it."""
+def _offers(warehouse: Warehouse, feed: Feed) -> pl.DataFrame:
+    """An offer a row, in the order of their ids, under the names of Google's specification."""
     columns = ", ".join(f"cast({sql} as varchar) as {name}" for name, sql in _GOOGLE.items())
-    frame = warehouse.query(
+    return warehouse.query(
         f"select {columns} from ({_OFFERS}) where left_out is null order by offer_id",  # noqa: S608
         _parameters(feed),
     ).with_columns(_plain(pl.col("description")).str.slice(0, 5000))
+
+
+def _lines(frame: pl.DataFrame, feed: Feed) -> list[str]:
+    """An offer a line, as the format has it."""
     if feed.format == "jsonl":
         return frame.write_ndjson().splitlines()
     if feed.format == "csv":

@@ -31,6 +31,7 @@ def check_declared(
     settings: Settings, rules: Iterable[ActivationRule], segments: Collection[str]
 ) -> None:
     """Refuse what is wrong with rules whatever the data: no warehouse is needed to tell it."""
+    check_feeds(settings)
     seen: set[tuple[str, str]] = set()
     for rule in rules:
         check_destination(rule.destination, settings)
@@ -48,6 +49,22 @@ def check_declared(
                 mend="Keep one of the two rules",
             )
         seen.add((rule.name, rule.destination))
+
+
+def check_feeds(settings: Settings) -> None:
+    """Refuse a feed whose destination does not exist, or takes no feeds."""
+    for name, feed in settings.platform.feeds.items():
+        if feed.destination is None:
+            continue
+        declared = settings.platform.destinations
+        kinds = {other: one.type for other, one in declared.items() if not modes_of(one.type)}
+        if feed.destination not in kinds:
+            listed = ", ".join(sorted(kinds)) or "none"
+            raise ConfigError(
+                f"feeds.{name}: {feed.destination!r} is no destination that takes feeds",
+                where="config/platform.yaml",
+                mend=f"There are: {listed}; one has the type google_merchant",
+            )
 
 
 def check_destination(name: str, settings: Settings) -> None:
@@ -71,6 +88,12 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
                 mend=f"Give it {lacks}",
             )
         return
+    if not modes:
+        raise ConfigError(
+            f"{rule.segment} to {rule.destination}: {kind} takes product feeds alone",
+            where=_WHERE,
+            mend=f"Name it under feeds: destination: {rule.destination}",
+        )
     told = " or ".join(modes)
     if rule.mode == "audience" and rule.audience is None:
         mend = f"Add {told}: ... to the rule"

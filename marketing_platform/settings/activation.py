@@ -273,14 +273,16 @@ def plain_name(name: str) -> str:
 
 
 class Feed(Group):
-    """A file of what the shop sells, written anew by each activation where something changed.
+    """What the shop sells, as a file that each activation writes anew where something changed.
 
-    `folder` is a folder or a bucket's URL, `store` the options of obstore for it. `link` is the
-    page of an offer where the source tells none, with `{product_id}` (the source's) or `{sku}` in
-    it. A feed that would lose a larger share of its offers than `max_removal_share` is held.
+    With `destination` it is no file: its offers are told to that destination, one by one. `folder`
+    is a folder or a bucket's URL, `store` the options of obstore for it. `link` is the page of an
+    offer where the source tells none, with `{product_id}` (the source's) or `{sku}` in it. A feed
+    that would lose a larger share of its offers than `max_removal_share` is held.
     """
 
     format: Literal["google_merchant", "csv", "jsonl"] = "google_merchant"
+    destination: str | None = None
     folder: str | None = None
     store: dict[str, SecretStr] = Field(default_factory=dict)
     link: str | None = None
@@ -293,3 +295,9 @@ class Feed(Group):
         if link and not re.fullmatch(r"https?://\S*\{(product_id|sku)\}\S*", link):
             raise ValueError("write https://... with {product_id} or {sku} in it")
         return link
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.destination and (self.folder or self.format != "google_merchant"):
+            raise ValueError("write destination, or folder and format, not both")
+        return self

@@ -1,0 +1,185 @@
+"""A product feed that is told to a vendor offer by offer, in place of a file.
+
+What it was told stands in the state (`told_offers`), so that only what changed is told, and what is
+sold no more is taken out there. Google forgets an offer after 30 days, so that each is told again
+in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import orjson
+import polars as pl
+import sqlalchemy as sa
+
+from marketing_platform.destinations.base import Answer, Batch, Row, RowAnswer
+from marketing_platform.destinations.http import HttpDestination
+from marketing_platform.state import reading, told_offers, utc_now, writing
+
+# Half of the time after which Google forgets.
+_TOLD_AGAIN_AFTER = dt.timedelta(days=15)
+# An activation must end; the next one goes on.
+_LONGEST_SECONDS = 600.0
+_AT_ONCE = 200
+_SCHEMA = pl.Schema({"id": pl.String, "content_version": pl.String, "told_at": pl.Datetime("us")})
+
+
+@dataclass
+class Telling:
+    """What came of it: offers told and taken out now, those that the vendor has, those that wait.
+
+    `refused` counts by the vendor's words; `stopped` says why nothing more was told.
+    """
+
+    told_count: int = 0
+    removed_count: int = 0
+    known_count: int = 0
+    waiting_count: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+
+def tell(
+    engine: sa.Engine,
+    feed: str,
+    destination: HttpDestination,
+    offers: pl.DataFrame,
+    *,
+    longest_seconds: float = _LONGEST_SECONDS,
+) -> Telling:
+    """Bring a vendor to where it has these offers and no others. `offers` has `id` among others."""
+    versions = _versions(offers)
+    before = _told_before(engine, feed)
+    due_since = utc_now().replace(tzinfo=None) - _TOLD_AGAIN_AFTER
+    due = (
+        versions.join(before, on="id", how="left", suffix="_told")
+        .filter(
+            pl.col("content_version_told").is_null()
+            | (pl.col("content_version") != pl.col("content_version_told"))
+            | (pl.col("told_at") < due_since)
+        )
+        # What changed first; what is only told again can wait.
+        .sort(pl.col("content_version") == pl.col("content_version_told"), "told_at", "id")
+    )
+    gone = before.join(versions, on="id", how="anti").sort("id")
+    rows = [Row(one, "remove", one, {}) for one in gone["id"]] + [
+        Row(one, "add", one, orjson.loads(payload))
+        for one, payload in due.select("id", "payload").iter_rows()
+    ]
+    version_of = dict(due.select("id", "content_version").iter_rows())
+    telling = Telling()
+    asyncio.run(_tell_all(engine, feed, destination, rows, version_of, telling, longest_seconds))
+    telling.known_count = _told_before(engine, feed).height
+    return telling
+
+
+async def _tell_all(
+    engine: sa.Engine,
+    feed: str,
+    destination: HttpDestination,
+    rows: Sequence[Row],
+    version_of: dict[str, str],
+    telling: Telling,
+    longest_seconds: float,
+) -> None:
+    ends_at = time.monotonic() + longest_seconds
+    try:
+        for start in range(0, len(rows), _AT_ONCE):
+            part = rows[start : start + _AT_ONCE]
+            if telling.stopped or time.monotonic() > ends_at:
+                telling.waiting_count += len(rows) - start
+                break
+            answers = await _answers(destination, feed, part, telling)
+            taken = [row for row in part if answers[row.key].status == "ok"]
+            # Each part is kept at once: what breaks off here is not told again.
+            _keep(engine, feed, taken, version_of)
+            for row in part:
+                answer = answers[row.key]
+                if answer.status == "later":
+                    telling.waiting_count += 1
+                elif answer.status != "ok":
+                    telling.refused[answer.message] += 1
+            removed = sum(row.operation == "remove" for row in taken)
+            telling.told_count += len(taken) - removed
+            telling.removed_count += removed
+    finally:
+        await destination.close()
+
+
+async def _answers(
+    destination: HttpDestination, feed: str, rows: Sequence[Row], telling: Telling
+) -> dict[str, RowAnswer]:
+    room = asyncio.Semaphore(destination.concurrency)
+
+    async def one(row: Row) -> tuple[str, RowAnswer]:
+        async with room:
+            return row.key, await _answer(destination, feed, row, telling)
+
+    return dict(await asyncio.gather(*(one(row) for row in rows)))
+
+
+async def _answer(destination: HttpDestination, feed: str, row: Row, telling: Telling) -> RowAnswer:
+    said = Answer("retry", "not asked")
+    for number in range(destination.calls_per_run):
+        if telling.stopped:
+            break
+        said = await destination.send(Batch(row.key, destination.name, feed, (row,)))
+        if said.kind == "accepted":
+            return said.rows.get(row.key) or RowAnswer("ok")
+        if said.kind == "refused":
+            return said.rows.get(row.key) or RowAnswer("error", said.reason)
+        if said.kind == "stop":
+            telling.stopped = said.reason
+            break
+        pause = said.wait_seconds or destination.retry_seconds * 2**number
+        await asyncio.sleep(min(pause, destination.max_wait_seconds))
+    return RowAnswer("later", said.reason)
+
+
+def _versions(offers: pl.DataFrame) -> pl.DataFrame:
+    """The offers as JSON, and a hash of each that is the same in every version of every library."""
+    written = offers.select("id", payload=pl.struct(offers.columns).struct.json_encode())
+    with duckdb.connect() as connection:
+        connection.register("written", written.to_arrow())
+        hashed = "select *, left(sha256(payload), 32) as content_version from written"
+        found: pl.DataFrame = connection.sql(hashed).pl()
+    return found
+
+
+def _told_before(engine: sa.Engine, feed: str) -> pl.DataFrame:
+    columns = told_offers.c.offer_id, told_offers.c.content_version, told_offers.c.told_at
+    with reading(engine) as connection:
+        found = connection.execute(sa.select(*columns).where(told_offers.c.feed == feed)).all()
+    rows = [(one, version, told_at.replace(tzinfo=None)) for one, version, told_at in found]
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def _keep(engine: sa.Engine, feed: str, taken: Sequence[Row], version_of: dict[str, str]) -> None:
+    if not taken:
+        return
+    ids = [row.key for row in taken]
+    added = [
+        {
+            "feed": feed,
+            "offer_id": row.key,
+            "content_version": version_of[row.key],
+            "told_at": utc_now(),
+        }
+        for row in taken
+        if row.operation != "remove"
+    ]
+    with writing(engine) as connection:
+        connection.execute(
+            sa.delete(told_offers).where(
+                told_offers.c.feed == feed, told_offers.c.offer_id.in_(ids)
+            )
+        )
+        if added:
+            connection.execute(sa.insert(told_offers), added)
