@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import orjson
@@ -28,7 +29,11 @@ _TOLD_AGAIN_AFTER = dt.timedelta(days=15)
 # An activation must end; the next one goes on.
 _LONGEST_SECONDS = 600.0
 _AT_ONCE = 200
-_SCHEMA = pl.Schema({"id": pl.String, "content_version": pl.String, "told_at": pl.Datetime("us")})
+_SCHEMA: dict[str, Any] = {
+    "id": pl.String,
+    "content_version": pl.String,
+    "told_at": pl.Datetime("us"),
+}
 
 
 @dataclass
