@@ -117,8 +117,23 @@ def test_hubspot_upserts_by_email_in_text_and_puts_the_contacts_on_the_list() ->
     assert first["idProperty"] == "email"
     assert {type(value) for value in first["properties"].values()} == {str}
     assert first["properties"]["is_buyer"] == "true"
-    assert membership.url.path == "/crm/v3/lists/55/memberships/add"
+    assert membership.url.path == "/crm/lists/2026-03/55/memberships/add"
     assert json.loads(membership.content) == ["101"]
+
+
+def test_hubspot_is_asked_under_the_version_that_the_settings_name() -> None:
+    for version, paths in (
+        ("2026-09", ("/crm/objects/2026-09/contacts/batch/upsert",
+                     "/crm/lists/2026-09/55/memberships/add")),
+        ("v3", ("/crm/v3/objects/contacts/batch/upsert", "/crm/v3/lists/55/memberships/add")),
+    ):  # fmt: skip
+        vendor = Vendor(
+            {**HUBSPOT, "api_version": version},
+            answers(("upsert", 200, CONTACTS), ("memberships", 200, {})),
+            audience="55",
+        )
+        vendor.send(row(ADA))
+        assert tuple(request.url.path for request in vendor.asked) == paths
 
 
 def test_hubspot_makes_a_task_for_a_person_and_never_repeats_a_doubtful_one() -> None:

@@ -16,6 +16,7 @@ from staged_samples import Rows, stage
 
 from marketing_platform.settings import Settings
 from marketing_platform.sources.client import Answer, Client, Request
+from marketing_platform.sources.hubspot.paths import crm_path
 from marketing_platform.sources.hubspot.source import SYSTEM, HubSpotSettings
 from marketing_platform.sources.stream import Page, Window
 
@@ -190,3 +191,10 @@ def test_email_events_are_engagements_but_for_steps_on_the_way_and_machines_are_
         ("machine_opened", None, None, None),
         (None, None, None, "no engagement: processed"),
     ]
+
+
+def test_a_version_stands_behind_what_it_is_about_and_before_it_until_2027() -> None:
+    assert crm_path("2026-09", "objects", "/deals/search") == "/crm/objects/2026-09/deals/search"
+    assert crm_path("2026-03", "owners") == "/crm/owners/2026-03"
+    assert crm_path("v3", "objects", "/deals/search") == "/crm/v3/objects/deals/search"
+    assert crm_path("v3", "associations", "/deals") == "/crm/v4/associations/deals"

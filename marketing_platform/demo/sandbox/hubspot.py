@@ -217,14 +217,14 @@ def _routes(shop: Shop) -> list[Route]:
 
     objects = {kind: _Objects(shop, kind) for kind in _KINDS}
     return [
-        Route("/account-info/v3/details", account),
+        Route("/account-info/2026-03/details", account),
         *(
-            Route(f"/crm/v3/objects/{kind}/search", one.search, methods=["POST"])
+            Route(f"/crm/objects/2026-03/{kind}/search", one.search, methods=["POST"])
             for kind, one in objects.items()
         ),
-        *(Route(f"/crm/v3/objects/{kind}", one.listed) for kind, one in objects.items()),
+        *(Route(f"/crm/objects/2026-03/{kind}", one.listed) for kind, one in objects.items()),
         *(_associations(shop, kind) for kind in ("deals", "tickets")),
-        Route("/crm/v3/owners", list_owners),
+        Route("/crm/owners/2026-03", list_owners),
         Route("/email/public/v1/events", list_events),
     ]
 
@@ -248,7 +248,7 @@ def _associations(shop: Shop, kind: str) -> Route:
         ]
         return JSONResponse({"status": "COMPLETE", "results": results})
 
-    return Route(f"/crm/v4/associations/{kind}/contacts/batch/read", read, methods=["POST"])
+    return Route(f"/crm/associations/2026-03/{kind}/contacts/batch/read", read, methods=["POST"])
 
 
 def _listing(payloads: list[bytes], after: str | None) -> Response:

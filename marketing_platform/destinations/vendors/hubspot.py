@@ -33,6 +33,7 @@ from marketing_platform.destinations.people import (
     text,
 )
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.hubspot.paths import VERSION, VERSION_PATTERN, crm_path
 from marketing_platform.state import utc_now
 
 _STANDARD = {
@@ -50,13 +51,15 @@ _TASK_TO_CONTACT = 204
 
 
 class HubSpotDestination(HttpSettings):
-    """`access_token` is of a private app: crm.objects.contacts, crm.lists, and for events more.
+    """`access_token` is a service key: crm.objects.contacts, crm.lists, and for events more.
 
     Attributes that HubSpot has no property for go to properties of the same name, which have to be
     made there first. `task_owner_id` is who gets the tasks.
     """
 
     access_token: SecretStr
+    api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
+    events_path: str = "/events/v3/send/batch"
     task_owner_id: str | None = None
     base_url: str = Field(default="https://api.hubapi.com", repr=False)
     batch_size: int = Field(default=100, ge=1, le=100)
@@ -77,7 +80,7 @@ class HubSpot(HttpDestination):
         self._settings = settings
 
     def headers(self) -> Mapping[str, str]:
-        """The token of the private app."""
+        """The service key."""
         return {"Authorization": f"Bearer {plain(self._settings.access_token)}"}
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
@@ -85,11 +88,11 @@ class HubSpot(HttpDestination):
         rows = batch.rows
         if rule.event is not None:
             inputs = [_event(row, rule.event, batch.audience) for row in rows]
-            yield Call("/events/v3/send/batch", {"inputs": inputs})
+            yield Call(self._settings.events_path, {"inputs": inputs})
             return {}
         has_flag = rule.mode == "audience" and rule.audience is None
         inputs = [_contact(row, flag_name(rule.label) if has_flag else None) for row in rows]
-        path = "/crm/v3/objects/contacts/batch/upsert"
+        path = self._path("objects", "/contacts/batch/upsert")
         response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
         ids = _ids(rows, response)
         told = _not_upserted(rows, ids, response)
@@ -102,8 +105,8 @@ class HubSpot(HttpDestination):
             ):
                 members = [ids[row.key] for row in part if row.key in ids]
                 if members:
-                    path = f"/crm/v3/lists/{rule.audience}/memberships/{path}"
-                    yield Call(path, members, "PUT")
+                    rest = f"/{rule.audience}/memberships/{path}"
+                    yield Call(self._path("lists", rest), members, "PUT")
         return complete(rows, told)
 
     def _tasks(self, rows: Sequence[Row], ids: Mapping[str, str], rule: ActivationRule) -> Exchange:
@@ -117,8 +120,11 @@ class HubSpot(HttpDestination):
             except NotTold as error:
                 told[row.key] = RowAnswer("error", str(error))
         if inputs:
-            yield Call("/crm/v3/objects/tasks/batch/create", {"inputs": inputs})
+            yield Call(self._path("objects", "/tasks/batch/create"), {"inputs": inputs})
         return told
+
+    def _path(self, resource: str, rest: str) -> str:
+        return crm_path(self._settings.api_version, resource, rest)
 
     def _task(self, row: Row, contact_id: str, rule: ActivationRule) -> dict[str, Any]:
         task = rule.task

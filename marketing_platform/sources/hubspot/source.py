@@ -22,6 +22,7 @@ from marketing_platform.sources.fields import (
     text,
     timestamp,
 )
+from marketing_platform.sources.hubspot.paths import VERSION, VERSION_PATTERN, crm_path
 from marketing_platform.sources.paging import Cursor, Rest, find
 from marketing_platform.sources.stream import Checkpoint, Page, Stream, Window
 from marketing_platform.sources.system import Api, Rate, System, SystemSettings
@@ -36,17 +37,17 @@ _EVENTS_SIZE = 1000
 
 
 class HubSpotSettings(SystemSettings):
-    """One account, read with a private app's token.
+    """One account, read with a service key, or the token of an app of the account.
 
     `currency` is that of deals which do not say theirs: accounts with one currency. The e-mail
-    events and the associations are older parts of the API that HubSpot may move.
+    events are an older part of the API that HubSpot may move.
     """
 
     base_url: str = "https://api.hubapi.com"
     access_token: SecretStr
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
     email_events_path: str = "/email/public/v1/events"
-    associations_path: str = "/crm/v4/associations"
+    api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
 
 
 class _Bearer(httpx.Auth):
@@ -66,7 +67,7 @@ def _api(settings: HubSpotSettings) -> Api:
 
 
 def _probe(client: Client, settings: HubSpotSettings) -> str:
-    account = client.send(Request("/account-info/v3/details")).body or {}
+    account = client.send(Request(f"/account-info/{settings.api_version}/details")).body or {}
     return f"account {account.get('portalId')}, {account.get('timeZone')}"
 
 
@@ -95,20 +96,22 @@ class _Objects:
         assert isinstance(settings, HubSpotSettings)  # noqa: S101
         state: dict[str, Any] = dict(checkpoint or {"above": "0"})
         while "above" in state:
-            records = self._found(client, window, state["above"])
+            records = self._found(client, settings, window, state["above"])
             is_last = len(records) < _SEARCH_SIZE
             state = {"after": ""} if is_last else {"above": str(records[-1]["id"])}
             yield self._page(settings, self._with_associated(client, settings, records)), state
         while state:
-            answer = client.send(self._list_archived(state["after"]))
+            answer = client.send(self._list_archived(settings, state["after"]))
             after = find(answer.body, "$.paging.next.after")
             state = {"after": str(after)} if after else {}
             yield self._page(settings, _archived_within(answer, window)), state or None
 
-    def _found(self, client: Client, window: Window, above: str) -> list[dict[str, Any]]:
+    def _found(
+        self, client: Client, settings: HubSpotSettings, window: Window, above: str
+    ) -> list[dict[str, Any]]:
         """The records above a key; an answer to an earlier search is asked for again."""
         for _ in range(_TRIES):
-            answer = client.send(self._search(window, above))
+            answer = client.send(self._search(settings, window, above))
             records: list[dict[str, Any]] = find(answer.body, "$.results") or []
             if all(int(record["id"]) > int(above) for record in records):
                 return records
@@ -117,7 +120,7 @@ class _Objects:
             mend="Run again; it goes on where it stopped",
         )
 
-    def _search(self, window: Window, above: str) -> Request:
+    def _search(self, settings: HubSpotSettings, window: Window, above: str) -> Request:
         filters = [
             _filter(self.changed, "GTE", _milliseconds(window.first)),
             _filter(self.changed, "LT", _milliseconds(window.end)),
@@ -129,14 +132,14 @@ class _Objects:
             "properties": list(self.properties),
             "limit": _SEARCH_SIZE,
         }
-        return Request(f"/crm/v3/objects/{self.kind}/search", method="POST", json=question)
+        path = crm_path(settings.api_version, "objects", f"/{self.kind}/search")
+        return Request(path, method="POST", json=question)
 
-    def _list_archived(self, after: str) -> Request:
+    def _list_archived(self, settings: HubSpotSettings, after: str) -> Request:
         """HubSpot lists all that were archived, and has no filter for when."""
         asked = {"archived": "true", "limit": _LIST_SIZE, "properties": ",".join(self.properties)}
-        return Request(
-            f"/crm/v3/objects/{self.kind}", {**asked, **({"after": after} if after else {})}
-        )
+        path = crm_path(settings.api_version, "objects", f"/{self.kind}")
+        return Request(path, {**asked, **({"after": after} if after else {})})
 
     def _with_associated(
         self, client: Client, settings: HubSpotSettings, records: list[dict[str, Any]]
@@ -144,7 +147,8 @@ class _Objects:
         """The records with the keys of their contacts, in the shape that a listing has them."""
         if not self.associated or not records:
             return records
-        path = f"{settings.associations_path}/{self.kind}/{self.associated}/batch/read"
+        rest = f"/{self.kind}/{self.associated}/batch/read"
+        path = crm_path(settings.api_version, "associations", rest)
         inputs = [{"id": record["id"]} for record in records]
         answer = client.send(Request(path, method="POST", json={"inputs": inputs}))
         keys = {
@@ -268,7 +272,9 @@ _TICKETS = _objects(
 _OWNERS = Stream(
     "owners",
     Rest(
-        lambda settings, window: Request("/crm/v3/owners", {"limit": _OWNERS_SIZE}),
+        lambda settings, window: Request(
+            crm_path(settings.api_version, "owners"), {"limit": _OWNERS_SIZE}
+        ),
         "$.results",
         Cursor("after", "$.paging.next.after"),
     ),
