@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _PRODUCTS = "core.products"
+# What a list may have, as the settings allow.
+MOST_PRODUCTS = 10
+_OFFERED = """
+    coalesce(p.is_active, true) and coalesce(p.inventory_quantity, 1) > 0 and p.title is not null
+"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,31 @@ PRODUCT_LISTS: Mapping[str, ProductList] = {
         is_offer=True,
         prediction="product_affinity",
     ),
+    # What most customers bought within 30 days, the same for everybody: for who has bought nothing.
+    "bestseller_products": ProductList(
+        f"""
+            select m.customer_id, b.place, b.product_id
+            from (
+                select distinct customer_id from segments.memberships where segment = $segment
+            ) as m
+            cross join (
+                select
+                    i.product_id,
+                    row_number() over (
+                        order by count(distinct o.customer_id) desc, i.product_id
+                    ) as place
+                from profiles.orders as o
+                inner join core.order_items as i on o.order_id = i.order_id
+                inner join {_PRODUCTS} as p on i.product_id = p.product_id
+                cross join core.clock as k
+                where o.order_date > k.as_of_date - 30 and {_OFFERED}
+                group by i.product_id
+                qualify place <= {MOST_PRODUCTS:d}
+            ) as b
+        """,  # noqa: S608 - the parts are those above
+        ("profiles.orders", "core.order_items", "core.clock", _PRODUCTS),
+        is_offer=True,
+    ),
 }
 
 # What a list does not know is null.
@@ -91,9 +121,6 @@ _NO_LINES = """
         '' as customer_id, 0 as place, '' as product_id, '' as title, '' as sku, 0 as quantity,
         0::decimal(18, 4) as price, '' as currency, current_date as due_date
     where false
-"""
-_OFFERED = """
-    coalesce(p.is_active, true) and coalesce(p.inventory_quantity, 1) > 0 and p.title is not null
 """
 
 

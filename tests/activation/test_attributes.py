@@ -37,7 +37,7 @@ NOTHING: dict[type[pl.DataType], Any] = {
 }  # fmt: skip
 LISTS = (
     "cart_products", "viewed_products", "bought_products", "replenishment_products",
-    "recommended_products",
+    "recommended_products", "bestseller_products",
 )  # fmt: skip
 
 
@@ -226,6 +226,34 @@ def test_a_list_has_as_many_products_as_the_rule_asks_for(teller: Teller) -> Non
     )
     told = teller.told("recommended_products", product_count=3)["ada"]
     assert [one["product_id"] for one in told["recommended_products"]] == ["1", "2", "3"]
+
+
+def test_who_has_bought_nothing_can_be_told_what_most_others_buy(teller: Teller) -> None:
+    teller.know("new")
+    teller.members(["new"])
+    teller.products(1, 2, 3, 4, is_active={4: False})
+    day = dt.date(2025, 5, 20)
+    bought = {
+        "o1": ("ada", 2, day), "o2": ("bob", 2, day), "o3": ("bob", 1, day), "o4": ("bob", 1, day),
+        "o5": ("ada", 3, day - dt.timedelta(60)), "o6": ("eve", 4, day), "o7": ("eve", 4, day),
+    }  # fmt: skip
+    teller.fill_table(
+        "profiles.orders",
+        *(
+            {"order_id": key, "customer_id": who, "order_date": at}
+            for key, (who, _, at) in bought.items()
+        ),
+    )
+    teller.fill_table(
+        "core.order_items",
+        *(
+            {"order_item_id": key, "order_id": key, "product_id": f"shop:{number}"}
+            for key, (_, number, _) in bought.items()
+        ),
+    )
+    told = teller.told("bestseller_products")["new"]["bestseller_products"]
+    # By how many bought it, not by how often; nothing of two months ago, nothing off sale.
+    assert [one["title"] for one in told] == ["Mug 2", "Mug 1"]
 
 
 def test_what_is_due_within_a_week_or_was_before_is_told_with_its_day(teller: Teller) -> None:
