@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import sqlalchemy as sa
 
-from marketing_platform.activation import ledger_sums
+from marketing_platform.activation import ledger_sums, reason_counts
 from marketing_platform.names import LAYERS
 from marketing_platform.quality.alerts import scrubbed
 from marketing_platform.quality.holds import find_holds
@@ -16,6 +16,8 @@ from marketing_platform.quality.results import CheckResult, TableBuild, latest_b
 from marketing_platform.settings import Settings
 
 _SHOWN = 20
+# A person reads that a message waits, not that it was planned.
+_WAITING = {"planned": "waits", "deferred": "tried again"}
 
 
 def health_page(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> str:
@@ -40,6 +42,7 @@ def health_page(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> s
         "### Messages",
         "",
         *_sums(engine),
+        *_reasons(engine),
     ]
     return "\n".join(parts)
 
@@ -103,6 +106,21 @@ def _sums(engine: sa.Engine) -> list[str]:
     sums = ledger_sums(engine)
     head = " | ".join(sums)
     return [f"| {head} |", "|---" * len(sums) + "|", f"| {' | '.join(map(str, sums.values()))} |"]
+
+
+def _reasons(engine: sa.Engine) -> list[str]:
+    """Why messages were not sent, or wait."""
+    found = reason_counts(engine)
+    if not found:
+        return []
+    head = ["", "| destination | state | why | messages |", "|---|---|---|---|"]
+    lines = [
+        f"| {one.destination} | {_WAITING.get(one.state, one.state)} | {_cell(one.reason)}"
+        f" | {one.count} |"
+        for one in found[:_SHOWN]
+    ]
+    more = [f"| | | and {len(found) - _SHOWN} more | |"] if len(found) > _SHOWN else []
+    return [*head, *lines, *more]
 
 
 def _cell(text: str) -> str:

@@ -25,6 +25,7 @@ from marketing_platform.activation.quiet import next_open
 from marketing_platform.core.countries import zones_of
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
+from marketing_platform.quality.health import health_page
 from marketing_platform.settings import ActivationRule, QuietHours, Settings
 from marketing_platform.state import messages, utc_now
 
@@ -114,6 +115,8 @@ def test_who_sleeps_has_a_row_that_waits_and_is_told_in_the_morning(
     assert [(r.state, r.reason, r.count) for r in reason_counts(engine)] == [
         ("planned", "quiet_hours", 2)
     ]
+    page = health_page(engine, settings, now=utc_now())
+    assert "| crm | waits | quiet_hours | 2 |" in page
     assert due_count(engine, utc_now(), ["crm"]) == 0
     assert due_count(engine, utc_now() + dt.timedelta(hours=3), ["crm"]) == 2
     activate(shop.warehouse, engine, settings)
@@ -128,6 +131,7 @@ def test_who_sleeps_has_a_row_that_waits_and_is_told_in_the_morning(
     assert received(receiver) == ["here", "there", "unknown"]
     assert all(balance.adds_up for balance in conservation(engine))
     assert [(r.state, r.reason) for r in reason_counts(engine)] == []
+    assert "| why |" not in health_page(engine, settings, now=utc_now())
 
 
 def test_what_was_planned_by_day_and_not_sent_wakes_nobody_either(
