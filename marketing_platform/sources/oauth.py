@@ -141,6 +141,9 @@ class TokenAuth(httpx.Auth):
         if status == 200 and isinstance(found, dict) and found.get("access_token"):
             kept = {"refresh_token": before.get("refresh_token")} if before else {}
             return OAuth2Token.from_dict({**kept, **found})
+        if status == 200 and not (isinstance(found, dict) and "error" in found):
+            # Whoever answers so is not who gives tokens: a page before it, or too many calls.
+            raise httpx.RemoteProtocolError("no token: the answer is of something else")
         words = " ".join(mask(response.text, self._grant.secrets()).split())[:_LONGEST_MESSAGE]
         raise SourceError(
             f"no access token: the vendor answers {status}: {words}",

@@ -189,13 +189,22 @@ def test_a_refusal_is_told_in_the_vendors_words_without_the_secrets(vendor: Vend
     assert SECRET not in told
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(
+    ("status", "content", "found"),
+    [
+        (429, {}, "the vendor answers 429"),
+        (500, {}, "the vendor answers 500"),
+        (503, {}, "the vendor answers 503"),
+        (200, {"errors": [{"message": "Throttled"}]}, "of something else"),
+        (200, ["welcome"], "of something else"),
+    ],
+)
 def test_a_vendor_in_trouble_is_a_broken_connection_that_is_tried_again(
-    vendor: Vendor, status: int
+    vendor: Vendor, status: int, content: Any, found: str
 ) -> None:
-    vendor.answers = [(status, {})]
+    vendor.answers = [(status, content)]
     with client(vendor) as http:
-        with pytest.raises(httpx.RemoteProtocolError, match=f"the vendor answers {status}"):
+        with pytest.raises(httpx.RemoteProtocolError, match=found):
             http.get("/things")
         assert http.get("/things").status_code == 200
 
