@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -425,6 +426,11 @@ def test_meta_takes_hashed_people_and_keeps_the_columns_in_place() -> None:
     assert told["EMAIL"] == sha("ada@example.com")
     assert told["PHONE"] == sha("491711234567")
     assert (told["ST"], told["DOBY"]) == ("", sha("1815"))
+    assert not added.url.params
+    signed = Vendor({**META, "app_secret": "hush"}, answers(("users", 200, {})), audience="23840")
+    signed.send(row(ADA))
+    proof = hmac.new(b"hush", b"hush-meta", hashlib.sha256).hexdigest()
+    assert dict(signed.asked[0].url.params) == {"appsecret_proof": proof}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from marketing_platform.destinations.answers import one_line, read_json
 from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row
@@ -21,10 +21,10 @@ from marketing_platform.destinations.http import (
     HttpDestination,
     HttpSettings,
     errors,
-    plain,
 )
 from marketing_platform.destinations.people import digits, hashed, letters, lower, text
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.meta_ads.access import MetaAccess
 
 _SCHEMA = (
     "EXTERN_ID",
@@ -59,10 +59,9 @@ _MATCHED = frozenset(
 )
 
 
-class MetaAdsDestination(HttpSettings):
-    """`access_token` of a system user with ads_management; audiences are made in Ads Manager."""
+class MetaAdsDestination(MetaAccess, HttpSettings):
+    """A system user's token with ads_management; audiences are made in Ads Manager."""
 
-    access_token: SecretStr
     api_version: str = Field(default="v26.0", pattern=r"^v\d+\.\d$")
     base_url: str = Field(default="https://graph.facebook.com", repr=False)
     batch_size: int = Field(default=5000, ge=1, le=10_000)
@@ -86,7 +85,7 @@ class MetaAds(HttpDestination):
 
     def headers(self) -> Mapping[str, str]:
         """The token."""
-        return {"Authorization": f"Bearer {plain(self._settings.access_token)}"}
+        return self._settings.headers()
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """Meta answers 400 for a limit and for a token, and says which by a code."""
@@ -109,7 +108,10 @@ class MetaAds(HttpDestination):
         content = {"payload": {"schema": list(_SCHEMA), "data": [hashes(row) for row in rows]}}
         is_removal = rows[0].operation == "remove"
         path = f"/{self._settings.api_version}/{rule.audience}/users"
-        answer = read_json((yield Call(path, content, "DELETE" if is_removal else "POST"))) or {}
+        call = Call(
+            path, content, "DELETE" if is_removal else "POST", params=self._settings.params()
+        )
+        answer = read_json((yield call)) or {}
         if answer.get("num_invalid_entries") and len(rows) == 1:
             # Of more than one it does not say which; they stay unmatched, as any stranger does.
             return errors(rows, "not a valid entry")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import hmac
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import orjson
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, ident, integer, number, text
+from marketing_platform.sources.meta_ads.access import MetaAccess
 from marketing_platform.sources.paging import Cursor, Rest, find
 from marketing_platform.sources.prepared import Prepared, PreparedSettings, Status
 from marketing_platform.sources.restated import restated
@@ -30,8 +29,8 @@ _USAGE_HEADERS = ("x-business-use-case-usage", "x-ad-account-usage")
 _MOMENT_SECONDS = 5.0
 
 
-class MetaAdsSettings(PreparedSettings):
-    """One ad account. With the app's secret, requests are signed (`appsecret_proof`).
+class MetaAdsSettings(MetaAccess, PreparedSettings):
+    """One ad account.
 
     Up to `direct_days` are asked for directly; longer windows through reports that Meta prepares.
     """
@@ -39,8 +38,6 @@ class MetaAdsSettings(PreparedSettings):
     base_url: str = "https://graph.facebook.com"
     version: str = Field(default="v26.0", pattern=r"^v\d+\.\d+$")
     account_id: str
-    access_token: SecretStr
-    app_secret: SecretStr | None = None
     direct_days: int = Field(default=3, ge=0)
     page_size: int = Field(default=500, ge=1, le=1000)
     look_back_days: int = Field(default=_RESTATED_DAYS, ge=1, le=365)
@@ -55,29 +52,11 @@ class MetaAdsSettings(PreparedSettings):
         return digits
 
 
-class _Signed(httpx.Auth):
-    """The token, and the proof that the app's secret is known too."""
-
-    def __init__(self, token: SecretStr, app_secret: SecretStr | None) -> None:
-        self._token = token
-        self._secret = app_secret
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign one request."""
-        token = self._token.get_secret_value()
-        request.headers["Authorization"] = f"Bearer {token}"
-        if self._secret:
-            key = self._secret.get_secret_value().encode()
-            proof = hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
-            request.url = request.url.copy_set_param("appsecret_proof", proof)
-        yield request
-
-
 def _api(settings: MetaAdsSettings) -> Api:
-    auth = _Signed(settings.access_token, settings.app_secret)
     return Api(
         f"{settings.base_url}/{settings.version}",
-        auth=auth,
+        headers=settings.headers(),
+        params=settings.params(),
         pause=lambda answer: _pause(answer, settings.throttled_seconds),
     )
 
