@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from marketing_platform.activation.diff import CLEARED
+from marketing_platform.activation.diff import row_of
 from marketing_platform.activation.owner import is_dead
 from marketing_platform.activation.suppression import (
     FATIGUE,
@@ -231,9 +230,7 @@ def read_claim(
 
 
 def _row(found: Any) -> Row:
-    payload = orjson.loads(found.payload)
-    cleared = frozenset(payload.pop(CLEARED, ()))
-    return Row(found.message_key, found.operation, found.customer_id, payload, cleared)
+    return row_of(found.message_key, found.operation, found.customer_id, found.payload)
 
 
 def _by_customer(found: Any) -> str:

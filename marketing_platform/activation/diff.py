@@ -11,11 +11,13 @@ import datetime as dt
 from dataclasses import dataclass
 
 import duckdb
+import orjson
 import polars as pl
 
 from marketing_platform.activation.attributes import known_attributes
 from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.rules import payload_columns
+from marketing_platform.destinations.base import Row
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 
 # A message's key is its content, so that whoever plans it again computes the same key.
@@ -29,6 +31,7 @@ with members as (
     select
         m.customer_id,
         coalesce($occasion, m.entered_at::varchar, '') as occasion,
+        m.entered_at,
         c.customer_id is not null as has_profile,
         nullif(trim(c.email), '') is not null as has_email,
         nullif(trim(c.phone), '') is not null as has_phone,
@@ -70,6 +73,7 @@ with members as (
 select
     customer_id,
     payload,
+    entered_at,
     -- What is told once is new when the person enters anew; what is kept, when it changed.
     left(sha256(
         case when $once then occasion else payload end
@@ -141,7 +145,7 @@ with joined as (
         d.customer_id is not null as is_member,
         d.customer_id is not null and d.refusal is null as is_wanted,
         not $once and coalesce(k.meant in ('add', 'update'), false) as was_wanted,
-        d.refusal, d.payload, d.content_version, k.last, k.told,
+        d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
         greatest(k.told.settled_at, b.settled_at) as heard_at
     from desired d
     full join known k using (customer_id)
@@ -186,6 +190,20 @@ with joined as (
             else coalesce(last.operation <> need or last.content <> content_version, true)
         end as is_new
     from needs
+), paced as (
+    -- Who entered first is told first; the others wait for another day.
+    select
+        * replace (is_new and not is_waiting as is_new),
+        is_waiting
+    from (
+        select
+            *,
+            $room is not null and is_new and need = 'add' and row_number() over (
+                partition by is_new and need = 'add'
+                order by entered_at nulls first, customer_id
+            ) > $room as is_waiting
+        from judged
+    )
 ), compared as (
     select
         *,
@@ -196,7 +214,7 @@ with joined as (
         case
             when told_values is not null then json_extract_string(payload, {paths}::varchar[])
         end as now_values
-    from judged
+    from paced
 ), cleared as (
     select
         *,
@@ -207,7 +225,7 @@ with joined as (
     from compared
 )
 select
-    customer_id, is_wanted, was_wanted, need, is_new, told is not null as is_told,
+    customer_id, is_wanted, was_wanted, need, is_new, is_waiting, told is not null as is_told,
     case
         when need = 'remove' then told.payload
         when need = 'suppress' then null
@@ -251,7 +269,8 @@ select
     count(*) filter (where is_wanted) as wanted_count,
     count(*) filter (where was_wanted and not is_wanted) as leaving_count,
     count(*) filter (where is_told) as told_count,
-    count(*) filter (where is_told and is_new and need = 'add') as again_count
+    count(*) filter (where is_told and is_new and need = 'add') as again_count,
+    count(*) filter (where is_waiting) as waiting_count
 from decided
 """
 
@@ -272,7 +291,8 @@ class Counts:
 
     `audience_count` is whom the destination has or is about to have, `wanted_count` whom it should
     have, `leaving_count` those of the former who are not among the latter; `told_count` whom it was
-    ever told of, `again_count` those of them who are to be added once more.
+    ever told of, `again_count` those of them who are to be added once more; `waiting_count` would
+    be told today if the rule told more people a day.
     """
 
     add_count: int
@@ -285,6 +305,7 @@ class Counts:
     leaving_count: int
     told_count: int = 0
     again_count: int = 0
+    waiting_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -308,6 +329,7 @@ class Reach:
 
     `suppressed` has the columns customer_id and reason. `told_since`: who was told after it is not
     told again. `became`: each customer_id that was merged, with each other_customer_id it became.
+    `room` is how many more may be told today; None where the rule does not say.
     """
 
     channel: Channel | None
@@ -316,6 +338,14 @@ class Reach:
     fatigue: Fatigue
     told_since: dt.datetime
     became: pl.DataFrame
+    room: int | None = None
+
+
+def row_of(key: str, operation: str, customer_id: str, payload: str) -> Row:
+    """A message as its destination gets it, from its payload in the ledger."""
+    content = orjson.loads(payload)
+    cleared = frozenset(content.pop(CLEARED, ()))
+    return Row(key, operation, customer_id, content, cleared)
 
 
 def compare(
@@ -373,7 +403,7 @@ def compare(
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     columns = payload_columns(rule)
     decided = _DECIDED.format(names=columns, paths=[f"$.{name}" for name in columns])
-    connection.execute(decided, {"once": rule.is_once, "told_since": since})
+    connection.execute(decided, {"once": rule.is_once, "told_since": since, "room": reach.room})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
     names = {"destination": rule.destination, "audience": rule.name}
     new = connection.sql(_NEW, params=names).pl()

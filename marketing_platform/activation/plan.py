@@ -164,7 +164,7 @@ def _write(
     now = utc_now()
     names = {"destination": rule.destination, "audience": rule.name}
     counts = asdict(diff.counts)
-    for name in ("leaving_count", "told_count", "again_count"):
+    for name in ("leaving_count", "told_count", "again_count", "waiting_count"):
         counts.pop(name)
     row = {
         **names,

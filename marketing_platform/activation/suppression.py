@@ -49,7 +49,21 @@ def reach_of(
     since = now - dt.timedelta(days=rule.repeat_after_days)
     # Only what is told once looks at whom the person was before; a shop has many merges.
     became = _became(engine) if rule.is_once else pl.DataFrame(schema=_BECAME)
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, became)
+    room = _room(engine, rule, now) if rule.per_day is not None else None
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, became, room)
+
+
+def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:
+    """How many more the rule may tell: whoever was planned within 24 hours counts."""
+    statement = sa.select(sa.func.count()).where(
+        messages.c.destination == rule.destination,
+        messages.c.audience == rule.name,
+        messages.c.state != "suppressed",
+        messages.c.created_at > now - dt.timedelta(days=1),
+    )
+    with reading(engine) as connection:
+        planned = int(connection.execute(statement).scalar_one())
+    return max((rule.per_day or 0) - planned, 0)
 
 
 def suppress(

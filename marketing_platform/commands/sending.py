@@ -20,9 +20,10 @@ from marketing_platform.activation import (
     plan_all,
     write_feeds,
 )
+from marketing_platform.activation.diff import row_of
 from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
 from marketing_platform.commands.places import built_warehouse
-from marketing_platform.destinations import Batch, Row, make_destination
+from marketing_platform.destinations import Batch, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.identity.explain import customer_of
 from marketing_platform.quality.holds import find_holds
@@ -164,7 +165,13 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
         )
         asleep = f"{plan.sleeping_count} wait until their quiet hours are over"
         waits = asleep if plan.sleeping_count else None
-        for line in (plan.finding, waits, *(f"held: {reason}" for reason in plan.held_reasons)):
+        paced = f"{counts.waiting_count} wait for another day" if counts.waiting_count else None
+        for line in (
+            plan.finding,
+            waits,
+            paced,
+            *(f"held: {reason}" for reason in plan.held_reasons),
+        ):
             if line:
                 console.print(f"  {line}", highlight=False, markup=False)
 
@@ -175,7 +182,7 @@ def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
         destination = make_destination(plan.destination, settings)
         for operation in OPERATIONS:
             rows = [
-                Row(new["message_key"], operation, new["customer_id"], json.loads(new["payload"]))
+                row_of(new["message_key"], operation, new["customer_id"], new["payload"])
                 for new in plan.sample
                 if new["operation"] == operation and new["state"] == "planned"
             ][: destination.batch_size]

@@ -189,7 +189,8 @@ class ActivationRule(Group):
     By itself it keeps an audience: the list, tag or user list `audience` of the destination, or a
     property named after the segment. With `event` who enters the segment is told as that event,
     with `message` they are written to, with `task` somebody is asked to call them; each once for
-    each time that they enter, and not again within `repeat_after_days`.
+    each time that they enter, and not again within `repeat_after_days`. `per_day` is how many of
+    them at most; the others wait.
 
     With `when` the segment counts as empty but while a series is odd: an audience is filled for
     that time, and what is told once is told once for each time that it is.
@@ -207,6 +208,7 @@ class ActivationRule(Group):
     message: Content | None = None
     task: Content | None = None
     repeat_after_days: int = Field(default=30, ge=0, le=3650)
+    per_day: int | None = Field(default=None, ge=1)
     when: When | None = None
 
     @model_validator(mode="after")
@@ -221,6 +223,12 @@ class ActivationRule(Group):
         told = [n for n in ("audience", "event", "message", "task") if getattr(self, n) is not None]
         if len(told) > 1:
             raise ValueError(f"{told[0]} and {told[1]} stand side by side; write two rules")
+        return self
+
+    @model_validator(mode="after")
+    def _paces_what_is_told_once(self) -> Self:
+        if self.per_day is not None and not self.is_once:
+            raise ValueError("per_day is for event, message and task; an audience is kept whole")
         return self
 
     @property

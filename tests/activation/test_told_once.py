@@ -367,6 +367,38 @@ def test_an_audience_without_a_channel_makes_nobody_tired(
     assert reached == [False] * 4
 
 
+def test_a_rule_tells_so_many_a_day_who_entered_first_first_and_the_others_wait(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    settings = texts(tmp_path)
+    [rule] = settings.platform.activations
+    paced = rule.model_copy(update={"per_day": 2})
+    settings = settings.model_copy(
+        update={"platform": settings.platform.model_copy(update={"activations": (paced,)})}
+    )
+    for number, name in enumerate(("eve", "dan", "cleo", "bob", "ada")):
+        shop.enter(name, f"2025-05-{20 + number} 00:00:00")
+        shop.know(name, phone="+4915112345678", has_sms_consent=name != "dan")
+
+    def told() -> tuple[int, list[str]]:
+        [plan] = plan_all(shop.warehouse, engine, settings)
+        dispatch(engine, settings, make=lambda name, settings: Vendor(RowAnswer("ok")))
+        with reading(engine) as connection:
+            sent = sa.select(messages.c.customer_id).where(messages.c.state == "sent")
+            return plan.counts.waiting_count, sorted(connection.execute(sent).scalars())
+
+    # Who may not be told takes nobody's place.
+    assert told() == (2, ["cleo", "eve"])
+    assert told() == (2, ["cleo", "eve"]), "the day is not over"
+    with engine.begin() as connection:
+        moment = utc_now() - dt.timedelta(hours=25)
+        connection.execute(sa.update(messages).values(created_at=moment))
+    assert told() == (0, ["ada", "bob", "cleo", "eve"])
+    assert all(balance.adds_up for balance in conservation(engine))
+    with pytest.raises(ValueError, match="an audience is kept whole"):
+        ActivationRule(segment=SEGMENT, destination="crm", per_day=5)
+
+
 class Vendor:
     """Answers for every row as it is told to."""
 
