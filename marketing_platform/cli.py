@@ -210,7 +210,7 @@ def stand(folder: Annotated[Path, typer.Argument(help="The data folder of a demo
 
 @app.command()
 def doctor() -> None:
-    """Check each configured system: reachable, authorised, clock, newest record. A line each."""
+    """Check each configured system and destination, and the rules. A line each; nothing is sent."""
     from marketing_platform.commands import looking
 
     looking.examine(Console(), load_settings())

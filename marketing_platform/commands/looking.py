@@ -9,6 +9,7 @@ from rich.console import Console
 from marketing_platform import report
 from marketing_platform.activation.rules import check_declared
 from marketing_platform.commands.places import built_warehouse
+from marketing_platform.destinations.probes import try_destinations
 from marketing_platform.errors import InputError, SourceError
 from marketing_platform.pipeline import build_table
 from marketing_platform.quality.findings import find_all
@@ -40,7 +41,12 @@ def examine(console: Console, settings: Settings) -> None:
     for stream, file in settings.platform.sources.files.items():
         inspect(stream, file)
         console.print(f"[green]good[/]  {'files':<16}{stream}: {file.path}", highlight=False)
-    # No call is made to a destination; what is wrong with the rules is told without one.
+    for tried in try_destinations(settings):
+        mark = {True: "[green]good[/]", False: "[red]bad [/]", None: "    "}[tried.is_well]
+        console.print(f"{mark}  {tried.destination:<16}", end="")
+        console.print(f"{tried.kind}: {tried.found}", markup=False, highlight=False, soft_wrap=True)
+        if tried.is_well is False:
+            ill.append(tried.destination)
     rules = settings.platform.activations
     check_declared(settings, rules, load_segments(settings.segments_dir))
     if rules:

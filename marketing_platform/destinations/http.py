@@ -177,6 +177,38 @@ class HttpDestination(ABC):
         """Where tokens come from, for a vendor that gives them by OAuth 2."""
         return None
 
+    def probing(self) -> Call | None:
+        """The cheapest call that shows whether the vendor lets us in, and changes nothing there."""
+        return None
+
+    async def probe(self) -> Answer | None:
+        """Whether the vendor lets us in, its trouble as the reason; None where it cannot be tried.
+
+        Nothing is sent to anybody.
+        """
+        call, auth = self.probing(), self.token_auth()
+        if call is None and auth is None:
+            return None
+        if not all(_fits_a_header(value) for value in self.headers().values()):
+            return stop("its token has characters that a header cannot carry")
+        try:
+            if call is None:
+                # Vendors with tokens of their own say no where they give none.
+                await asyncio.to_thread(self._token_of, auth)
+                return Answer("accepted")
+            got = await self._response(call, Batch("probe", self.name, "", ()))
+        except SourceError as error:
+            return self._without_secrets(stop(str(error)))
+        except httpx.RequestError as error:
+            return self._without_secrets(self._trouble(error))
+        return self._without_secrets(got) if isinstance(got, Answer) else Answer("accepted")
+
+    def _token_of(self, auth: TokenAuth | None) -> None:
+        if auth and self._tokens_dir:
+            auth.keep_in(self._tokens_dir)
+        if auth:
+            auth.token()
+
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """What a response means that only this vendor gives so; None where nothing is special."""
         return None

@@ -80,6 +80,10 @@ class ActiveCampaign(HttpDestination):
         """The token."""
         return {"Api-Token": plain(self._settings.api_token)}
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/3/users/me", method="GET")
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """For each row the contact, then its tag; or the event."""
         if rule.event is not None:

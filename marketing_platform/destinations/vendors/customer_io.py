@@ -59,6 +59,10 @@ class CustomerIo(HttpDestination):
         """Site and key."""
         return basic(self._settings.site_id, plain(self._settings.api_key))
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/v1/accounts/region", method="GET")
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """People first, then the segment; or events."""
         if rule.event is not None:

@@ -83,6 +83,10 @@ class HubSpot(HttpDestination):
         """The service key."""
         return {"Authorization": f"Bearer {plain(self._settings.access_token)}"}
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call(self._path("objects", "/contacts"), method="GET", params={"limit": 1})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Contacts first, which gives their ids; then the list or the tasks. Or events."""
         rows = batch.rows

@@ -55,6 +55,10 @@ class IterableVendor(HttpDestination):
         """The key."""
         return {"Api-Key": plain(self._settings.api_key)}
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/lists", method="GET")
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Users first, then the list; or events."""
         rows = batch.rows

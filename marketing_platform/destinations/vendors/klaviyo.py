@@ -76,6 +76,10 @@ class Klaviyo(HttpDestination):
             "Accept": "application/vnd.api+json",
         }
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/lists", method="GET", params={"fields[list]": "name"})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Profiles by a job, then those who leave a list; or events."""
         if rule.event is not None:

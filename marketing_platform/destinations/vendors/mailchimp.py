@@ -95,6 +95,10 @@ class Mailchimp(HttpDestination):
             return Answer("retry", "403 without a word: too many calls", is_counted=False)
         return None
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call(f"/3.0/lists/{self._settings.list_id}", method="GET", params={"fields": "id"})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Members first, then tags or the static segment; or events."""
         base = f"/3.0/lists/{self._settings.list_id}"

@@ -102,6 +102,12 @@ class MetaAds(HttpDestination):
             return Answer("stop", f"refuses the credentials ({words})", is_counted=False)
         return None
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call(
+            f"/{self._settings.api_version}/me", method="GET", params=self._settings.params()
+        )
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for all rows: either all enter or all leave."""
         rows = batch.rows

@@ -78,6 +78,10 @@ class Omnisend(HttpDestination):
             return Answer("retry", "429", wait_seconds=seconds, is_counted=False)
         return None
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/contacts", method="GET", params={"limit": 1})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """A call for each contact or event; tags are taken away together."""
         tag = rule.audience or rule.label

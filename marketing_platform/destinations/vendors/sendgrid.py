@@ -131,6 +131,10 @@ class SendGrid(HttpDestination):
         """The key."""
         return {"Authorization": f"Bearer {plain(self._settings.api_key)}"}
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/v3/scopes", method="GET")
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """E-mails in one call, or contacts and their list."""
         if rule.message is not None:

@@ -89,6 +89,10 @@ class Shopify(HttpDestination):
             return Answer("refused", one_line(str(error.get("message", "refused"))))
         return None
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return self._asking("query { shop { name } }", {})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Find the customers, then tag them, then write what is known of them."""
         found = yield from self._find(batch.rows)
@@ -204,9 +208,12 @@ class Shopify(HttpDestination):
         data = yield from self._ask(query, variables)
         return _user_errors(gone, data)
 
-    def _ask(self, query: str, variables: Mapping[str, Any]) -> Any:
+    def _asking(self, query: str, variables: Mapping[str, Any]) -> Call:
         path = f"/admin/api/{self._settings.api_version}/graphql.json"
-        response = yield Call(path, {"query": query, "variables": dict(variables)})
+        return Call(path, {"query": query, "variables": dict(variables)})
+
+    def _ask(self, query: str, variables: Mapping[str, Any]) -> Any:
+        response = yield self._asking(query, variables)
         return read_json(response).get("data") or {}
 
 

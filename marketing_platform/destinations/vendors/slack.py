@@ -65,6 +65,10 @@ class Slack(HttpDestination):
             return Answer("retry", error, is_counted=False)
         return Answer("refused", error)
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call("/api/auth.test", {})
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for the one row."""
         [row] = batch.rows

@@ -81,6 +81,17 @@ class Smtp:
             )
         return await asyncio.to_thread(self._send, batch, rule)
 
+    async def probe(self) -> Answer | None:
+        """Whether the server lets us in."""
+        return await asyncio.to_thread(self._try)
+
+    def _try(self) -> Answer:
+        opened = self._connect()
+        if isinstance(opened, Answer):
+            return opened
+        opened.close()
+        return Answer("accepted")
+
     def preview(self, batch: Batch) -> str:
         """The first mail as it would be handed over."""
         [row, *_] = batch.rows
@@ -99,21 +110,9 @@ class Smtp:
 
     def _send(self, batch: Batch, rule: ActivationRule) -> Answer:
         told: dict[str, RowAnswer] = {}
-        try:
-            server = connect(
-                self._settings.host,
-                self._settings.port,
-                self._settings.security,
-                self._settings.user,
-                self._settings.password,
-                self._settings.timeout_seconds,
-            )
-        except smtplib.SMTPAuthenticationError as error:
-            return stop(f"refuses the credentials ({error.smtp_code})")
-        except ssl.SSLCertVerificationError:
-            return stop(f"the certificate of {self._settings.host} is not trusted")
-        except (OSError, smtplib.SMTPException) as error:
-            return Answer("retry", f"no connection to {self._settings.host}: {_words(error)}")
+        server = self._connect()
+        if isinstance(server, Answer):
+            return server
         try:
             for row in batch.rows:
                 told[row.key] = self._hand_over(server, row, rule)
@@ -124,6 +123,25 @@ class Smtp:
             # A server that has hung up already needs no good-bye.
             server.close()
         return Answer("accepted", rows=told)
+
+    def _connect(self) -> smtplib.SMTP | Answer:
+        """A conversation with the server, or why there is none."""
+        settings = self._settings
+        try:
+            return connect(
+                settings.host,
+                settings.port,
+                settings.security,
+                settings.user,
+                settings.password,
+                settings.timeout_seconds,
+            )
+        except smtplib.SMTPAuthenticationError as error:
+            return stop(f"refuses the credentials ({error.smtp_code})")
+        except ssl.SSLCertVerificationError:
+            return stop(f"the certificate of {settings.host} is not trusted")
+        except (OSError, smtplib.SMTPException) as error:
+            return Answer("retry", f"no connection to {settings.host}: {_words(error)}")
 
     def _broken(self, batch: Batch, told: dict[str, RowAnswer], error: Exception) -> Answer:
         left = [row for row in batch.rows if row.key not in told]

@@ -82,6 +82,14 @@ class Twilio(HttpDestination):
             return Answer("retry", f"{response.status_code} code {code}", is_counted=False)
         return None
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call(
+            f"/2010-04-01/Accounts/{self._settings.account_sid}/Messages.json",
+            method="GET",
+            params={"PageSize": 1},
+        )
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for the one row."""
         [row] = batch.rows

@@ -47,6 +47,14 @@ class WooCommerce(HttpDestination):
         """Key and secret."""
         return self._settings.headers()
 
+    def probing(self) -> Call:
+        """Read something small."""
+        return Call(
+            "/wp-json/wc/v3/customers",
+            method="GET",
+            params={"per_page": 1, **self._settings.params()},
+        )
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """Find each customer, then write all of them."""
         told: dict[str, RowAnswer] = {}
