@@ -452,6 +452,15 @@ def test_meta_says_with_400_what_others_say_with_a_status(code: int, kind: str) 
         assert answer.wait_seconds == 120
 
 
+def test_meta_says_what_is_wrong_in_the_words_that_are_for_people() -> None:
+    error = {
+        "code": 100, "message": "Invalid parameter", "error_user_title": "Audience Upload Blocked",
+        "error_user_msg": "Go to Audience Manager to appeal",
+    }  # fmt: skip
+    answer = Vendor(META, answers(("users", 400, {"error": error})), audience="1").send(row(ADA))
+    assert answer.reason == "100 Audience Upload Blocked: Go to Audience Manager to appeal"
+
+
 # The examples that the vendors publish: Meta's and Google's guides on normalising.
 @pytest.mark.parametrize(
     ("value", "normalise", "normal"),

@@ -95,7 +95,10 @@ class MetaAds(HttpDestination):
         error = content.get("error") if isinstance(content, dict) else None
         if not isinstance(error, dict):
             return None
-        words = one_line(f"{error.get('code')} {error.get('message', '')}")
+        # The message is often "Invalid parameter"; what people are meant to read says which.
+        said = (error.get("error_user_title"), error.get("error_user_msg"))
+        told = ": ".join(str(part) for part in said if part) or error.get("message", "")
+        words = one_line(f"{error.get('code')} {told}")
         if error.get("code") in _LIMITS:
             return Answer("retry", words, wait_seconds=_regained(response), is_counted=False)
         if error.get("code") in _TOKEN:
