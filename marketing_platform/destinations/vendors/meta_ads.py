@@ -103,7 +103,7 @@ class MetaAds(HttpDestination):
             return Answer("retry", words, wait_seconds=_regained(response), is_counted=False)
         if error.get("code") in _TOKEN:
             return Answer("stop", f"refuses the credentials ({words})", is_counted=False)
-        return None
+        return Answer("refused", words) if response.status_code == 400 else None
 
     def probing(self) -> Call:
         """Read something small."""
