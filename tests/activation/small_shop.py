@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.vendors.webhook import WebhookDestination
 from marketing_platform.settings import (
     ActivationRule,
     DestinationSettings,
     Limits,
+    Mode,
     Platform,
     Settings,
 )
@@ -152,3 +154,29 @@ def webhook(url: str, **values: Any) -> WebhookDestination:
     """A webhook that loses no time between its calls."""
     quick = {"retry_seconds": 0.01, "timeout_seconds": 2.0, "batch_size": 10, **values}
     return WebhookDestination(type="webhook", url=url, **quick)
+
+
+class Standing:
+    """A destination that stands in for a vendor: a test says what becomes of a batch."""
+
+    audience = None
+    is_idempotent, is_full_feed = False, False
+    batch_size, concurrency = 10, 1
+    calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
+
+    def __init__(self, name: str, mode: Mode, answer: Callable[[Batch], Answer]) -> None:
+        self.name = name
+        self.modes = (mode,)
+        self._answer = answer
+
+    async def send(self, batch: Batch) -> Answer:
+        return self._answer(batch)
+
+    def preview(self, batch: Batch) -> str:
+        return ""
+
+    def missing(self) -> tuple[str, ...]:
+        return ()
+
+    async def close(self) -> None:
+        pass

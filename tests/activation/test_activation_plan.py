@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 
 from marketing_platform.activation import (
     Plan,
@@ -49,35 +49,6 @@ def rows_of(engine: sa.Engine, customer_id: str) -> list[tuple[str, str, str | N
         return [tuple(row) for row in connection.execute(statement)]
 
 
-class Keeping:
-    """A destination that takes every row, and keeps them."""
-
-    modes = ("audience",)
-    audience = None
-    name, batch_size, concurrency = "crm", 10, 1
-    is_idempotent, is_full_feed = True, False
-    calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.fails = False
-
-    async def send(self, batch: Batch) -> Answer:
-        if self.fails:
-            return Answer("retry", "not now")
-        self.rows += batch.rows
-        return Answer("accepted")
-
-    def preview(self, batch: Batch) -> str:
-        return ""
-
-    def missing(self) -> tuple[str, ...]:
-        return ()
-
-    async def close(self) -> None:
-        pass
-
-
 def test_what_was_told_and_is_not_known_any_more_is_told_as_that(
     engine: sa.Engine, shop: SmallShop, tmp_path: Path
 ) -> None:
@@ -86,14 +57,19 @@ def test_what_was_told_and_is_not_known_any_more_is_told_as_that(
     )
     there = {"crm": webhook("http://127.0.0.1:9")}
     settings = small_settings(tmp_path, there, rules=[rule], max_removal_share=1.0)
-    kept = Keeping()
 
     def activated(fails: bool = False, **values: object) -> tuple[object, frozenset[str]] | None:
+        new: list[Row] = []
+
+        def take(batch: Batch) -> Answer:
+            if fails:
+                return Answer("retry", "not now")
+            new.extend(batch.rows)
+            return Answer("accepted")
+
         shop.know("ada", **values)
-        kept.fails, before = fails, len(kept.rows)
         plan(shop, engine, settings)
-        dispatch(engine, settings, make=lambda name, settings: kept)
-        new = kept.rows[before:]
+        dispatch(engine, settings, make=lambda name, settings: Standing("crm", "audience", take))
         assert all("cleared" not in row.payload for row in new)
         return (new[0].payload["phone"], new[0].cleared) if new else None
 

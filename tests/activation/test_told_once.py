@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 
 from marketing_platform.activation import (
     activate,
@@ -27,7 +27,7 @@ from marketing_platform.activation.suppression import (
     suppress,
 )
 from marketing_platform.demo.receiver import Receiver
-from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations import Answer
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.meta_ads import MetaAdsDestination
 from marketing_platform.destinations.vendors.sendgrid import SendGridDestination
@@ -382,7 +382,7 @@ def test_a_rule_tells_so_many_a_day_who_entered_first_first_and_the_others_wait(
 
     def told() -> tuple[int, list[str]]:
         [plan] = plan_all(shop.warehouse, engine, settings)
-        dispatch(engine, settings, make=lambda name, settings: Vendor(RowAnswer("ok")))
+        dispatch(engine, settings, make=lambda name, settings: answering(RowAnswer("ok")))
         with reading(engine) as connection:
             sent = sa.select(messages.c.customer_id).where(messages.c.state == "sent")
             return plan.counts.waiting_count, sorted(connection.execute(sent).scalars())
@@ -399,29 +399,13 @@ def test_a_rule_tells_so_many_a_day_who_entered_first_first_and_the_others_wait(
         ActivationRule(segment=SEGMENT, destination="crm", per_day=5)
 
 
-class Vendor:
-    """Answers for every row as it is told to."""
-
-    modes = ("message",)
-    audience = None
-    name, batch_size, concurrency = "sms", 1, 1
-    is_idempotent, is_full_feed = False, False
-    calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3
-
-    def __init__(self, answer: RowAnswer) -> None:
-        self._answer = answer
-
-    async def send(self, batch: Batch) -> Answer:
-        return Answer("accepted", rows={row.key: self._answer for row in batch.rows})
-
-    def preview(self, batch: Batch) -> str:
-        return ""
-
-    def missing(self) -> tuple[str, ...]:
-        return ()
-
-    async def close(self) -> None:
-        pass
+def answering(answer: RowAnswer) -> Standing:
+    """A vendor that answers so for every row."""
+    return Standing(
+        "sms",
+        "message",
+        lambda batch: Answer("accepted", rows={row.key: answer for row in batch.rows}),
+    )
 
 
 def texts(folder: Path) -> Settings:
@@ -455,7 +439,7 @@ def test_what_a_vendor_says_of_a_row_is_kept(
     shop.enter("ada", JUNE)
     shop.know("ada", phone="+4915112345678", has_sms_consent=True)
     plan_all(shop.warehouse, engine, settings)
-    dispatch(engine, settings, make=lambda name, settings: Vendor(answer))
+    dispatch(engine, settings, make=lambda name, settings: answering(answer))
     with reading(engine) as connection:
         [row] = connection.execute(sa.select(messages)).all()
         barred = connection.execute(sa.select(suppressions)).all()
