@@ -7,22 +7,16 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Iterator
 from threading import Event
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
-from tenacity import wait_random_exponential as random_exponential
-
+from marketing_platform.activation.caller import Caller
 from marketing_platform.activation.claims import OTHERS, REMOVALS, Claim
 from marketing_platform.activation.desk import Desk
 from marketing_platform.activation.report import DestinationReport
 from marketing_platform.activation.verdict import Verdict, judge, unknown, untried
-from marketing_platform.destinations import Answer, Batch, Destination
+from marketing_platform.destinations import Answer, Destination
 
 _Next = Callable[[], Awaitable[Claim | None]]
-# Batches in a row that got no answer, after which a destination is left alone for this run.
-_SILENT_BATCHES = 3
 # Single rows in a row that were refused, after which it is the destination and not the rows.
 _REFUSED_ROWS = 25
-_LONGEST_BACKOFF_SECONDS = 10.0
-_NAP_SECONDS = 0.05
 
 
 class Courier:
@@ -33,12 +27,8 @@ class Courier:
         self._desk = desk
         self._destination = destination
         self._stop = stop
-        self._silent_batches = 0
+        self._caller = Caller(destination, self._is_over, stop)
         self._refused_rows = 0
-        self._quiet_until = 0.0
-        self._back_off = random_exponential(
-            multiplier=destination.retry_seconds, max=_LONGEST_BACKOFF_SECONDS
-        )
 
     async def run(self, *, only_leftovers: bool = False) -> DestinationReport:
         """Carry what is due: first what a dead run left, then removals, then the rest."""
@@ -102,71 +92,24 @@ class Courier:
         if self._is_over():
             return untried(self.report.stopped or "the run was stopped", self._desk.now())
         self.report.batch_count += 1
-        answer = await self._send(claimed.batch)
+        answer = await self._caller.send(claimed.batch)
+        self.report.call_count = self._caller.call_count
         now = self._desk.now()
         await self._learn(answer, claimed, now)
         return judge(answer, claimed, self._destination, now)
 
-    async def _send(self, batch: Batch) -> Answer:
-        """Call until there is an answer to settle by, or the calls of this run are used up."""
-        retrying = AsyncRetrying(
-            retry=retry_if_result(self._is_worth_another_call),
-            stop=stop_after_attempt(self._destination.calls_per_run),
-            wait=self._wait_seconds,
-            sleep=self._sleep,
-            retry_error_callback=_last_answer,
-        )
-        return await retrying(self._call, batch)
-
-    async def _call(self, batch: Batch) -> Answer:
-        # A vendor that asked one worker to wait meant all of them.
-        await self._sleep(self._quiet_until - asyncio.get_running_loop().time())
-        self.report.call_count += 1
-        answer = await self._destination.send(batch)
-        if answer.wait_seconds and answer.wait_seconds <= self._destination.max_wait_seconds:
-            end = asyncio.get_running_loop().time() + answer.wait_seconds
-            self._quiet_until = max(self._quiet_until, end)
-        return answer
-
-    def _is_worth_another_call(self, answer: Answer) -> bool:
-        if answer.kind != "retry" or self._is_over():
-            return False
-        if answer.may_have_arrived and not self._destination.is_idempotent:
-            return False
-        return (answer.wait_seconds or 0) <= self._destination.max_wait_seconds
-
-    def _wait_seconds(self, state: RetryCallState) -> float:
-        answer = _last_answer(state)
-        if answer.wait_seconds is not None:
-            return answer.wait_seconds
-        return float(self._back_off(state))
-
-    async def _sleep(self, seconds: float) -> None:
-        """Sleep in naps, so that a stop is heard."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while (left := end - loop.time()) > 0 and not self._stop.is_set():
-            await asyncio.sleep(min(left, _NAP_SECONDS))
-
     async def _learn(self, answer: Answer, claimed: Claim, now: dt.datetime) -> None:
         """Draw from an answer what it says of the destination rather than of the batch."""
-        self._silent_batches = self._silent_batches + 1 if answer.kind == "retry" else 0
         if answer.kind == "accepted":
             self._refused_rows = 0
         elif answer.kind == "refused" and len(claimed.batch.rows) == 1:
             self._refused_rows += 1
         if answer.kind == "stop":
             self.report.stopped = answer.reason
-        elif (answer.wait_seconds or 0) > self._destination.max_wait_seconds:
+        elif self._caller.asks_for_rest(answer):
             self.report.paused_until = now + dt.timedelta(seconds=answer.wait_seconds or 0)
             await self._desk.postpone(self._destination, self.report.paused_until)
-        elif self._silent_batches >= _SILENT_BATCHES:
-            self.report.stopped = f"no success in {_SILENT_BATCHES} batches ({answer.reason})"
+        elif why := self._caller.why_silent(answer):
+            self.report.stopped = why
         elif self._refused_rows >= _REFUSED_ROWS:
             self.report.stopped = f"refused {_REFUSED_ROWS} rows in a row ({answer.reason})"
-
-
-def _last_answer(state: RetryCallState) -> Answer:
-    assert state.outcome is not None  # noqa: S101 - there was a call
-    answer: Answer = state.outcome.result()
-    return answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from marketing_platform.settings import MOST_PRODUCTS
+
 _PRODUCTS = "core.products"
-# What a list may have, as the settings allow.
-MOST_PRODUCTS = 10
 _OFFERED = """
     coalesce(p.is_active, true) and coalesce(p.inventory_quantity, 1) > 0 and p.title is not null
 """

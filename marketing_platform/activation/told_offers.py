@@ -20,7 +20,8 @@ import orjson
 import polars as pl
 import sqlalchemy as sa
 
-from marketing_platform.destinations.base import Answer, Batch, Row, RowAnswer
+from marketing_platform.activation.caller import Caller
+from marketing_platform.destinations.base import Batch, Row, RowAnswer
 from marketing_platform.destinations.http import HttpDestination
 from marketing_platform.state import reading, told_offers, utc_now, writing
 
@@ -95,18 +96,26 @@ async def _tell_all(
     longest_seconds: float,
 ) -> None:
     ends_at = time.monotonic() + longest_seconds
+    caller = Caller(destination, lambda: bool(telling.stopped))
+    room = asyncio.Semaphore(destination.concurrency)
+
+    async def told(row: Row) -> RowAnswer:
+        async with room:
+            return await _answer(caller, Batch(row.key, destination.name, feed, (row,)), telling)
+
     try:
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
             if telling.stopped or time.monotonic() > ends_at:
                 telling.waiting_count += len(rows) - start
                 break
-            answers = await _answers(destination, feed, part, telling)
-            taken = [row for row in part if answers[row.key].status == "ok"]
+            answers = await asyncio.gather(*map(told, part))
+            taken = [
+                row for row, answer in zip(part, answers, strict=True) if answer.status == "ok"
+            ]
             # Each part is kept at once: what breaks off here is not told again.
             _keep(engine, feed, taken, version_of)
-            for row in part:
-                answer = answers[row.key]
+            for answer in answers:
                 if answer.status == "later":
                     telling.waiting_count += 1
                 elif answer.status != "ok":
@@ -118,33 +127,21 @@ async def _tell_all(
         await destination.close()
 
 
-async def _answers(
-    destination: HttpDestination, feed: str, rows: Sequence[Row], telling: Telling
-) -> dict[str, RowAnswer]:
-    room = asyncio.Semaphore(destination.concurrency)
-
-    async def one(row: Row) -> tuple[str, RowAnswer]:
-        async with room:
-            return row.key, await _answer(destination, feed, row, telling)
-
-    return dict(await asyncio.gather(*(one(row) for row in rows)))
-
-
-async def _answer(destination: HttpDestination, feed: str, row: Row, telling: Telling) -> RowAnswer:
-    said = Answer("retry", "not asked")
-    for number in range(destination.calls_per_run):
-        if telling.stopped:
-            break
-        said = await destination.send(Batch(row.key, destination.name, feed, (row,)))
-        if said.kind == "accepted":
-            return said.rows.get(row.key) or RowAnswer("ok")
-        if said.kind == "refused":
-            return said.rows.get(row.key) or RowAnswer("error", said.reason)
-        if said.kind == "stop":
-            telling.stopped = said.reason
-            break
-        pause = said.wait_seconds or destination.retry_seconds * 2**number
-        await asyncio.sleep(min(pause, destination.max_wait_seconds))
+async def _answer(caller: Caller, batch: Batch, telling: Telling) -> RowAnswer:
+    """What became of the one offer of a batch."""
+    if telling.stopped:
+        return RowAnswer("later", telling.stopped)
+    said = await caller.send(batch)
+    if said.kind == "accepted":
+        return said.rows.get(batch.batch_id) or RowAnswer("ok")
+    if said.kind == "refused":
+        return said.rows.get(batch.batch_id) or RowAnswer("error", said.reason)
+    if said.kind == "stop":
+        telling.stopped = said.reason
+    elif caller.asks_for_rest(said):
+        telling.stopped = f"it asks to be left alone for {said.wait_seconds:.0f} seconds"
+    elif why := caller.why_silent(said):
+        telling.stopped = why
     return RowAnswer("later", said.reason)
 
 

@@ -102,6 +102,10 @@ class HttpSettings(DestinationSettings):
     # Runs in which a row is tried before it counts as failed.
     max_attempts: int = Field(default=10, ge=1)
 
+    def make_auth(self) -> TokenAuth | None:
+        """Where tokens come from, for a vendor that gives them by OAuth 2."""
+        return None
+
     @field_validator("base_url")
     @classmethod
     def _http_url(cls, url: str) -> str:
@@ -149,7 +153,9 @@ class HttpDestination(ABC):
         # Another way to the vendor than the network.
         self.transport: httpx.AsyncBaseTransport | None = None
         self._common = settings
-        self._tokens_dir = place.tokens_dir
+        self._auth = settings.make_auth()
+        if self._auth and place.tokens_dir:
+            self._auth.keep_in(place.tokens_dir)
         self._secrets = secrets_of(settings)
         self._client: httpx.AsyncClient | None = None
         self._limiters: list[pyrate_limiter.Limiter] = []
@@ -173,10 +179,6 @@ class HttpDestination(ABC):
         """The headers of every call, with what authorises it."""
         return {}
 
-    def token_auth(self) -> TokenAuth | None:
-        """Where tokens come from, for a vendor that gives them by OAuth 2."""
-        return None
-
     def probing(self) -> Call | None:
         """The cheapest call that shows whether the vendor lets us in, and changes nothing there."""
         return None
@@ -186,28 +188,23 @@ class HttpDestination(ABC):
 
         Nothing is sent to anybody.
         """
-        call, auth = self.probing(), self.token_auth()
-        if call is None and auth is None:
-            return None
+        call = self.probing()
         if not all(_fits_a_header(value) for value in self.headers().values()):
             return stop("its token has characters that a header cannot carry")
         try:
-            if call is None:
+            if call:
+                got = await self._response(call, Batch("probe", self.name, "", ()))
+            elif self._auth:
                 # Vendors with tokens of their own say no where they give none.
-                await asyncio.to_thread(self._token_of, auth)
+                await asyncio.to_thread(self._auth.token)
                 return Answer("accepted")
-            got = await self._response(call, Batch("probe", self.name, "", ()))
+            else:
+                return None
         except SourceError as error:
             return self._without_secrets(stop(str(error)))
         except httpx.RequestError as error:
             return self._without_secrets(self._trouble(error))
         return self._without_secrets(got) if isinstance(got, Answer) else Answer("accepted")
-
-    def _token_of(self, auth: TokenAuth | None) -> None:
-        if auth and self._tokens_dir:
-            auth.keep_in(self._tokens_dir)
-        if auth:
-            auth.token()
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """What a response means that only this vendor gives so; None where nothing is special."""
@@ -303,19 +300,16 @@ class HttpDestination(ABC):
         client = self._open()
         for one in self._limiters:
             await one.try_acquire_async(self.name)
-        auth = self.token_auth()
-        if auth and self._tokens_dir:
-            auth.keep_in(self._tokens_dir)
         refused: str | None = None
         while True:
             request = client.build_request(**_arguments(call))
-            if auth:
-                token = await asyncio.to_thread(auth.token, refused)
-                auth.authorise(request, token)
+            if self._auth:
+                token = await asyncio.to_thread(self._auth.token, refused)
+                self._auth.authorise(request, token)
             # The limit of httpx is for each read; a receiver that drips bytes must end as well.
             async with asyncio.timeout(2 * self._common.timeout_seconds):
                 response = await client.send(request)
-            if not auth or response.status_code != 401 or refused:
+            if not self._auth or response.status_code != 401 or refused:
                 return response
             refused = token
 

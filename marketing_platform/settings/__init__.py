@@ -7,6 +7,7 @@ a secret file. Secrets must be written so: a token that stands in the file itsel
 from __future__ import annotations
 
 from marketing_platform.settings.activation import (
+    MOST_PRODUCTS,
     ActivationRule,
     Channel,
     Content,
@@ -36,6 +37,7 @@ __all__ = [
     "CONFIG_DIR_VARIABLE",
     "DAGSTER_URL_VARIABLE",
     "DATA_DIR_VARIABLE",
+    "MOST_PRODUCTS",
     "ActivationRule",
     "Alerts",
     "Anomalies",

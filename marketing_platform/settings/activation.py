@@ -27,6 +27,8 @@ from marketing_platform.settings.group import Group
 
 Channel = Literal["email", "sms", "push"]
 Mode = Literal["audience", "event", "message", "task"]
+# What a list of products in a message may have.
+MOST_PRODUCTS = 10
 
 
 class Limits(Group):
@@ -200,7 +202,7 @@ class ActivationRule(Group):
     destination: str
     attributes: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "country")
     # Of each list of products among them.
-    product_count: int = Field(default=5, ge=1, le=10)
+    product_count: int = Field(default=5, ge=1, le=MOST_PRODUCTS)
     # Those of them without which a person is not told.
     needs: tuple[str, ...] = ()
     audience: str | None = None

@@ -40,6 +40,7 @@ class MerchantCenter:
         self.calls: list[str] = []
         self.answers: list[int] = []
         self.refuses: set[str] = set()
+        self.rest_seconds = 0
         served = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +61,8 @@ class MerchantCenter:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
+                if status == 429:
+                    self.send_header("Retry-After", str(served.rest_seconds))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -205,6 +208,27 @@ def test_credentials_that_are_refused_end_it_at_once(shop: Shop, merchant: Merch
     assert outcome.status == "failed"
     assert "50 wait for the next activation" in outcome.detail
     assert len(merchant.calls) <= 4
+
+
+def test_an_outage_or_a_wish_for_rest_ends_it_until_the_next_activation(
+    shop: Shop, merchant: MerchantCenter
+) -> None:
+    shop.sell(**{f"p{number:02}": "1.00" for number in range(50)})
+    merchant.answers = [503] * 200
+    out = shop.write()
+    assert out.status == "failed"
+    assert "no success in 3 batches" in out.detail
+    assert "50 wait for the next activation" in out.detail
+    # Each of the few that were under way at once was called twice.
+    assert len(merchant.calls) <= 14
+    merchant.calls.clear()
+    merchant.answers = [429] * 200
+    merchant.rest_seconds = 3600
+    rested = shop.write()
+    assert "it asks to be left alone for 3600 seconds; 50 wait" in rested.detail
+    assert len(merchant.calls) <= 4
+    merchant.answers = []
+    assert shop.write().offer_count == 50
 
 
 def test_a_bad_day_takes_nothing_out(shop: Shop, merchant: MerchantCenter) -> None:

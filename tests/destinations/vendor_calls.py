@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import discovery
@@ -17,7 +19,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest
 from shared_folder import find_shared_data
 
-from marketing_platform.destinations.base import Answer, Batch, Place, Row
+from marketing_platform.destinations.base import Answer, Batch, Row
 from marketing_platform.destinations.http import HttpDestination
 from marketing_platform.destinations.registry import make_destination
 from marketing_platform.settings import ActivationRule, Platform, Settings
@@ -66,7 +68,9 @@ class Vendor:
         platform = Platform.model_validate(
             {"destinations": {"it": declared}, "activations": [self.rule]}
         )
-        self.destination = _made(platform)
+        # Where tokens and files of the shop go; it ends with this.
+        self._folder = TemporaryDirectory()
+        self.destination = _made(platform, Path(self._folder.name))
 
     def send(self, *rows: Row) -> Answer:
         """Hand over one batch."""
@@ -93,10 +97,8 @@ class Vendor:
         return [f"{request.method} {request.url.path}" for request in self.asked]
 
 
-def _made(platform: Platform) -> HttpDestination:
-    settings = Settings.model_construct(
-        platform=platform, data_dir=Place().folder, config_dir=Place().folder
-    )
+def _made(platform: Platform, folder: Path) -> HttpDestination:
+    settings = Settings.model_construct(platform=platform, data_dir=folder, config_dir=folder)
     made = make_destination("it", settings)
     assert isinstance(made, HttpDestination)
     return made

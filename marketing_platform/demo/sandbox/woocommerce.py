@@ -23,6 +23,7 @@ from marketing_platform.demo.sandbox.shelf import Shelf, encode
 _ISO = "%Y-%m-%dT%H:%M:%S"
 _PREFIX = "/wp-json/wc/v3"
 _DEFAULT, _MOST = 10, 100
+_KEYS = ("consumer_key", "consumer_secret")
 _NONE = pl.lit("0.00")
 
 
@@ -228,9 +229,6 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 def _routes(shop: Shop) -> list[Route]:
     return [Route(f"{_PREFIX}/{name}", _List(shop, name).answer) for name in _LISTS]
-
-
-_KEYS = ("consumer_key", "consumer_secret")
 
 
 def _authorised(shop: Shop, request: Request) -> Response | None:

@@ -35,6 +35,10 @@ class FcmDestination(GoogleAccess, HttpSettings):
     # A push wakes people as a text message does.
     quiet_hours: QuietHours | None = QuietHours(start=21, end=8)
 
+    def make_auth(self) -> TokenAuth:
+        """Google's tokens."""
+        return self.auth(_SCOPE)
+
 
 class Fcm(HttpDestination):
     """A message is a title (`subject`) and a `text`."""
@@ -45,11 +49,6 @@ class Fcm(HttpDestination):
     def __init__(self, name: str, settings: FcmDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = settings.auth(_SCOPE)
-
-    def token_auth(self) -> TokenAuth:
-        """Google's tokens."""
-        return self._auth
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for the one row."""

@@ -20,7 +20,6 @@ from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
 _SCOPE = "https://www.googleapis.com/auth/datamanager"
-
 _MATCHED = frozenset({"email", "phone", "first_name", "last_name", "postcode", "country"})
 
 
@@ -40,6 +39,10 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     concurrency: int = Field(default=2, ge=1, le=8)
     timeout_seconds: float = Field(default=60.0, gt=0)
 
+    def make_auth(self) -> TokenAuth:
+        """Google's tokens."""
+        return self.auth(_SCOPE)
+
     def takes(self, attribute: str) -> bool:
         """What people are matched by; nothing else is told."""
         return attribute in _MATCHED
@@ -55,11 +58,6 @@ class GoogleAds(HttpDestination):
     def __init__(self, name: str, settings: GoogleAdsDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = settings.auth(_SCOPE)
-
-    def token_auth(self) -> TokenAuth:
-        """Google's tokens."""
-        return self._auth
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for all rows: either all enter or all leave."""

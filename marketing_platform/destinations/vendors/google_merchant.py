@@ -39,6 +39,10 @@ class GoogleMerchantDestination(GoogleAccess, HttpSettings):
     concurrency: int = Field(default=4, ge=1, le=16)
     timeout_seconds: float = Field(default=30.0, gt=0)
 
+    def make_auth(self) -> TokenAuth:
+        """Google's tokens."""
+        return self.auth(_SCOPE)
+
 
 class GoogleMerchant(HttpDestination):
     """A row is an offer, as a product feed of Google's names its parts."""
@@ -51,11 +55,6 @@ class GoogleMerchant(HttpDestination):
     def __init__(self, name: str, settings: GoogleMerchantDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = settings.auth(_SCOPE)
-
-    def token_auth(self) -> TokenAuth:
-        """Google's tokens."""
-        return self._auth
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for the one offer."""

@@ -43,6 +43,16 @@ class MicrosoftAdsDestination(HttpSettings):
     timeout_seconds: float = Field(default=60.0, gt=0)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
 
+    def make_auth(self) -> TokenAuth:
+        """Microsoft's tokens."""
+        return OAuth2(
+            self.token_url,
+            self.client_id,
+            self.client_secret,
+            self.refresh_token,
+            scope="https://ads.microsoft.com/msads.manage offline_access",
+        )
+
     def takes(self, attribute: str) -> bool:
         """What people are matched by; nothing else is told."""
         return attribute == "email"
@@ -57,13 +67,6 @@ class MicrosoftAds(HttpDestination):
     def __init__(self, name: str, settings: MicrosoftAdsDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = OAuth2(
-            settings.token_url,
-            settings.client_id,
-            settings.client_secret,
-            settings.refresh_token,
-            scope="https://ads.microsoft.com/msads.manage offline_access",
-        )
 
     def headers(self) -> Mapping[str, str]:
         """What names the account."""
@@ -72,10 +75,6 @@ class MicrosoftAds(HttpDestination):
             "CustomerAccountId": self._settings.account_id,
             "CustomerId": self._settings.customer_id,
         }
-
-    def token_auth(self) -> TokenAuth:
-        """Microsoft's tokens."""
-        return self._auth
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for all rows: either all enter or all leave."""

@@ -59,6 +59,15 @@ class SalesforceDestination(HttpSettings):
     api_version: str = Field(default="v66.0", pattern=r"^v\d+\.\d$")
     batch_size: int = Field(default=200, ge=1, le=200)
 
+    def make_auth(self) -> TokenAuth:
+        """The tokens of the connected app."""
+        return OAuth2(
+            f"{self.base_url.rstrip('/')}/services/oauth2/token",
+            self.client_id,
+            self.client_secret,
+            self.refresh_token,
+        )
+
 
 class Salesforce(HttpDestination):
     """An audience is a checkbox of contacts: the field `audience`, or `Segment_<name>__c`."""
@@ -69,16 +78,6 @@ class Salesforce(HttpDestination):
     def __init__(self, name: str, settings: SalesforceDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._auth = OAuth2(
-            f"{settings.base_url.rstrip('/')}/services/oauth2/token",
-            settings.client_id,
-            settings.client_secret,
-            settings.refresh_token,
-        )
-
-    def token_auth(self) -> TokenAuth:
-        """The tokens of the connected app."""
-        return self._auth
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """A 403 may say that the day's calls are used up, which a later run can mend."""

@@ -47,6 +47,15 @@ class ShopifyDestination(ShopifyAccess, HttpSettings):
     batch_size: int = Field(default=50, ge=1, le=100)
     concurrency: int = Field(default=2, ge=1, le=8)
 
+    @property
+    def url(self) -> str:
+        """The shop's address, or the one that stands for it."""
+        return self.base_url or self.shop_url
+
+    def make_auth(self) -> TokenAuth | None:
+        """Tokens of a day, of an app that has none that stays."""
+        return self.token_auth(self.url)
+
 
 class Shopify(HttpDestination):
     """An audience is a tag of customers, of its own name or the segment's."""
@@ -57,20 +66,15 @@ class Shopify(HttpDestination):
     def __init__(self, name: str, settings: ShopifyDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
-        self._tokens = settings.token_auth(self.base_url)
 
     @property
     def base_url(self) -> str:
         """The shop."""
-        return self._settings.base_url or self._settings.shop_url
+        return self._settings.url
 
     def headers(self) -> Mapping[str, str]:
         """The token that stays, of an app that has one."""
         return self._settings.headers()
-
-    def token_auth(self) -> TokenAuth | None:
-        """Tokens of a day, of an app that has none that stays."""
-        return self._tokens
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """Errors come with 200; one of them says that the shop's points are used up."""

@@ -1,0 +1,96 @@
+"""Calls one destination during one run: at its pace, and again where that may help."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import Event
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity import wait_random_exponential as random_exponential
+
+from marketing_platform.destinations import Answer, Batch, Destination
+
+# Batches in a row that got no answer, after which a destination is left alone for this run.
+_SILENT_BATCHES = 3
+_LONGEST_BACKOFF_SECONDS = 10.0
+_NAP_SECONDS = 0.05
+
+
+class Caller:
+    """What the workers of a destination call it through, so that its pauses hold for all of them.
+
+    No call is repeated once `is_over`; `stop` ends a pause as well.
+    """
+
+    def __init__(
+        self, destination: Destination, is_over: Callable[[], bool], stop: Event | None = None
+    ) -> None:
+        self.call_count = 0
+        self._destination = destination
+        self._is_over = is_over
+        self._stop = stop or Event()
+        self._silent_batches = 0
+        self._quiet_until = 0.0
+        self._back_off = random_exponential(
+            multiplier=destination.retry_seconds, max=_LONGEST_BACKOFF_SECONDS
+        )
+
+    async def send(self, batch: Batch) -> Answer:
+        """Call until there is an answer to settle by, or the calls of this run are used up."""
+        retrying = AsyncRetrying(
+            retry=retry_if_result(self._is_worth_another_call),
+            stop=stop_after_attempt(self._destination.calls_per_run),
+            wait=self._wait_seconds,
+            sleep=self._sleep,
+            retry_error_callback=_last_answer,
+        )
+        answer: Answer = await retrying(self._call, batch)
+        self._silent_batches = self._silent_batches + 1 if answer.kind == "retry" else 0
+        return answer
+
+    def asks_for_rest(self, answer: Answer) -> bool:
+        """Whether it asks for a longer pause than a run obeys."""
+        return (answer.wait_seconds or 0) > self._destination.max_wait_seconds
+
+    def why_silent(self, answer: Answer) -> str:
+        """Why it is left alone after this answer; empty while it is not."""
+        if self._silent_batches < _SILENT_BATCHES:
+            return ""
+        return f"no success in {_SILENT_BATCHES} batches ({answer.reason})"
+
+    async def _call(self, batch: Batch) -> Answer:
+        # A vendor that asked one worker to wait meant all of them.
+        await self._sleep(self._quiet_until - asyncio.get_running_loop().time())
+        self.call_count += 1
+        answer = await self._destination.send(batch)
+        if answer.wait_seconds and not self.asks_for_rest(answer):
+            end = asyncio.get_running_loop().time() + answer.wait_seconds
+            self._quiet_until = max(self._quiet_until, end)
+        return answer
+
+    def _is_worth_another_call(self, answer: Answer) -> bool:
+        if answer.kind != "retry" or self._is_over():
+            return False
+        if answer.may_have_arrived and not self._destination.is_idempotent:
+            return False
+        return not self.asks_for_rest(answer)
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        answer = _last_answer(state)
+        if answer.wait_seconds is not None:
+            return answer.wait_seconds
+        return float(self._back_off(state))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep in naps, so that a stop is heard."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0 and not self._stop.is_set():
+            await asyncio.sleep(min(left, _NAP_SECONDS))
+
+
+def _last_answer(state: RetryCallState) -> Answer:
+    assert state.outcome is not None  # noqa: S101 - there was a call
+    answer: Answer = state.outcome.result()
+    return answer
