@@ -50,7 +50,7 @@ def examine(console: Console, settings: Settings) -> None:
     rules = settings.platform.activations
     check_declared(settings, rules, load_segments(settings.segments_dir))
     if rules:
-        console.print(f"[green]good[/]  {'activations':<16}{len(rules)} rules", highlight=False)
+        console.print(f"[green]good[/]  {'activations':<16}{len(rules)} sound", highlight=False)
     if ill:
         raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
     if not settings.platform.sources.files and not settings.platform.sources.systems:

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, SecretStr, model_validator
 
+from marketing_platform.errors import SourceError
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount, TokenAuth
 
 _TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -31,6 +32,13 @@ class GoogleAccess(BaseModel):
             raise ValueError(
                 "give service_account_key, or client_id, client_secret and refresh_token"
             )
+        if self.service_account_key is not None:
+            try:
+                self.auth(scope="")
+            except SourceError as error:
+                # Here it is known whose key it is.
+                told = f"{error.what}; it is the JSON file that Google gives for an account"
+                raise ValueError(f"service_account_key: {told}") from None
         return self
 
     def auth(self, scope: str) -> TokenAuth:

@@ -178,6 +178,11 @@ def test_a_service_account_or_a_user_opens_the_property(make_settings: MakeSetti
         ({"property_id": "G-ABC", **USER}, "not a GA4 property"),
         ({"property_id": "1"}, "give service_account_key, or"),
         ({"property_id": "1", **USER, "service_account_key": "{}"}, "give service_account_key, or"),
+        (
+            {"property_id": "1", "service_account_key": "hush"},
+            r"ga4.*: .* key is no JSON; it is the",
+        ),
+        ({"property_id": "1", "service_account_key": "{}"}, "ga4.*: .* key has no 'client_email'"),
     ],
 )
 def test_settings_that_open_nothing_are_refused(
