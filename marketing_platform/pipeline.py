@@ -14,6 +14,7 @@ from marketing_platform.identity import given, mapping, probable
 from marketing_platform.predictions import tables as predictions
 from marketing_platform.profiles import history
 from marketing_platform.quality import anomalies, freshness, hours
+from marketing_platform.remembered import remembered
 from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
@@ -51,6 +52,7 @@ _PYTHON: tuple[PythonTable | DayTable, ...] = (
 )
 
 
+@remembered
 def all_tables(settings: Settings) -> dict[str, Table]:
     """Every table from staging on by name, each after those that it reads.
 
@@ -120,6 +122,8 @@ def _build_days(warehouse: Warehouse, settings: Settings, table: DayTable, part:
 def create_raw_views(warehouse: Warehouse, settings: Settings, names: Iterable[str]) -> None:
     """Create those of the named tables that are raw views."""
     wanted = {name for name in names if name.startswith("raw.")}
+    if not wanted:
+        return
     for stream in settings.platform.sources.files:
         if f"raw.{ingest.SOURCE}_{stream}" in wanted:
             ingest.create_view(warehouse, settings, stream)

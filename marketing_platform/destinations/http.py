@@ -39,6 +39,7 @@ from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.sources.pace import limiter
 from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.state import utc_now
+from marketing_platform.tls import trusted
 
 _Thing = TypeVar("_Thing")
 Rows = Mapping[str, RowAnswer]
@@ -230,7 +231,7 @@ class HttpDestination(ABC):
         finally:
             exchange.close()
         assert isinstance(call, Call)  # noqa: S101 - nobody waits before the first call
-        with httpx.Client(base_url=self.base_url) as client:
+        with httpx.Client(base_url=self.base_url, verify=trusted()) as client:
             request = client.build_request(**_arguments(call))
         body = request.content.decode(errors="replace")
         return mask(f"{request.method} {request.url}\n{body}".rstrip(), self._secrets)
@@ -323,6 +324,7 @@ class HttpDestination(ABC):
                 headers=headers,
                 timeout=self._common.timeout_seconds,
                 transport=self.transport,
+                verify=trusted(),
             )
             self._limiters = [limiter(count, seconds) for count, seconds in self.rates]
         return self._client

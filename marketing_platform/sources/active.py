@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from marketing_platform.errors import ConfigError
 from marketing_platform.mistakes import first_mistake
+from marketing_platform.remembered import remembered
 from marketing_platform.settings import Settings
 from marketing_platform.sources.stream import Stream
 from marketing_platform.sources.system import System, SystemSettings, find_system, system_types
@@ -29,7 +31,7 @@ class ActiveSource:
     settings: SystemSettings = field(repr=False)
     tokens_dir: Path | None = None
 
-    @property
+    @cached_property
     def streams(self) -> tuple[Stream, ...]:
         """The streams that are pulled: those that the settings name, or all that everybody has."""
         wanted = self.settings.streams
@@ -41,6 +43,7 @@ class ActiveSource:
         return f"raw.{self.name}_{stream_or_items}"
 
 
+@remembered
 def active_sources(settings: Settings) -> tuple[ActiveSource, ...]:
     """The configured systems by name; a mistake in their settings is told with its key."""
     systems = settings.platform.sources.systems

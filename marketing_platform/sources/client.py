@@ -32,6 +32,7 @@ from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.sources.pace import limiter
 from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.sources.words import words_of
+from marketing_platform.tls import trusted
 
 if TYPE_CHECKING:
     from marketing_platform.sources.active import ActiveSource
@@ -158,9 +159,12 @@ class _HttpClient(Client):
         self._secrets = secrets_of(settings)
         self._base = httpx.URL(api.base_url)
         timeout = httpx.Timeout(settings.timeout_seconds)
-        self._http = httpx.Client(auth=api.auth, headers=dict(api.headers), timeout=timeout)
+        trust = trusted()
+        self._http = httpx.Client(
+            auth=api.auth, headers=dict(api.headers), timeout=timeout, verify=trust
+        )
         # Downloads lie on other hosts, which must not see what authorises us.
-        self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
+        self._plain = httpx.Client(timeout=timeout, follow_redirects=True, verify=trust)
         self._limiters = [limiter(rate.count, rate.seconds) for rate in api.rates]
         self._pool = ThreadPoolExecutor(api.concurrency, thread_name_prefix=name)
         self._counting = threading.Lock()

@@ -21,6 +21,7 @@ from marketing_platform.errors import SourceError
 from marketing_platform.sources.json_text import read_json
 from marketing_platform.sources.kept_token import KeptToken
 from marketing_platform.sources.secrets import mask
+from marketing_platform.tls import trusted
 
 _PASSING = frozenset({408, 425, 429})
 _LEEWAY_SECONDS = 60
@@ -87,7 +88,7 @@ class TokenAuth(httpx.Auth):
     def token(self, refused: str | None = None) -> str:
         """A token that has not expired and is not the one refused, asked for where needed."""
         flow = self._valid(refused)
-        with httpx.Client(timeout=_TIMEOUT_SECONDS) as http:
+        with httpx.Client(timeout=_TIMEOUT_SECONDS, verify=trusted()) as http:
             try:
                 request = next(flow)
                 while True:

@@ -169,7 +169,12 @@ class Warehouse:
         """Whether the table or view `name` is there."""
         table = TableName.parse(name)
         with self.connect() as connection:
-            return _exists(connection, table)
+            # A tenth of what a look into the catalog takes; inside a transaction it would end that.
+            try:
+                connection.execute(f"select 1 from {table} limit 0")
+            except duckdb.CatalogException:
+                return False
+            return True
 
     def row_counts(self) -> dict[str, int]:
         """Rows of every table of the layers, by name."""
