@@ -115,9 +115,10 @@ def on_public_data(data: Path) -> None:
     assert isinstance(day, dt.date)
     start = time.perf_counter()
     fitted = fit(bought, day - dt.timedelta(days=30), 3000)
-    found = evaluate(bought, fitted, 30, 3000) or {}
+    found = evaluate(bought, fitted, 30, 3000)
+    assert found
     print("\nOnline Retail, products of the last 30 days, of the 3,000 that sell most:")
-    for model, kinds in found["models"].items():
+    for model, kinds in found.told["models"].items():
         told = ", ".join(
             f"{kind}: NDCG@10 {figures['ndcg_at_10']:.4f}, hit rate {figures['hit_rate_at_10']:.4f}"
             for kind, figures in kinds.items()

@@ -16,8 +16,9 @@ EASE inverts a matrix of products by products, so both lists know the products t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -63,14 +64,21 @@ class Purchases:
     sold_lately: Vector
 
 
-def purchases(bought: pl.DataFrame, day: dt.date, most_products: int) -> Purchases:
-    """From days of purchase (customer_id, product_id, order_date), each once, up to `day`."""
+def purchases(
+    bought: pl.DataFrame, day: dt.date, most_products: int, also: pl.Series | None = None
+) -> Purchases:
+    """From days of purchase (customer_id, product_id, order_date), each once, up to `day`.
+
+    Of the products that sell most, and of those in `also` that were bought.
+    """
     known = bought.filter(pl.col("order_date") <= day)
     counted = known.group_by("product_id").agg(
         pl.len().alias("sold"),
         (pl.col("order_date") > day - dt.timedelta(days=_TREND_DAYS)).sum().alias("lately"),
     )
     top = counted.sort("sold", "product_id", descending=[True, False]).head(most_products)
+    if also is not None:
+        top = pl.concat([top, counted.filter(pl.col("product_id").is_in(also.implode()))]).unique()
     top = top.sort("product_id").with_row_index("column")
     people = known.select("customer_id").unique().sort("customer_id").with_row_index("row")
     age = (pl.lit(day) - pl.col("order_date")).dt.total_days()
@@ -103,7 +111,7 @@ class Priors:
 
 @dataclass(frozen=True)
 class Affinity:
-    """The trained model: `weights` (products, products), and each product's trend."""
+    """What ranks: the trained `weights` (products, products), and how each product sells."""
 
     weights: Scores
     trend: Vector
@@ -156,20 +164,42 @@ def companions(
 
 
 def train(data: Purchases) -> Affinity:
-    """Solve EASE for these purchases."""
+    """What ranks these purchases, learned from them."""
+    return ranking(data, solve(data))
+
+
+def solve(data: Purchases) -> Scores:
+    """The weights of EASE for these purchases, of shape (products, products)."""
     gram = np.asarray((data.bought.T @ data.bought).toarray(), dtype=np.float64)
     gram[np.diag_indices_from(gram)] += _PENALTY
     inverse = np.linalg.inv(gram)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
+    return weights.astype(np.float32)
+
+
+def ranking(data: Purchases, weights: Scores) -> Affinity:
+    """What ranks with these weights, and as the products of `data` sell."""
     popularity = data.sold_lately / max(data.sold_lately.max(initial=0), 1)
     return Affinity(
-        weights.astype(np.float32),
+        weights,
         _trend(data, _TREND_PRIOR),
         _trend(data, _TREND_PRIOR_BOUGHT),
         _EPSILON * popularity,
         data.sold / max(data.sold.sum(), 1),
     )
+
+
+def placed(weights: Scores, names: pl.Series, products: pl.Series) -> Scores:
+    """Weights of the products `names` as those of `products`: 0 for one that has none."""
+    places = (
+        names.alias("product_id").to_frame().with_row_index("before")
+        .join(products.alias("product_id").to_frame().with_row_index("now"), on="product_id")
+    )  # fmt: skip
+    before, now = places["before"].to_numpy(), places["now"].to_numpy()
+    found = np.zeros((len(products), len(products)), np.float32)
+    found[np.ix_(now, now)] = weights[np.ix_(before, before)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -263,14 +293,34 @@ def ndcg_and_hits(ranked: NDArray[np.int64], truth: sparse.csr_array) -> tuple[V
     return ndcg, hits
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """How well some models rank: counts and mean metrics as plain values, and NDCG by buyer.
+
+    `ndcg` has the figures of each (model, kind), buyer by buyer in the same order.
+    """
+
+    told: dict[str, Any]
+    ndcg: dict[tuple[str, str], Vector]
+
+    def mean(self, model: str) -> float | None:
+        """NDCG at 10 of a model's new products; None where nobody bought any."""
+        figure: float | None = self.told["models"].get(model, {}).get("new", {}).get("ndcg_at_10")
+        return figure
+
+
 def evaluate(
-    bought: pl.DataFrame, fitted: Fitted, horizon_days: int, most_products: int
-) -> dict[str, Any] | None:
+    bought: pl.DataFrame,
+    fitted: Fitted,
+    horizon_days: int,
+    most_products: int,
+    others: Mapping[str, tuple[Affinity, Priors]] = MappingProxyType({}),
+) -> Ranked | None:
     """How the model and the baselines rank what was bought in the horizon after the model's day.
 
     Of customers who had bought by that day, and among the products known then: `new` asks for
-    products that the customer had not bought, `all` for any. None where nobody bought in the
-    horizon; of very many who did, every n-th is asked.
+    products that the customer had not bought, `all` for any. `others` are ranked beside it. None
+    where nobody bought in the horizon; of very many who did, every n-th is asked.
     """
     data, model = fitted.data, fitted.model
     truth = _bought_after(bought, data, fitted.day, horizon_days)
@@ -281,18 +331,18 @@ def evaluate(
     before = fit(known, fitted.day - dt.timedelta(days=horizon_days), most_products)
     priors = find_priors(known, before, horizon_days)
     similar = _cosine(data)
-    found: dict[str, dict[str, list[Vector]]] = {}
+    found: dict[tuple[str, str], dict[str, list[Vector]]] = {}
     buyers = np.flatnonzero(np.diff(truth.indptr))
     asked = buyers[:: -(-len(buyers) // _JUDGED_BY)]
     for start, stop in chunks(len(asked)):
         places = asked[start:stop]
         rows = data.bought[places]
         seen = rows.toarray() > 0
-        new, every = model.scores(data, places, priors)
-        plain = np.broadcast_to(data.sold.astype(np.float32), new.shape)
-        ranks = {
-            ("platform", "new"): new,
-            ("platform", "all"): every,
+        plain = np.broadcast_to(data.sold.astype(np.float32), seen.shape)
+        ranks: dict[tuple[str, str], Any] = {}
+        for name, (one, added) in {"platform": (model, priors), **others}.items():
+            ranks[name, "new"], ranks[name, "all"] = one.scores(data, places, added)
+        ranks |= {
             ("popularity", "new"): np.where(seen, -np.inf, plain),
             ("popularity", "all"): plain,
             ("item_knn", "new"): np.where(seen, -np.inf, rows @ similar),
@@ -302,23 +352,24 @@ def evaluate(
             wanted = (fresh if kind == "new" else truth)[places]
             columns, _ = best(np.asarray(scores, dtype=np.float32))
             ndcg, hits = ndcg_and_hits(columns, wanted)
-            kept = found.setdefault(f"{name} {kind}", {"ndcg_at_10": [], "hit_rate_at_10": []})
+            kept = found.setdefault((name, kind), {"ndcg_at_10": [], "hit_rate_at_10": []})
             kept["ndcg_at_10"].append(ndcg)
             kept["hit_rate_at_10"].append(hits)
     models: dict[str, dict[str, dict[str, float]]] = {}
-    for key, metrics in found.items():
-        name, kind = key.split(" ")
+    by_buyer: dict[tuple[str, str], Vector] = {}
+    for (name, kind), metrics in found.items():
         told = {metric: np.concatenate(parts) for metric, parts in metrics.items()}
+        by_buyer[name, kind] = told["ndcg_at_10"]
         if len(told["ndcg_at_10"]):
             models.setdefault(name, {})[kind] = {
                 metric: round(float(values.mean()), 6) for metric, values in told.items()
             }
-    return {
+    counts = {
         "customers": len(data.customers),
         "buyers": len(buyers),
         "products": len(data.products),
-        "models": models,
     }
+    return Ranked({**counts, "models": models}, by_buyer)
 
 
 def _bought_after(

@@ -93,12 +93,13 @@ def _backtest_affinity(
             where="as_of",
             mend="Give another day or a longer horizon",
         )
-    models = found.pop("models")
+    told = dict(found.told)
+    models = told.pop("models")
     return {
         "task": "affinity",
         "as_of": day.isoformat(),
         "horizon_days": horizon_days,
-        **found,
+        **told,
         "models": {name: {"affinity": kinds} for name, kinds in models.items()},
     }
 

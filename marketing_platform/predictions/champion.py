@@ -1,13 +1,13 @@
-"""Champion and challenger: a new model takes the place of the reigning one unless it is worse.
+"""Champion and challenger: which model reigns, and whether another one is worse than it.
 
-Both are judged on the same held-out period. The champion has seen more of what came just before, if
-anything, so that a tie is not lost to a lucky challenger. Worse means beyond noise: of the paired
-bootstrap samples of the customers (Efron 1979), 95 of 100 say so.
+Worse means beyond noise: of the paired bootstrap samples of the customers (Efron 1979), 95 of 100
+say so.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,8 +26,6 @@ from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
 
 NAME: Final = "predictions.models"
-# Models of a task that are kept to go back to.
-KEPT: Final = 12
 _SAMPLES = 100
 _CONFIDENCE = 0.95
 _MOST_ROWS = 50_000
@@ -71,8 +69,8 @@ def earlier_models(warehouse: Warehouse) -> pl.DataFrame:
     return found.select(empty.columns) if set(empty.columns) <= set(found.columns) else empty
 
 
-def champion_of(models: pl.DataFrame, task: str, settings: Settings) -> Champion | None:
-    """The reigning model of a task: the pinned one, or the champion; None where none can be used.
+def reigning_row(models: pl.DataFrame, task: str, settings: Settings) -> dict[str, Any] | None:
+    """The row of the pinned model of a task, or of its champion; None where a rule takes its place.
 
     Raises `InputError` where a version is pinned that is not known.
     """
@@ -86,14 +84,19 @@ def champion_of(models: pl.DataFrame, task: str, settings: Settings) -> Champion
             where="predictions.pinned",
             mend=f"Pin one of: {', '.join(known) or 'none is kept yet'}",
         )
-    if not rows or rows[0]["method"] != "model":
+    return rows[0] if rows and rows[0]["method"] == "model" else None
+
+
+def champion_of(row: dict[str, Any] | None, settings: Settings) -> Champion | None:
+    """The model behind the row of the reigning one; None where none can be used."""
+    if row is None:
         return None
     try:
-        model = from_parts(store.load(settings.models_dir, rows[0]["model_version"]))
+        model = from_parts(store.load(settings.models_dir, row["model_version"]))
     except InputError:
         # Without its file a model can neither reign nor be compared with.
         return None
-    return Champion(rows[0], model) if isinstance(model, Model) else None
+    return Champion(row, model) if isinstance(model, Model) else None
 
 
 def reigning_on(models: pl.DataFrame, task: str, day: dt.date) -> str | None:
@@ -112,10 +115,8 @@ def contest(outcomes: Labels, challenger: Vector, champion: Vector) -> Contest:
     y, ours, theirs = outcomes[::step], challenger[::step], champion[::step]
     losses = _losses(y, ours) - _losses(y, theirs)
     auc_of_ours, auc_of_theirs = _Auc(y, ours), _Auc(y, theirs)
-    draw = np.random.default_rng(0)
     aucs, means = [], []
-    for _ in range(_SAMPLES):
-        times = np.bincount(draw.integers(0, len(y), len(y)), minlength=len(y))
+    for times in _drawings(len(y)):
         means.append(float(losses @ times))
         if 0 < (y * times).sum() < len(y):
             aucs.append(auc_of_ours.of(times) - auc_of_theirs.of(times))
@@ -128,9 +129,22 @@ def contest(outcomes: Labels, challenger: Vector, champion: Vector) -> Contest:
     )
 
 
-def refused(against: Contest) -> Decision:
+def is_surely_worse(losses: Vector) -> bool:
+    """Whether a model that loses so much more than another, row by row, is worse beyond noise."""
+    means = [losses @ times for times in _drawings(len(losses))]
+    return bool(np.mean(np.array(means) > 0) >= _CONFIDENCE)
+
+
+def refused(told: str) -> Decision:
     """Why a challenger is kept but not promoted."""
-    return Decision(False, f"kept, but worse than the reigning model beyond noise: {against.told}")
+    return Decision(False, f"kept, but worse than the reigning model beyond noise: {told}")
+
+
+def _drawings(count: int) -> Iterator[npt.NDArray[np.int64]]:
+    """How often each of `count` rows is in a bootstrap sample of them."""
+    draw = np.random.default_rng(0)
+    for _ in range(_SAMPLES):
+        yield np.bincount(draw.integers(0, count, count), minlength=count)
 
 
 def _losses(outcomes: Labels, probabilities: Vector) -> Vector:

@@ -22,12 +22,20 @@ from sklearn.preprocessing import StandardScaler
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.predictions import store
 from marketing_platform.predictions.baselines import base_rate
+from marketing_platform.predictions.champion import contest, refused
 from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.matrix import Matrix, Vector, labels
 from marketing_platform.predictions.metrics import NO_METRICS, base_rate_log_loss, measure
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.reasons import NAMES, counted, effects_by_kind, strongest
 from marketing_platform.predictions.scores import scored
+from marketing_platform.predictions.succession import (
+    Newcomer,
+    Row,
+    Tested,
+    hold_against,
+    own_test,
+)
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -70,11 +78,18 @@ class LeadModel:
 
 @dataclass(frozen=True)
 class Leads:
-    """The model of today, whether it may be used, and how it did."""
+    """The model of today, whether it may be used, how it did, and on which leads of which day.
+
+    `said` is what the model of the test said of the leads in `test`, `rate` the share of buyers in
+    its training; without a test both are empty.
+    """
 
     model: LeadModel
     decision: Decision
     metrics: dict[str, Any]
+    test: pl.DataFrame
+    said: Vector
+    rate: float = 0.0
 
 
 def train(known: pl.DataFrame, settings: Predictions) -> LeadModel:
@@ -100,19 +115,25 @@ def learn(rows: pl.DataFrame, settings: Predictions) -> Leads:
     early = known.filter(pl.col("as_of_date") < newest) if known.height else known
     if early.is_empty():
         reason = "history is too short: no two months of leads without an order"
-        return Leads(model, Decision(False, reason), {})
+        return Leads(model, Decision(False, reason), {}, early, np.empty(0))
     assert isinstance(newest, dt.date)  # noqa: S101 - tells the type checker
     test = known.filter(pl.col("as_of_date") == newest)
-    truth, tested = labels(test), train(early, settings)
-    rate = base_rate_log_loss(truth, base_rate(labels(early)))
-    ours = measure(truth, tested.probabilities(test))
+    tested = train(early, settings)
+    said, rate = tested.probabilities(test), base_rate(labels(early))
+    metrics = _metrics(test, said, rate)
+    return Leads(model, _decision(tested, metrics), metrics, test, said, rate)
+
+
+def _metrics(test: pl.DataFrame, said: Vector, rate: float) -> dict[str, Any]:
+    """How well the leads of a day were told apart, beside when they were last seen."""
+    truth = labels(test)
     recency = {**NO_METRICS, "roc_auc": measure(truth, _seen(test, _RULE_DAYS))["roc_auc"]}
-    metrics = {
-        "task": "lead", "as_of": newest.isoformat(), "horizon_days": HORIZON_DAYS,
-        "customers": len(truth), "positives": int(truth.sum()), "base_log_loss": rate,
-        "models": {"platform": ours, "recency": recency},
+    return {
+        "task": "lead", "as_of": test["as_of_date"][0].isoformat(), "horizon_days": HORIZON_DAYS,
+        "customers": len(truth), "positives": int(truth.sum()),
+        "base_log_loss": base_rate_log_loss(truth, rate),
+        "models": {"platform": measure(truth, said), "recency": recency},
     }  # fmt: skip
-    return Leads(model, _decision(tested, metrics), metrics)
 
 
 def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
@@ -129,7 +150,7 @@ def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     if leads.is_empty() or found.is_empty():
         return warehouse.replace(NAME, empty)
     version, is_promoted = found.row(0)
-    model = LeadModel(**store.load(settings.models_dir, version))
+    model = _kept(settings, version)
     frame = scored(leads, model.probabilities(leads)).with_columns(
         pl.lit(version).alias("model_version"),
         pl.lit(is_promoted).alias("is_promoted"),
@@ -138,8 +159,10 @@ def build_lead_score(warehouse: Warehouse, settings: Settings) -> Built:
     return warehouse.replace(NAME, frame.select(empty.columns))
 
 
-def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
-    """Train, keep the model as a file; its row of `predictions.models`."""
+def train_leads(
+    warehouse: Warehouse, day: dt.date, settings: Settings, _before: list[Row], reigning: Row | None
+) -> Newcomer:
+    """Train a model, and keep it as a file."""
     rows = warehouse.read("predictions.lead_features")
     learned = learn(rows, settings.platform.predictions)
     known = rows.filter(pl.col("as_of_date") <= day).sort("as_of_date", "customer_id")
@@ -148,7 +171,7 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
     version = f"lead-{day.isoformat()}-{digest[:12]}"
     parts = {field.name: getattr(learned.model, field.name) for field in fields(learned.model)}
     store.save(settings.models_dir, version, parts)
-    return {
+    row = {
         "model_version": version,
         "task": "lead",
         "trained_as_of_date": day,
@@ -159,6 +182,27 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
         "metrics": json.dumps(learned.metrics, sort_keys=True),
         "learned_from": learned_from(taught["as_of_date"], int(labels(taught).sum()), _COLUMNS),
     }
+    verdict = hold_against(
+        learned.decision, reigning, day, lambda other: _compare(learned, other, settings)
+    )
+    return Newcomer(row, verdict)
+
+
+def _kept(settings: Settings, version: str) -> LeadModel:
+    return LeadModel(**store.load(settings.models_dir, version))
+
+
+def _compare(learned: Leads, reigning: Row, settings: Settings) -> tuple[Tested, Decision | None]:
+    """How the reigning model does on the leads of the test, and why the new one is worse, if so."""
+    model = _kept(settings, reigning["model_version"])
+    truth = labels(learned.test)
+    if len(set(truth)) < 2:
+        return own_test(reigning), None
+    theirs = model.probabilities(learned.test)
+    metrics = _metrics(learned.test, theirs, learned.rate)
+    against = contest(truth, learned.said, theirs)
+    tested = Tested(_decision(model, metrics), json.dumps(metrics, sort_keys=True))
+    return tested, refused(against.told) if against.is_worse else None
 
 
 def _decision(model: LeadModel, metrics: dict[str, Any]) -> Decision:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
-from marketing_platform.predictions import affinity
-from marketing_platform.predictions.affinity import Affinity, Fitted, Priors, Purchases
+from marketing_platform.errors import InputError
+from marketing_platform.predictions import affinity, store
+from marketing_platform.predictions.affinity import (
+    Affinity,
+    Fitted,
+    Priors,
+    Purchases,
+    Ranked,
+    Scores,
+)
+from marketing_platform.predictions.champion import is_surely_worse, refused
 from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.promotion import Decision
+from marketing_platform.predictions.succession import (
+    Newcomer,
+    Row,
+    Tested,
+    hold_against,
+    own_test,
+)
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
@@ -125,21 +143,20 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
     """Write both lists of every customer who has bought."""
     day = as_of_date(warehouse)
     rules = settings.platform.predictions
-    bought = _bought(warehouse, day)
-    known = warehouse.query(
-        "select model_version, is_promoted, metrics from predictions.models"
+    found = warehouse.query(
+        "select model_version, is_promoted from predictions.models"
         " where task = 'affinity' and standing = 'champion'"
-    ).rows()
-    version, promoted, metrics = known[0] if known else (f"affinity-{day}", False, "{}")
-    data = affinity.purchases(bought.days, day, rules.affinity_products)
-    if not len(data.products):
+    )
+    bought = _bought(warehouse, day)
+    if found.is_empty() or bought.days.is_empty():
         return warehouse.replace(NAME, CONTRACTS[NAME].empty())
-    told = json.loads(metrics).get("priors")
-    priors = Priors(**told) if told else _priors(bought.days, day, rules)
+    version, promoted = found.row(0)
+    kept = _read(settings, version, bought)
+    data = affinity.purchases(bought.days, day, rules.affinity_products, kept.products)
     facts = {"as_of_date": [day], "model_version": [version], "is_promoted": [promoted]}
     return warehouse.replace(
         NAME,
-        _lists(data, affinity.train(data), priors),
+        _lists(data, kept.ranking(data), kept.priors),
         select=_NAMED,
         beside={
             "bought": bought.days,
@@ -148,6 +165,40 @@ def build_product_affinity(warehouse: Warehouse, settings: Settings) -> Built:
             "facts": pl.DataFrame(facts),
         },
     )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A model that was trained before: its weights, of the numbers of `products`."""
+
+    products: pl.Series
+    weights: Scores
+    priors: Priors
+
+    def ranking(self, data: Purchases) -> Affinity:
+        """What ranks with it, as products sell by the day of `data`."""
+        return affinity.ranking(data, affinity.placed(self.weights, self.products, data.products))
+
+
+def _save(folder: Path, version: str, names: pl.Series, weights: Scores, priors: Priors) -> None:
+    # Half the digits rank as well, and take half the room.
+    parts = {
+        "products": names.to_list(),
+        "weights": weights.astype(np.float16),
+        "priors": asdict(priors),
+    }
+    store.save(folder, version, parts)
+
+
+def _read(settings: Settings, version: str, bought: _Bought) -> _Kept:
+    """The model of a version, by the numbers of today. Raises `InputError` if it is missing."""
+    parts = store.load(settings.models_dir, version)
+    numbers = bought.products.alias("product_id").to_frame().with_row_index("number")
+    names = pl.DataFrame({"product_id": parts["products"]}, schema={"product_id": pl.String})
+    there = names.with_row_index("place").join(numbers, on="product_id").sort("place")
+    places = there["place"].to_numpy()
+    weights = parts["weights"][np.ix_(places, places)].astype(np.float32)
+    return _Kept(there["number"].cast(pl.Int32), weights, Priors(**parts["priors"]))
 
 
 def _bought(warehouse: Warehouse, day: dt.date) -> _Bought:
@@ -192,52 +243,84 @@ def _lists(data: Purchases, model: Affinity, priors: Priors) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _priors(bought: pl.DataFrame, day: dt.date, settings: Predictions) -> Priors:
-    return affinity.find_priors(bought, _month_ago(bought, day, settings), HORIZON_DAYS)
-
-
 def _month_ago(bought: pl.DataFrame, day: dt.date, settings: Predictions) -> Fitted:
     return affinity.fit(bought, day - dt.timedelta(days=HORIZON_DAYS), settings.affinity_products)
 
 
-def judge_lists(
-    bought: pl.DataFrame, fitted: Fitted, settings: Predictions
-) -> tuple[Decision, dict[str, Any] | None]:
+def judge_lists(ranked: Ranked | None, fitted: Fitted, settings: Predictions) -> Decision:
     """Whether the lists of a month ago held more of what was bought since than the bestsellers.
 
-    `fitted` is the model of a month ago.
+    `fitted` is the model of a month ago, and `ranked` how well it did.
     """
-    test_day = fitted.day
     if not len(fitted.data.customers):
-        return Decision(False, "history is too short: nothing was bought a month ago"), None
-    found = affinity.evaluate(bought, fitted, HORIZON_DAYS, settings.affinity_products)
-    if found is None or "new" not in found["models"].get("platform", {}):
-        return Decision(False, f"nobody bought a known product after {test_day}"), found
-    ours, best = (found["models"][name]["new"]["ndcg_at_10"] for name in ("platform", "popularity"))
+        return Decision(False, "history is too short: nothing was bought a month ago")
+    if ranked is None or ranked.mean("platform") is None:
+        return Decision(False, f"nobody bought a known product after {fitted.day}")
+    return _decision(ranked, "platform", fitted.day, settings)
+
+
+def _decision(ranked: Ranked, model: str, test_day: dt.date, settings: Predictions) -> Decision:
+    ours, best, buyers = ranked.mean(model), ranked.mean("popularity"), ranked.told["buyers"]
     facts = f"on the {HORIZON_DAYS} days after {test_day}: NDCG {ours:.4f} against {best:.4f}"
-    if found["buyers"] < settings.minimum_positives:
-        return Decision(False, f"only {found['buyers']} buyers to test on, {facts}"), found
-    if ours <= best:
-        return Decision(False, f"no better than the bestsellers {facts}"), found
-    return Decision(True, f"better than the bestsellers {facts}"), found
+    if buyers < settings.minimum_positives:
+        return Decision(False, f"only {buyers} buyers to test on, {facts}")
+    if ours is None or best is None or ours <= best:
+        return Decision(False, f"no better than the bestsellers {facts}")
+    return Decision(True, f"better than the bestsellers {facts}")
 
 
-def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any]:
-    """The row of `predictions.models` for product affinity."""
-    days = _bought(warehouse, day).days
-    rules = settings.platform.predictions
+def train_lists(
+    warehouse: Warehouse, day: dt.date, settings: Settings, _before: list[Row], reigning: Row | None
+) -> Newcomer:
+    """Train a model of which products go together, and keep it as a file."""
+    bought = _bought(warehouse, day)
+    days, rules = bought.days, settings.platform.predictions
     fitted = _month_ago(days, day, rules)
-    decided, found = judge_lists(days, fitted, rules)
-    # The lists of the coming days are made with them, too.
+    theirs: dict[str, tuple[Affinity, Priors]] = {}
+    if reigning is not None:
+        try:
+            kept = _read(settings, reigning["model_version"], bought)
+            theirs["reigning"] = (kept.ranking(fitted.data), kept.priors)
+        except InputError:
+            reigning = None
+    ranked = affinity.evaluate(days, fitted, HORIZON_DAYS, rules.affinity_products, theirs)
+    decided = judge_lists(ranked, fitted, rules)
     priors = affinity.find_priors(days, fitted, HORIZON_DAYS)
-    return {
-        "model_version": f"affinity-{day.isoformat()}",
+    data = affinity.purchases(days, day, rules.affinity_products)
+    weights, names = affinity.solve(data), bought.products.gather(data.products)
+    digest = hashlib.sha256(repr((names.to_list(), priors)).encode() + weights.tobytes())
+    version = f"affinity-{day.isoformat()}-{digest.hexdigest()[:12]}"
+    _save(settings.models_dir, version, names, weights, priors)
+    row = {
+        "model_version": version,
         "task": "affinity",
         "trained_as_of_date": day,
         "horizon_days": HORIZON_DAYS,
         "method": "model",
         "is_promoted": decided.is_promoted,
         "reason": decided.reason,
-        "metrics": json.dumps({**(found or {}), "priors": asdict(priors)}, sort_keys=True),
+        "metrics": _metrics(ranked, "platform", priors),
         "learned_from": learned_from(days["order_date"], None, tuple(days.columns)),
     }
+
+    def compare(other: Row) -> tuple[Tested, Decision | None]:
+        if ranked is None or ranked.mean("reigning") is None:
+            return own_test(other), None
+        both = [ranked.ndcg[name, "new"] for name in ("platform", "reigning")]
+        told = "NDCG {:.4f} against {:.4f} on the same days".format(*(one.mean() for one in both))
+        tested = Tested(
+            _decision(ranked, "reigning", fitted.day, rules),
+            _metrics(ranked, "reigning", theirs["reigning"][1]),
+        )
+        return tested, refused(told) if is_surely_worse(both[1] - both[0]) else None
+
+    return Newcomer(row, hold_against(decided, reigning, day, compare))
+
+
+def _metrics(ranked: Ranked | None, model: str, priors: Priors) -> str:
+    """What is told of a model, as that of the platform, beside the baselines."""
+    told = dict(ranked.told) if ranked else {}
+    if models := dict(told.get("models", {})):
+        others = {name: of for name, of in models.items() if name not in ("platform", "reigning")}
+        told["models"] = {"platform": models[model], **others} if model in models else others
+    return json.dumps({**told, "priors": asdict(priors)}, sort_keys=True)

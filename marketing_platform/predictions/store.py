@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,6 +61,13 @@ def load(folder: Path, model_version: str) -> dict[str, Any]:
         raise InputError(f"not a model of ours: {error}", where=str(path), mend=mend) from None
     except Exception as error:
         raise InputError(f"not readable: {error}", where=str(path), mend=mend) from error
+
+
+def remove_others(folder: Path, versions: Collection[str]) -> None:
+    """Remove the models of all versions but these."""
+    for path in folder.glob("*-*"):
+        if path.suffix in (".json", ".skops") and path.stem not in versions:
+            path.unlink(missing_ok=True)
 
 
 def _content(parts: dict[str, Any]) -> tuple[bytes, str]:

@@ -14,11 +14,19 @@ import sklearn
 from scipy.stats import spearmanr
 
 from marketing_platform.predictions import store
+from marketing_platform.predictions.champion import is_surely_worse, refused
 from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Vector
 from marketing_platform.predictions.metrics import Metrics
-from marketing_platform.predictions.parts import value_to_parts
+from marketing_platform.predictions.parts import value_from_parts, value_to_parts
 from marketing_platform.predictions.promotion import Decision
+from marketing_platform.predictions.succession import (
+    Newcomer,
+    Row,
+    Tested,
+    hold_against,
+    own_test,
+)
 from marketing_platform.predictions.tasks import LEARNED_DAYS, TEST_DAYS
 from marketing_platform.predictions.value import ValueModel, train
 from marketing_platform.settings import Predictions, Settings
@@ -122,10 +130,15 @@ def test_as_of(
     warehouse: Warehouse, day: dt.date, horizon_days: int, settings: Predictions
 ) -> ValueTest | None:
     """Compare what was expected on `day` with what came; None where nobody had bought."""
-    buyers = buyers_of(warehouse, day)
     model = train_as_of(warehouse, day, settings)
-    if model is None:
-        return None
+    return _test(warehouse, model, day, horizon_days)[0] if model else None
+
+
+def _test(
+    warehouse: Warehouse, model: ValueModel, day: dt.date, horizon_days: int
+) -> tuple[ValueTest, Vector]:
+    """What a model expected on a day beside what came, and by how much it is off of each buyer."""
+    buyers = buyers_of(warehouse, day)
     truth = warehouse.query(_TRUTH, {"day": day, "last": day + dt.timedelta(days=horizon_days)})[
         "amount"
     ].to_numpy()
@@ -135,13 +148,14 @@ def test_as_of(
         "bg_nbd": model.classic(buyers, horizon_days)[1],
         "spend_rate": buyers["gross_amount_sum"].to_numpy() / watched * horizon_days,
     }
-    return ValueTest(
+    test = ValueTest(
         day,
         horizon_days,
         len(truth),
         int((truth > 0).sum()),
         {name: measure(truth, found) for name, found in compared.items()},
     )
+    return test, np.abs(compared["platform"] - truth)
 
 
 def measure(truth: Vector, expected: Vector) -> Metrics:
@@ -160,8 +174,10 @@ def measure(truth: Vector, expected: Vector) -> Metrics:
     return {name: None if v is None else round(v, _DIGITS) for name, v in found.items()}
 
 
-def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[str, Any] | None:
-    """Train, keep the model as a file; its row of `predictions.models`; None: nobody has bought."""
+def train_value(
+    warehouse: Warehouse, day: dt.date, settings: Settings, _before: list[Row], reigning: Row | None
+) -> Newcomer | None:
+    """Train a model, and keep it as a file; None where nobody has bought."""
     rules = settings.platform.predictions
     buyers = buyers_of(warehouse, day)
     if buyers.is_empty():
@@ -171,14 +187,15 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
     tests = warehouse.query(
         "select as_of_date from predictions.as_of_dates where task = 'value' and role = 'test'"
     )["as_of_date"].to_list()
-    test = test_as_of(warehouse, tests[0], TEST_DAYS, rules) if tests else None
+    tested = train_as_of(warehouse, tests[0], rules) if tests else None
+    test, misses = _test(warehouse, tested, tests[0], TEST_DAYS) if tested else (None, None)
     # What a model says of everybody tells it apart: the bytes of a file hold the time of day.
     said = model.forecast(buyers, TEST_DAYS).to_numpy()
     digest = hashlib.sha256(repr(sklearn.__version__).encode() + said.tobytes()).hexdigest()
     version = f"value-{day.isoformat()}-{digest[:12]}"
     store.save(settings.models_dir, version, value_to_parts(model))
     decided = decision(model, test)
-    return {
+    row = {
         "model_version": version,
         "task": "value",
         "trained_as_of_date": day,
@@ -191,6 +208,17 @@ def model_row(warehouse: Warehouse, day: dt.date, settings: Settings) -> dict[st
             known["as_of_date"], int((known["order_count"] > 0).sum()), PLAIN_COLUMNS
         ),
     }
+
+    def compare(other: Row) -> tuple[Tested, Decision | None]:
+        kept = value_from_parts(store.load(settings.models_dir, other["model_version"]))
+        if misses is None:
+            return own_test(other), None
+        theirs, their_misses = _test(warehouse, kept, tests[0], TEST_DAYS)
+        told = f"mean error {misses.mean():.2f} against {their_misses.mean():.2f} on the same days"
+        worse = refused(told) if is_surely_worse(misses - their_misses) else None
+        return Tested(decision(kept, theirs), theirs.to_json()), worse
+
+    return Newcomer(row, hold_against(decided, reigning, day, compare))
 
 
 def decision(model: ValueModel, test: ValueTest | None) -> Decision:

@@ -20,7 +20,7 @@ from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store
-from marketing_platform.predictions.champion import champion_of, reigning_on
+from marketing_platform.predictions.champion import champion_of, reigning_on, reigning_row
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Vector, labels, matrix
 from marketing_platform.predictions.metrics import measure
 from marketing_platform.predictions.model import Model
@@ -76,7 +76,7 @@ def _sample(rows: pl.DataFrame) -> pl.DataFrame:
 def _watched(
     warehouse: Warehouse, models: pl.DataFrame, task: Task, settings: Settings
 ) -> dict[str, Any] | None:
-    champion = champion_of(models, task, settings)
+    champion = champion_of(reigning_row(models, task, settings), settings)
     if champion is None:
         return None
     data = read_rows(warehouse, task, is_training=False)

@@ -23,7 +23,9 @@ class Predictions(Group):
     # A model is trained again after so many days, or as soon as these settings change.
     retrain_days: int = Field(default=7, ge=1, le=90)
     # The version that scores a task, whatever came after it: how a model is rolled back.
-    pinned: dict[Literal["purchase", "churn"], str] = Field(default_factory=dict)
+    pinned: dict[Literal["purchase", "churn", "value", "affinity", "lead"], str] = Field(
+        default_factory=dict
+    )
     # Below these a model learns noise, and a transparent rule takes its place.
     minimum_customers: int = Field(default=200, ge=10)
     minimum_positives: int = Field(default=50, ge=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from scipy import sparse
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.errors import InputError
 from marketing_platform.pipeline import build_table
-from marketing_platform.predictions import affinity
+from marketing_platform.predictions import affinity, store
 from marketing_platform.predictions.backtest import backtest, summary_table
 from marketing_platform.predictions.product_affinity import judge_lists
 from marketing_platform.settings import Predictions, Settings
@@ -55,7 +56,7 @@ def test_where_all_have_one_taste_the_list_is_as_good_as_the_bestsellers() -> No
     bought = frame(one_taste())
     found = affinity.evaluate(bought, affinity.fit(bought, day(170), 100), 30, 100)
     assert found is not None
-    ours, best = (found["models"][name]["all"] for name in ("platform", "popularity"))
+    ours, best = (found.told["models"][name]["all"] for name in ("platform", "popularity"))
     assert ours["ndcg_at_10"] > 0.98 * best["ndcg_at_10"]
 
 
@@ -65,8 +66,9 @@ def test_the_lists_of_a_week_are_made_with_what_was_found_when_the_model_was_tra
     bought = one_taste(100)
     warehouse = warehouse_of(bought, day(199))
     build_predictions(warehouse, settings)
-    known = "select metrics from predictions.models where task = 'affinity'"
-    [metrics] = [json.loads(text) for text in warehouse.query(known)["metrics"]]
+    known = "select model_version, metrics from predictions.models where task = 'affinity'"
+    [(version, told)] = warehouse.query(known).rows()
+    metrics = json.loads(told)
     found = affinity.find_priors(frame(bought), affinity.fit(frame(bought), day(169), 3000), 30)
     assert metrics["priors"] == {"of_new": found.of_new, "of_all": found.of_all}
 
@@ -76,11 +78,9 @@ def test_the_lists_of_a_week_are_made_with_what_was_found_when_the_model_was_tra
         return lists.sort("customer_id", "place").select("customer_id", "product_id").rows()
 
     before = orders_of_lists()
-    metrics["priors"]["of_all"] = 1e6
-    models = warehouse.read("predictions.models").with_columns(
-        pl.when(task="affinity").then(pl.lit(json.dumps(metrics))).otherwise("metrics").alias("metrics")
-    )  # fmt: skip
-    warehouse.replace("predictions.models", models)
+    model = store.load(settings.models_dir, version)
+    model["priors"]["of_all"] = 1e6
+    store.save(settings.models_dir, version, model)
     assert orders_of_lists() != before
 
 
@@ -152,7 +152,98 @@ def test_new_products_follow_the_customers_taste_and_were_not_bought(settings: S
         "customer_id", product_id=pl.col("reason").str.extract("^goes with (.*), which they bought")
     )
     assert told.join(had, on=["customer_id", "product_id"]).height > 0.95 * told.height
-    assert lists["model_version"].unique().to_list() == ["affinity-2024-07-18"]
+    [version] = lists["model_version"].unique()
+    assert version.startswith("affinity-2024-07-18-")
+
+
+def a_month_later(warehouse: Warehouse, bought: list[Bought], clock: int) -> None:
+    """The same warehouse, once these were bought too."""
+    later = warehouse_of(bought, day(clock))
+    for name in (
+        *("core.clock", "profiles.orders", "core.orders", "core.order_items"),
+        "identity.contact_customers",
+    ):
+        warehouse.replace(name, later.read(name))
+
+
+def lists_of(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    columns = ("customer_id", "kind", "place", "product_id")
+    return warehouse.read("predictions.product_affinity").select(columns).sort(columns).rows()
+
+
+def affinity_models(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    rows = warehouse.read("predictions.models").filter(task="affinity").to_dicts()
+    return {row["model_version"]: row for row in rows}
+
+
+def test_lists_are_rolled_back_by_pinning_their_model(settings: Settings) -> None:
+    bought = two_tastes(days=230)
+    warehouse = warehouse_of([one for one in bought if one[2] < 200], day(199))
+    build_predictions(warehouse, settings)
+    [first] = affinity_models(warehouse)
+    a_month_later(warehouse, bought, 229)
+    build_predictions(warehouse, settings)
+    models = affinity_models(warehouse)
+    [second] = set(models) - {first}
+    assert (models[first]["standing"], models[second]["standing"]) == ("former", "champion")
+    assert warehouse.read("predictions.product_affinity")["model_version"].unique()[0] == second
+    pinned = settings.model_copy(deep=True)
+    pinned.platform.predictions.pinned["affinity"] = first
+    of_second = lists_of(warehouse)
+    build_predictions(warehouse, pinned)
+    assert affinity_models(warehouse)[first]["standing"] == "champion"
+    lists = warehouse.read("predictions.product_affinity")
+    assert lists["model_version"].unique().to_list() == [first]
+    assert lists_of(warehouse) != of_second
+
+
+def test_lists_that_rank_worse_than_those_of_the_reigning_model_are_not_used(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought = two_tastes(days=230)
+    warehouse = warehouse_of([one for one in bought if one[2] < 200], day(199))
+    build_predictions(warehouse, settings)
+    [first] = affinity_models(warehouse)
+    a_month_later(warehouse, bought, 229)
+    real = affinity.solve
+    monkeypatch.setattr(affinity, "solve", lambda data: real(data)[::-1])
+    build_predictions(warehouse, settings)
+    models = affinity_models(warehouse)
+    [second] = set(models) - {first}
+    assert models[first]["standing"] == "champion"
+    assert models[second]["standing"] == "challenger"
+    assert "worse than the reigning model beyond noise: NDCG 0." in models[second]["reason"]
+    assert warehouse.read("predictions.product_affinity")["model_version"].unique()[0] == first
+    told = json.loads(models[first]["metrics"])
+    assert set(told["models"]) == {"platform", "popularity", "item_knn", "personal_frequency"}
+    assert "on the 30 days after 2024-07-18" in models[first]["reason"], "judged on the new days"
+
+
+def test_what_was_bought_since_the_model_was_trained_is_offered_again(settings: Settings) -> None:
+    bought = two_tastes()
+    warehouse = warehouse_of(bought, day(199))
+    build_predictions(warehouse, settings)
+    [version] = affinity_models(warehouse)
+    a_month_later(warehouse, [*bought, ("c001", "novelty", 200)], 201)
+    build_predictions(warehouse, settings)
+    assert list(affinity_models(warehouse)) == [version]
+    lists = warehouse.read("predictions.product_affinity")
+    again = lists.filter(customer_id="c001", kind="again")
+    assert "novelty" in again["product_id"]
+    assert "novelty" not in lists.filter(customer_id="c001", kind="new")["product_id"]
+
+
+def test_without_its_file_a_model_of_lists_gives_way(settings: Settings) -> None:
+    bought = two_tastes(days=230)
+    warehouse = warehouse_of([one for one in bought if one[2] < 200], day(199))
+    build_predictions(warehouse, settings)
+    [first] = affinity_models(warehouse)
+    store.path_of(settings.models_dir, first).write_bytes(b"damaged")
+    a_month_later(warehouse, bought, 229)
+    build_predictions(warehouse, settings)
+    models = affinity_models(warehouse)
+    [second] = set(models) - {first}
+    assert (models[first]["standing"], models[second]["standing"]) == ("former", "champion")
 
 
 def test_a_product_bought_every_month_is_due_a_month_after_the_last_time(
@@ -232,7 +323,8 @@ def test_what_is_bought_after_the_day_reaches_no_list() -> None:
 def test_too_little_to_test_on_is_told_and_promotes_nothing() -> None:
     for bought in ([], [("ann", "tea", 1)], [("ann", "tea", 1), ("ann", "mug", 90)]):
         fitted = affinity.fit(frame(bought), day(69), 100)
-        decided, _ = judge_lists(frame(bought), fitted, Predictions())
+        ranked = affinity.evaluate(frame(bought), fitted, 30, 100)
+        decided = judge_lists(ranked, fitted, Predictions())
         assert not decided.is_promoted
         assert decided.reason
 

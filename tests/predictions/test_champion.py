@@ -16,7 +16,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from marketing_platform.errors import InputError
-from marketing_platform.predictions import store
+from marketing_platform.predictions import store, value_training
 from marketing_platform.predictions.champion import contest
 from marketing_platform.predictions.parts import from_parts, to_parts
 from marketing_platform.predictions.score_history import build_score_history
@@ -233,6 +233,54 @@ def test_a_model_is_rolled_back_by_pinning_it(first: First) -> None:
         go_on(warehouse, pinned, 291)
 
 
+def value_of(warehouse: Warehouse, settings: Settings, clock: int) -> list[str]:
+    """So many days later: the versions that say what buyers will spend."""
+    later = shop(clock)
+    for name in ("core.clock", "profiles.orders"):
+        warehouse.replace(name, later.read(name))
+    build_predictions(warehouse, settings, until="predictions.lifetime_value")
+    found = warehouse.read("predictions.lifetime_value")
+    return found["model_version"].unique().to_list()
+
+
+def test_a_model_of_value_is_rolled_back_by_pinning_it(first: First) -> None:
+    warehouse, settings = first
+    first = models_of(warehouse, "value")["model_version"].item()
+    [second] = value_of(warehouse, settings, 289)
+    assert second != first
+    pinned = settings.model_copy(deep=True)
+    pinned.platform.predictions.pinned["value"] = first
+    assert value_of(warehouse, pinned, 290) == [first]
+
+
+def test_a_model_of_value_that_misses_by_more_is_kept_and_not_used(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, settings = first
+    first = models_of(warehouse, "value")["model_version"].item()
+    real = value_training.train
+
+    def too_hopeful(*given: object) -> object:
+        made = real(*given)  # type: ignore[arg-type]
+        generous = dataclasses.replace(made.spending, p=made.spending.p * 1.6)
+        return dataclasses.replace(made, spending=generous)
+
+    monkeypatch.setattr(value_training, "train", too_hopeful)
+    assert value_of(warehouse, settings, 289) == [first]
+    rows = {row["model_version"]: row for row in models_of(warehouse, "value").to_dicts()}
+    [second] = set(rows) - {first}
+    assert rows[second]["standing"] == "challenger"
+    assert "worse than the reigning model beyond noise: mean error" in rows[second]["reason"]
+
+
+def test_there_is_a_file_of_each_model_that_is_known_and_no_other(first: First) -> None:
+    warehouse, settings = first
+    for clock in (289, 299, 250):
+        go_on(warehouse, settings, clock)
+        known = warehouse.read("predictions.models")["model_version"].to_list()
+        assert sorted(path.stem for path in settings.models_dir.iterdir()) == sorted(known)
+
+
 def test_a_backfilled_score_is_what_that_days_champion_said(first: First) -> None:
     warehouse, settings = first
     then = warehouse.read(SCORES).select("customer_id", "score", "model_version")
@@ -255,7 +303,7 @@ def test_a_champion_is_kept_however_many_challengers_it_beats(
 ) -> None:
     warehouse, settings = first
     reigning = models_of(warehouse)["model_version"].item()
-    monkeypatch.setattr("marketing_platform.predictions.trained.KEPT", 1)
+    monkeypatch.setattr("marketing_platform.predictions.succession.KEPT", 1)
     pinned = settings.model_copy(deep=True)
     pinned.platform.predictions.pinned["purchase"] = reigning
     for clock in (280, 281, 282):
@@ -280,7 +328,7 @@ def test_on_the_same_day_only_other_data_have_a_model_trained_again(
     warehouse, settings = first
     before = models_of(warehouse)
     with monkeypatch.context() as untrained:
-        untrained.setattr("marketing_platform.predictions.trained.train_and_test", None)
+        untrained.setattr("marketing_platform.predictions.contested.train_and_test", None)
         for name in ("purchase", "churn"):
             assert models_of(warehouse, name).height == 1
         go_on(warehouse, settings, 279)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from predictions_shop import (
     Activity,
     Order,
@@ -17,7 +19,8 @@ from predictions_shop import (
 )
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.settings import Settings
+from marketing_platform.predictions import leads
+from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse
 
 CLOCK = 299
@@ -76,6 +79,64 @@ def test_leads_who_browse_more_score_higher_and_buyers_have_no_lead_score(
     assert scores["reason_1"].str.contains("cart|site|known|message").all()
     best = scores.sort("score").tail(20)
     assert best["reason_1"].str.ends_with("(raises it)").mean() > 0.9  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def months() -> tuple[Warehouse, Warehouse]:
+    """The shop with leads on a day, and a month later; look, but do not touch."""
+    return shop_with_leads(CLOCK - 30), shop_with_leads(CLOCK)
+
+
+def a_month_later(
+    months: tuple[Warehouse, Warehouse], settings: Settings, later: Settings
+) -> tuple[str, dict[str, dict[str, object]], str]:
+    """The first model of leads; the rows of all after a month; which one scores then."""
+    warehouse = Warehouse(settings.data_dir / "warehouse.duckdb")
+    first = ""
+    for made, told in zip(months, (settings, later), strict=True):
+        for name, count in made.row_counts().items():
+            if count or not (name.startswith("predictions.") or first):
+                warehouse.replace(name, made.read(name))
+        build_predictions(warehouse, told)
+        rows = warehouse.query("select * from predictions.models where task = 'lead'").to_dicts()
+        first = first or rows[0]["model_version"]
+    scored = warehouse.read("predictions.lead_score")["model_version"].unique().item()
+    return first, {row["model_version"]: row for row in rows}, scored
+
+
+def test_a_model_of_leads_is_rolled_back_by_pinning_it(
+    months: tuple[Warehouse, Warehouse], settings: Settings, tmp_path: Path
+) -> None:
+    first, rows, scored = a_month_later(months, settings, settings)
+    [second] = set(rows) - {first}
+    assert (rows[first]["standing"], rows[second]["standing"]) == ("former", "champion")
+    assert scored == second
+    pinned = settings_in(tmp_path / "pinned")
+    pinned.platform.predictions.pinned["lead"] = first
+    again, rows, scored = a_month_later(months, settings_in(tmp_path / "pinned"), pinned)
+    assert (again, scored) == (first, first)
+    assert rows[first]["standing"] == "champion"
+
+
+def test_a_worse_model_of_leads_is_kept_and_not_used(
+    months: tuple[Warehouse, Warehouse], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = leads.train
+    days: list[int] = []
+
+    def careless(known: pl.DataFrame, rules: Predictions) -> leads.LeadModel:
+        days.append(known["as_of_date"].n_unique())
+        trained = real(known, rules)
+        if len(days) > 2 and trained.linear is not None:
+            trained.linear[-1].intercept_ += 1.5
+        return trained
+
+    monkeypatch.setattr(leads, "train", careless)
+    first, rows, scored = a_month_later(months, settings, settings)
+    [second] = set(rows) - {first}
+    assert scored == first
+    assert rows[second]["standing"] == "challenger"
+    assert "reigning model beyond noise: ROC AUC" in str(rows[second]["reason"])
 
 
 def test_a_shop_with_few_leads_gets_a_rule_and_is_told(settings: Settings) -> None:

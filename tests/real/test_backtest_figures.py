@@ -124,7 +124,7 @@ def test_new_and_known_products_are_ranked_better_than_by_the_simpler_ways(
     bought = bought.unique()
     found = evaluate(bought, fit(bought, dt.date(2011, 11, 9), 3000), 30, 3000)
     assert found is not None
-    models = found["models"]
+    models = found.told["models"]
     assert (
         models["platform"]["new"]["ndcg_at_10"] > 0.14 > 2 * models["item_knn"]["new"]["ndcg_at_10"]
     )
