@@ -71,6 +71,29 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "evil").exists()
 
 
+def test_arrays_beside_plain_values_come_back_as_they_were(tmp_path: Path) -> None:
+    weights = np.array([[0, 0.5], [0.25, 0]], np.float16)
+    parts = {"products": ["tea", "pot"], "weights": weights, "of": {"a": 1.5}}
+    path = store.save(tmp_path, "affinity-1", parts)
+    assert path == store.path_of(tmp_path, "affinity-1")
+    loaded = store.load(tmp_path, "affinity-1")
+    assert (loaded.pop("weights") == parts.pop("weights")).all()
+    assert loaded == parts
+
+
+def test_an_archive_of_arrays_with_a_pickle_in_it_is_refused_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "bad.npz", weights=np.array([_Evil()], dtype=object))
+    with pytest.raises(InputError, match=r"bad\.npz: not readable"):
+        store.load(tmp_path, "bad")
+    assert not (tmp_path / "evil").exists()
+    (tmp_path / "half.npz").write_bytes((tmp_path / "bad.npz").read_bytes()[:60])
+    with pytest.raises(InputError, match=r"half\.npz: not readable"):
+        store.load(tmp_path, "half")
+
+
 def test_a_type_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     parts = {"method": "model", "linear": LogisticRegression(), "trees": np.vectorize(len)}
     store.path_of(tmp_path, "odd").write_bytes(skops.io.dumps({**parts, "more": KMeans}))
