@@ -79,7 +79,7 @@ def _give_up(error: PlatformError) -> NoReturn:
 @app.command()
 def run(
     orders: Annotated[
-        Path | None, typer.Option(help="Export of orders: CSV, Parquet or JSON lines.")
+        Path | None, typer.Option(help="Export of orders: CSV, Parquet, JSON lines or a workbook.")
     ] = None,
     contacts: Annotated[Path | None, typer.Option(help="Export of contacts.")] = None,
     products: Annotated[Path | None, typer.Option(help="Export of products.")] = None,

@@ -21,6 +21,7 @@ from marketing_platform.errors import InputError
 from marketing_platform.identity.clusters import cluster
 from marketing_platform.identity.headers import HEADERS, recognised
 from marketing_platform.identity.linkage import link
+from marketing_platform.sources.files import workbook
 from marketing_platform.sources.files.csv_text import find_shape, write_utf8
 
 _BIRTH_DATES = (
@@ -56,7 +57,7 @@ class Deduped:
 def read_people(
     path: Path, told: Mapping[str, str] | None = None, ignored: Sequence[str] = ()
 ) -> People:
-    """The people of a CSV file. `told` (role -> column) wins over what the names suggest.
+    """The people of a file. `told` (role -> column) wins over what the names suggest.
 
     Raises InputError for a file that cannot be read, or has nothing to compare.
     """
@@ -91,13 +92,13 @@ def read_people(
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    """The records of a CSV file of any editor, all columns as text."""
+    """The records of a CSV file of any editor, or of a workbook, all columns as text."""
     try:
-        shape = find_shape(path)
         with tempfile.TemporaryDirectory(prefix="people-") as folder:
             # In UTF-8, whatever it was.
             copy = Path(folder, "people.csv")
-            write_utf8(path, copy)
+            (workbook.write_csv if workbook.is_workbook(path) else write_utf8)(path, copy)
+            shape = find_shape(copy)
             return pl.read_csv(
                 copy,
                 infer_schema=False,

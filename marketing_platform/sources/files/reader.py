@@ -1,4 +1,4 @@
-"""Reads an export file (CSV, Parquet, JSON lines) as records: a line number and a JSON payload.
+"""Reads an export (CSV, Parquet, JSON lines, a workbook) as records: a line number and a payload.
 
 Nothing is interpreted here: a CSV value stays the text it was. A JSON line that is not JSON, or a
 CSV line that is no row, is kept as `{"unreadable": line}`, to be quarantined later and not lost.
@@ -17,6 +17,7 @@ import duckdb
 from sqlglot import exp
 
 from marketing_platform.errors import InputError
+from marketing_platform.sources.files import workbook
 from marketing_platform.sources.files.csv_text import (
     count_lines,
     find_shape,
@@ -43,6 +44,7 @@ _FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
+    **dict.fromkeys(workbook.ENDINGS, "workbook"),
 }
 
 
@@ -70,7 +72,7 @@ def load_export(connection: duckdb.DuckDBPyConnection, path: Path) -> Export:
         raise InputError(
             f"not readable as {file_format}: {reason}",
             where=str(path),
-            mend="Export it again as CSV, Parquet or JSON lines in UTF-8",
+            mend="Export it again as CSV, Parquet or JSON lines in UTF-8, or as a workbook",
         ) from None
     count = _count(connection, "incoming")
     if count == 0:
@@ -89,17 +91,22 @@ def _check(path: Path) -> str:
     is_compressed = suffixes[-1:] == [".gz"]
     ending = next(iter(suffixes[-2:-1] if is_compressed else suffixes[-1:]), "")
     kind = _FORMATS.get(ending, "csv" if is_compressed else "")
-    if not kind or (is_compressed and kind == "parquet"):
+    if not kind or (is_compressed and kind in ("parquet", "workbook")):
         raise InputError(
             f"unknown kind of file {''.join(suffixes[-1:]) or '(no ending)'}",
             where=str(path),
-            mend=f"Use one of {', '.join(sorted(_FORMATS))}; CSV and JSON may end in .gz."
-            " Save a workbook as CSV first",
+            mend=f"Use one of {', '.join(sorted(_FORMATS))}; CSV and JSON may end in .gz",
         )
     return kind
 
 
 def _load(connection: duckdb.DuckDBPyConnection, path: Path, file_format: str) -> None:
+    if file_format == "workbook":
+        with tempfile.TemporaryDirectory(prefix="export-") as folder:
+            copy = Path(folder, "export.csv")
+            workbook.write_csv(path, copy)
+            _load(connection, copy, "csv")
+        return
     if file_format == "parquet":
         _create(connection, "select * from read_parquet($path)", path)
     elif is_wide(path) or not _is_loaded(connection, path, file_format):
