@@ -15,6 +15,17 @@ SuppressedReason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@activation_app.command("explain")
+def explain(
+    customer: Annotated[str, typer.Argument(help="Id of a customer or contact, e-mail, phone.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a person was told, and why they are told something, or nothing, by each rule."""
+    from marketing_platform.commands import sending
+
+    sending.show_story(Console(), load_settings(), customer, as_json=as_json)
+
+
 @activation_app.command("failures")
 def failures(as_json: AsJson = False) -> None:
     """List messages that were given up, with the receiver's words."""

@@ -22,6 +22,7 @@ from marketing_platform.activation.product_feeds import FeedOutcome, write_feeds
 from marketing_platform.activation.release import release
 from marketing_platform.activation.report import DestinationReport, DispatchReport
 from marketing_platform.activation.run import activate
+from marketing_platform.activation.story import Story, story_of
 
 __all__ = [
     "Balance",
@@ -32,6 +33,7 @@ __all__ = [
     "HeldPlan",
     "Plan",
     "ReasonCount",
+    "Story",
     "activate",
     "conservation",
     "count_again",
@@ -45,6 +47,7 @@ __all__ = [
     "reason_counts",
     "release",
     "retry",
+    "story_of",
     "sums_of",
     "tables_told",
     "write_feeds",

@@ -68,7 +68,7 @@ with members as (
     left join profiles.customers c on c.customer_id = m.customer_id
     left join suppressed s on s.customer_id = m.customer_id
     {joins}
-    where m.segment = $segment and $is_on
+    where m.segment = $segment and $is_on and coalesce($customer, m.customer_id) = m.customer_id
 )
 select
     customer_id,
@@ -355,10 +355,13 @@ def compare(
     destination: DestinationSettings,
     reach: Reach,
     cause: Cause,
+    *,
+    customer: str | None = None,
 ) -> Diff:
     """Compare the members of a segment with the rows of the ledger about that audience.
 
-    A rule whose cause is not there has no members.
+    A rule whose cause is not there has no members. With `customer` it is about that one alone, and
+    so must be the rows of `ledger`.
     """
     known = known_attributes(rule.product_count)
     told = [known[name] for name in payload_columns(rule)]
@@ -380,6 +383,7 @@ def compare(
         {
             "segment": rule.segment,
             "is_on": cause.is_on,
+            "customer": customer,
             "occasion": cause.occasion,
             "consent": destination.consent,
             "needs_email": "email" in destination.requires,

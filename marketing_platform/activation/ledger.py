@@ -26,15 +26,12 @@ _SUPERSEDED = "superseded"
 # As SQLAlchemy writes a moment.
 _SQLITE_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 
-_KNOWN = sa.text(f"""
+_KNOWN = f"""
 select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
     may_have_arrived, settled_at
 from messages
 where destination = :destination and audience = :audience and {PRESENT}
-""")  # noqa: S608 - a condition of our own
-
-# A statement as text gives SQLite's moments as text, too.
-_TYPED = _KNOWN.columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
+"""  # noqa: S608 - a condition of our own
 
 _INSERT_LISTS = sa.text("""
 insert into messages (
@@ -69,10 +66,21 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def known_messages(engine: sa.Engine, destination: str, audience: str) -> pl.DataFrame:
-    """The messages that say where each customer of an audience stands: all that are not past."""
+def known_messages(
+    engine: sa.Engine, destination: str, audience: str, customer_id: str | None = None
+) -> pl.DataFrame:
+    """The messages that say where each customer of an audience stands: all that are not past.
+
+    With `customer_id` only those about that one.
+    """
+    values = {"destination": destination, "audience": audience, "customer_id": customer_id}
+    if customer_id is None:
+        del values["customer_id"]
+    text = _KNOWN if customer_id is None else f"{_KNOWN} and customer_id = :customer_id"
+    # A statement as text gives SQLite's moments as text, too.
+    typed = sa.text(text).columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
     with reading(engine) as connection:
-        rows = connection.execute(_TYPED, {"destination": destination, "audience": audience})
+        rows = connection.execute(typed, values)
         return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
 
 

@@ -172,6 +172,14 @@ def _became(engine: sa.Engine) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in rows], schema=_BECAME, orient="row")
 
 
+def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
+    """The ids of those who became this customer, in one step or several."""
+    became = _becoming()
+    statement = sa.select(became.c.customer_id).where(became.c.other == customer_id).distinct()
+    with reading(engine) as connection:
+        return tuple(sorted(connection.execute(statement).scalars()))
+
+
 def _becoming() -> sa.Subquery:
     step = _MERGES.subquery("step")
     known = _MERGES.cte("known", recursive=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,11 @@ from marketing_platform.activation import (
     failures,
     held_plans,
     plan_all,
+    story_of,
     write_feeds,
 )
 from marketing_platform.activation.diff import row_of
+from marketing_platform.activation.story import said_to
 from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations import Batch, make_destination
@@ -29,6 +32,9 @@ from marketing_platform.identity.explain import customer_of
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
 from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
+
+# All of them are in the JSON.
+_SHOWN_MESSAGES = 30
 
 
 def activate_now(
@@ -102,6 +108,53 @@ def show_failures(console: Console, settings: Settings, *, as_json: bool) -> Non
             markup=False,
         )
     console.print(f"{len(found)} message(s) failed")
+
+
+def show_story(console: Console, settings: Settings, name: str, *, as_json: bool) -> None:
+    """Print what a person was told, and where they stand with each rule.
+
+    They are named by the customer's id, a contact's, an e-mail or a phone; who is not in the
+    warehouse any more by the customer's id.
+    """
+    state, warehouse = open_state(settings.state_url.get_secret_value()), built_warehouse(settings)
+    try:
+        customer = customer_of(warehouse, name)
+    except InputError:
+        if not said_to(state, [name]):
+            raise
+        customer = name
+    story = story_of(warehouse, state, settings, customer)
+    if as_json:
+        told = asdict(story)
+        for said in told["said"]:
+            said["payload"] = json.loads(said["payload"] or "null")
+        print(json.dumps(told, indent=2, default=str))
+        return
+    before = f" (before: {', '.join(story.former_ids)})" if story.former_ids else ""
+    consents = ", ".join(f"{one} {'yes' if has else 'no'}" for one, has in story.consents.items())
+    lines = [f"customer {customer}{before}", f"consent: {consents or 'no profile'}"]
+    lines += [
+        f"never by {bar.channel}: {bar.reason}, told by {bar.told_by} on {bar.created_at:%Y-%m-%d}"
+        for bar in story.bars
+    ]
+    for rule in story.standings:
+        since = f", in the segment since {_minute(rule.entered_at)}" if rule.entered_at else ""
+        held = f"; held: {rule.held_reason}" if rule.held_reason else ""
+        lines.append(f"{rule.audience} -> {rule.destination}: {rule.stands}{since}{held}")
+    lines.append(f"{len(story.said)} message(s), the newest first")
+    for said in story.said[:_SHOWN_MESSAGES]:
+        reason = f": {said.reason}" if said.reason else ""
+        doubt = ", may have arrived" if said.may_have_arrived and said.state != "sent" else ""
+        when, where = _minute(said.settled_at or said.created_at), said.destination
+        lines.append(
+            f"  {when} {said.audience} -> {where}, {said.operation}: {said.state}{reason}{doubt}"
+        )
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _minute(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def show_held(console: Console, settings: Settings) -> None:

@@ -96,6 +96,10 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
     assert [run["job"] for run in status["runs"]] == ["activation", "build"]
     assert {check["passed"] for check in status["checks"]} <= {True, False}
 
+    shown = command(home, "activation", "explain", "k1@example.com")
+    assert "everybody -> feeds: told on 20" in shown.stdout, shown.stderr
+    assert "1 message(s), the newest first" in shown.stdout
+
     second = command(home, "run", "--orders", "orders.csv")
     assert second.returncode == 0, second.stderr
     assert json.loads(command(home, "status", "--json").stdout)["ledger"] == status["ledger"]
