@@ -68,7 +68,14 @@ with members as (
     left join profiles.customers c on c.customer_id = m.customer_id
     left join suppressed s on s.customer_id = m.customer_id
     {joins}
-    where m.segment = $segment and $is_on and coalesce($customer, m.customer_id) = m.customer_id
+    where
+        m.segment = $segment
+        and $is_on
+        and coalesce($customer, m.customer_id) = m.customer_id
+        and (
+            $only::varchar[] is null
+            or list_has_any($only::varchar[], [lower(m.customer_id), lower(c.email), c.phone])
+        )
 )
 select
     customer_id,
@@ -384,6 +391,7 @@ def compare(
             "segment": rule.segment,
             "is_on": cause.is_on,
             "customer": customer,
+            "only": [name.strip().lower() for name in rule.only] if rule.only else None,
             "occasion": cause.occasion,
             "consent": destination.consent,
             "needs_email": "email" in destination.requires,

@@ -36,8 +36,8 @@ class Plan:
 
     `eligible_count` is the number of messages in the ledger that belong to this plan; `counts` is
     what the comparison found, also where the plan is held. A dry run has no `plan_id`. `finding` is
-    what a rule that waits has found, or that it still waits. `sleeping_count` are messages that
-    wait until the quiet hours of their people are over.
+    what a rule that waits has found, or that it still waits, and that a rule is tried out.
+    `sleeping_count` are messages that wait until the quiet hours of their people are over.
     """
 
     plan_id: int | None
@@ -146,7 +146,7 @@ def _plan(
         eligible_count=eligible,
         counts=diff.counts,
         sample=tuple(diff.new.head(_SAMPLE).to_dicts()),
-        finding=cause.finding,
+        finding="; ".join(filter(None, (cause.finding, rule.trial))) or None,
         sleeping_count=sum(len(w.keys) for w in windows if w.opens > now),
     )
 

@@ -176,7 +176,11 @@ def _standing(
         diff = compare(connection, own, rule, destination, reach, cause, customer=customer_id)
     latest = own.sort("sequence").tail(1).to_dicts()
     entered = member[0].replace(tzinfo=dt.UTC) if member and member[0] else None
-    stands = _in_words(diff, latest[0] if latest else None, is_member=bool(member) and cause.is_on)
+    absent = "" if member and cause.is_on else "not in the segment"
+    is_judged = diff.counts.wanted_count or (latest and latest[0]["state"] == "suppressed")
+    if rule.only and not absent and not is_judged:
+        absent = "not named under only"
+    stands = _in_words(diff, latest[0] if latest else None, absent)
     return Standing(
         rule.name,
         rule.destination,
@@ -187,12 +191,12 @@ def _standing(
     )
 
 
-def _in_words(diff: Diff, latest: dict[str, Any] | None, *, is_member: bool) -> str:
+def _in_words(diff: Diff, latest: dict[str, Any] | None, absent: str) -> str:
+    """`absent` is why the rule does not count them as a member; empty where it does."""
     for new in diff.new.to_dicts():
         if new["state"] == "suppressed":
             return f"not told: {new['reason']}"
         return _PLANNED[new["operation"]]
-    absent = "" if is_member else "not in the segment"
     if latest is None:
         return absent or "nothing to tell"
     state, reason = latest["state"], latest["reason"]

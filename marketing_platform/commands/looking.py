@@ -50,7 +50,10 @@ def examine(console: Console, settings: Settings) -> None:
     rules = settings.platform.activations
     check_declared(settings, rules, load_segments(settings.segments_dir))
     if rules:
-        console.print(f"[green]good[/]  {'activations':<16}{len(rules)} sound", highlight=False)
+        trials = [f"{rule.name} -> {rule.destination}" for rule in rules if rule.only]
+        told = f"; tried out: {', '.join(trials)}" if trials else ""
+        line = f"[green]good[/]  {'activations':<16}{len(rules)} sound{told}"
+        console.print(line, highlight=False, soft_wrap=True)
     if ill:
         raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
     if not settings.platform.sources.files and not settings.platform.sources.systems:

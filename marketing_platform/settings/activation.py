@@ -192,7 +192,7 @@ class ActivationRule(Group):
     property named after the segment. With `event` who enters the segment is told as that event,
     with `message` they are written to, with `task` somebody is asked to call them; each once for
     each time that they enter, and not again within `repeat_after_days`. `per_day` is how many of
-    them at most; the others wait.
+    them at most; the others wait. With `only` the other members are as if they were none.
 
     With `when` the segment counts as empty but while a series is odd: an audience is filled for
     that time, and what is told once is told once for each time that it is.
@@ -211,6 +211,8 @@ class ActivationRule(Group):
     task: Content | None = None
     repeat_after_days: int = Field(default=30, ge=0, le=3650)
     per_day: int | None = Field(default=None, ge=1)
+    # While a rule is tried out: of its members these alone, by e-mail, phone or customer's id.
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
     when: When | None = None
 
     @model_validator(mode="after")
@@ -232,6 +234,12 @@ class ActivationRule(Group):
         if self.per_day is not None and not self.is_once:
             raise ValueError("per_day is for event, message and task; an audience is kept whole")
         return self
+
+    @property
+    def trial(self) -> str | None:
+        """That the rule is tried out, in words; None where it is not."""
+        named = len(self.only or ())
+        return f"tried out: only the {named} named under `only` may be told" if named else None
 
     @property
     def mode(self) -> Mode:

@@ -75,3 +75,21 @@ def told_of_a_bad_stripe(folder: Path, sources: dict[str, Any]) -> str:
     with pytest.raises(SourceError, match="cannot be used: stripe"):
         examine(Console(file=printed, width=400), settings)
     return printed.getvalue()
+
+
+def test_rules_are_counted_and_those_that_are_tried_out_are_named(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    (config / "segments").mkdir(parents=True)
+    (config / "segments" / "everybody.yaml").write_text(
+        "description: All who bought.\nmembers: {field: is_buyer, equals: true}\n"
+    )
+    rule = {"segment": "everybody", "destination": "feeds"}
+    shop = {
+        "destinations": {"feeds": {"type": "files"}},
+        "activations": [{**rule, "only": ["grace@example.com"]}],
+    }
+    (config / "platform.yaml").write_text(yaml.safe_dump(shop))
+    printed = Console(file=io.StringIO(), width=100)
+    examine(printed, load_settings(config_dir=config, data_dir=tmp_path / "data"))
+    shown = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "1 sound; tried out: everybody -> feeds" in shown
