@@ -20,9 +20,9 @@ from marketing_platform.predictions.parts import to_parts
 from marketing_platform.predictions.promotion import Decision, promotion, too_little
 from marketing_platform.predictions.rows import Rows, read_rows
 from marketing_platform.predictions.succession import (
+    Judged,
     Newcomer,
     Row,
-    Tested,
     Verdict,
     judge,
     own_test,
@@ -83,7 +83,7 @@ def _verdict(
     against = contest(labels(data.test), probabilities(tested.scorer, data.test), theirs)
     return judge(
         tested.decision,
-        Tested(promotion(evaluation), evaluation.to_json()),
+        Judged(promotion(evaluation), evaluation.to_json()),
         refused(against.told) if against.is_worse else None,
     )
 

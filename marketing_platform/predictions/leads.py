@@ -30,9 +30,9 @@ from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.reasons import NAMES, counted, effects_by_kind, strongest
 from marketing_platform.predictions.scores import scored
 from marketing_platform.predictions.succession import (
+    Judged,
     Newcomer,
     Row,
-    Tested,
     hold_against,
     own_test,
 )
@@ -192,7 +192,7 @@ def _kept(settings: Settings, version: str) -> LeadModel:
     return LeadModel(**store.load(settings.models_dir, version))
 
 
-def _compare(learned: Leads, reigning: Row, settings: Settings) -> tuple[Tested, Decision | None]:
+def _compare(learned: Leads, reigning: Row, settings: Settings) -> tuple[Judged, Decision | None]:
     """How the reigning model does on the leads of the test, and why the new one is worse, if so."""
     model = _kept(settings, reigning["model_version"])
     truth = labels(learned.test)
@@ -201,7 +201,7 @@ def _compare(learned: Leads, reigning: Row, settings: Settings) -> tuple[Tested,
     theirs = model.probabilities(learned.test)
     metrics = _metrics(learned.test, theirs, learned.rate)
     against = contest(truth, learned.said, theirs)
-    tested = Tested(_decision(model, metrics), json.dumps(metrics, sort_keys=True))
+    tested = Judged(_decision(model, metrics), json.dumps(metrics, sort_keys=True))
     return tested, refused(against.told) if against.is_worse else None
 
 

@@ -28,9 +28,9 @@ from marketing_platform.predictions.champion import is_surely_worse, refused
 from marketing_platform.predictions.learned_from import learned_from
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.succession import (
+    Judged,
     Newcomer,
     Row,
-    Tested,
     hold_against,
     own_test,
 )
@@ -303,12 +303,12 @@ def train_lists(
         "learned_from": learned_from(days["order_date"], None, tuple(days.columns)),
     }
 
-    def compare(other: Row) -> tuple[Tested, Decision | None]:
+    def compare(other: Row) -> tuple[Judged, Decision | None]:
         if ranked is None or ranked.mean("reigning") is None:
             return own_test(other), None
         both = [ranked.ndcg[name, "new"] for name in ("platform", "reigning")]
         told = "NDCG {:.4f} against {:.4f} on the same days".format(*(one.mean() for one in both))
-        tested = Tested(
+        tested = Judged(
             _decision(ranked, "reigning", fitted.day, rules),
             _metrics(ranked, "reigning", theirs["reigning"][1]),
         )

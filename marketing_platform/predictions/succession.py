@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Judged:
     """How a model did on the days of the test: whether it may be used, and its metrics as JSON."""
 
     decision: Decision
@@ -35,7 +35,7 @@ class Verdict:
     """How the contest ended: who won, how the reigning one did, and why the new one did not win."""
 
     has_won: bool
-    reigning: Tested
+    reigning: Judged
     refusal: Decision
 
 
@@ -50,12 +50,12 @@ class Newcomer:
     verdict: Verdict | None = None
 
 
-def own_test(row: Row) -> Tested:
+def own_test(row: Row) -> Judged:
     """What is told of a model since its own test."""
-    return Tested(Decision(row["is_promoted"], row["reason"]), row["metrics"])
+    return Judged(Decision(row["is_promoted"], row["reason"]), row["metrics"])
 
 
-def judge(ours: Decision, reigning: Tested, worse: Decision | None) -> Verdict:
+def judge(ours: Decision, reigning: Judged, worse: Decision | None) -> Verdict:
     """Who may be used goes before who may not; among equals the reigning one yields to no worse.
 
     `worse` says why the newcomer is worse beyond noise; None where it is not.
@@ -69,7 +69,7 @@ def hold_against(
     ours: Decision,
     reigning: Row | None,
     day: dt.date,
-    compare: Callable[[Row], tuple[Tested, Decision | None]],
+    compare: Callable[[Row], tuple[Judged, Decision | None]],
 ) -> Verdict | None:
     """Hold a model that was trained on `day` against the reigning one.
 

@@ -21,9 +21,9 @@ from marketing_platform.predictions.metrics import Metrics
 from marketing_platform.predictions.parts import value_from_parts, value_to_parts
 from marketing_platform.predictions.promotion import Decision
 from marketing_platform.predictions.succession import (
+    Judged,
     Newcomer,
     Row,
-    Tested,
     hold_against,
     own_test,
 )
@@ -209,14 +209,14 @@ def train_value(
         ),
     }
 
-    def compare(other: Row) -> tuple[Tested, Decision | None]:
+    def compare(other: Row) -> tuple[Judged, Decision | None]:
         kept = value_from_parts(store.load(settings.models_dir, other["model_version"]))
         if misses is None:
             return own_test(other), None
         theirs, their_misses = _test(warehouse, kept, tests[0], TEST_DAYS)
         told = f"mean error {misses.mean():.2f} against {their_misses.mean():.2f} on the same days"
         worse = refused(told) if is_surely_worse(misses - their_misses) else None
-        return Tested(decision(kept, theirs), theirs.to_json()), worse
+        return Judged(decision(kept, theirs), theirs.to_json()), worse
 
     return Newcomer(row, hold_against(decided, reigning, day, compare))
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skops.io
 from predictions_shop import some_features
 from scipy.special import expit, logit
 from sklearn.cluster import KMeans
@@ -95,6 +94,9 @@ def test_an_archive_of_arrays_with_a_pickle_in_it_is_refused_and_not_run(
 
 
 def test_a_type_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    # All workers read this file, and importing it takes seconds.
+    import skops.io
+
     parts = {"method": "model", "linear": LogisticRegression(), "trees": np.vectorize(len)}
     store.path_of(tmp_path, "odd").write_bytes(skops.io.dumps({**parts, "more": KMeans}))
     with pytest.raises(InputError, match=r"Build predictions\.models again"):
