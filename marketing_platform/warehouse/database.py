@@ -166,7 +166,7 @@ class Warehouse:
             return frame
 
     def exists(self, name: str) -> bool:
-        """Whether the table or view `name` is there."""
+        """Whether the table `name` is there."""
         table = TableName.parse(name)
         with self.connect() as connection:
             # A tenth of what a look into the catalog takes; inside a transaction it would end that.
