@@ -7,6 +7,13 @@ from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
+# Of mistakes that pydantic tells in the words of Python.
+_WORDS = {
+    "missing": "missing",
+    **dict.fromkeys(("model_type", "dict_type"), "expected keys and values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "expected a list, such as [one, two]"),
+}
+
 
 def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -> str:
     """`key.of.it: what is wrong`; `above` are the keys that lead to what `model` was to read.
@@ -18,12 +25,10 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -
     first = (unknown or found)[0]
     if unknown:
         words = f"no such key{_nearest_key(model, first['loc'])}"
-    elif first["type"] == "missing":
-        words = "missing"
-    elif first["type"] == "model_type":
-        words = "expected keys and values"
+    elif first["type"] == "too_short":
+        words = f"expected at least {first['ctx']['min_length']}"
     else:
-        words = first["msg"].removeprefix("Value error, ")
+        words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
     place = ".".join([*above, *(str(part) for part in first["loc"])])
     return f"{place}: {words}" if place else words
 

@@ -11,10 +11,8 @@ from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
 from marketing_platform.destinations.registry import audience_of, modes_of
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import ActivationRule, DestinationSettings, Settings
+from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.warehouse import Warehouse
-
-_WHERE = "activations in config/platform.yaml"
 
 
 def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[ActivationRule]) -> None:
@@ -24,7 +22,7 @@ def check_rules(warehouse: Warehouse, settings: Settings, rules: Iterable[Activa
     for rule in chosen:
         for table in sorted(tables_told(rule.attributes)):
             _refuse_missing(warehouse, table)
-        check_cause(warehouse, rule, _WHERE)
+        check_cause(warehouse, rule, _where(settings))
 
 
 def check_declared(
@@ -36,16 +34,16 @@ def check_declared(
     for rule in rules:
         check_destination(rule.destination, settings)
         if rule.segment not in segments:
-            raise _unknown("segment", rule.segment, segments)
+            raise _unknown("segment", rule.segment, segments, settings)
         for name in rule.attributes:
             if name not in known_attributes():
-                raise _unknown("attribute", name, known_attributes().keys())
+                raise _unknown("attribute", name, known_attributes().keys(), settings)
         _check_mode(rule, settings)
-        _check_templates(rule, settings.platform.destinations[rule.destination].links)
+        _check_templates(rule, settings)
         if (rule.name, rule.destination) in seen:
             raise ConfigError(
                 f"{rule.name} goes to {rule.destination} twice",
-                where=_WHERE,
+                where=_where(settings),
                 mend="Keep one of the two rules",
             )
         seen.add((rule.name, rule.destination))
@@ -62,7 +60,7 @@ def check_feeds(settings: Settings) -> None:
             listed = ", ".join(sorted(kinds)) or "none"
             raise ConfigError(
                 f"feeds.{name}: {feed.destination!r} is no destination that takes feeds",
-                where="config/platform.yaml",
+                where=_file(settings),
                 mend=f"There are: {listed}; one has the type google_merchant",
             )
 
@@ -70,7 +68,7 @@ def check_feeds(settings: Settings) -> None:
 def check_destination(name: str, settings: Settings) -> None:
     """Refuse a destination that the settings do not have."""
     if name not in settings.platform.destinations:
-        raise _unknown("destination", name, settings.platform.destinations.keys())
+        raise _unknown("destination", name, settings.platform.destinations.keys(), settings)
 
 
 def _check_mode(rule: ActivationRule, settings: Settings) -> None:
@@ -78,20 +76,20 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
     kind = settings.platform.destinations[rule.destination].type
     modes = modes_of(kind)
     if rule.mode in modes:
-        _check_audience(rule, kind)
-        _check_places(rule, settings.platform.destinations[rule.destination])
+        _check_audience(rule, kind, settings)
+        _check_places(rule, settings)
         lacks = settings.platform.destinations[rule.destination].lacks_for_messages
         if rule.message and lacks:
             raise ConfigError(
                 f"{rule.segment} to {rule.destination}: who gets its mails could not unsubscribe",
-                where=f"destinations.{rule.destination} in config/platform.yaml",
+                where=f"destinations.{rule.destination} in {_file(settings)}",
                 mend=f"Give it {lacks}",
             )
         return
     if not modes:
         raise ConfigError(
             f"{rule.segment} to {rule.destination}: {kind} takes product feeds alone",
-            where=_WHERE,
+            where=_where(settings),
             mend=f"Name it under feeds: destination: {rule.destination}",
         )
     told = " or ".join(modes)
@@ -101,12 +99,12 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
         mend = f"Write {told} instead"
     raise ConfigError(
         f"{rule.segment} to {rule.destination}: {kind} takes {told}, not {rule.mode}",
-        where=_WHERE,
+        where=_where(settings),
         mend=mend,
     )
 
 
-def _check_audience(rule: ActivationRule, kind: str) -> None:
+def _check_audience(rule: ActivationRule, kind: str, settings: Settings) -> None:
     """Refuse a rule that does not say which audience it means, or says what cannot be one."""
     known = audience_of(kind)
     if known is None or rule.mode != "audience":
@@ -116,13 +114,14 @@ def _check_audience(rule: ActivationRule, kind: str) -> None:
     if is_missing or is_wrong:
         raise ConfigError(
             f"{rule.segment} to {rule.destination}: {kind} needs {known.what}",
-            where=_WHERE,
+            where=_where(settings),
             mend="Write it as audience: '123'",
         )
 
 
-def _check_places(rule: ActivationRule, destination: DestinationSettings) -> None:
+def _check_places(rule: ActivationRule, settings: Settings) -> None:
     """Refuse an attribute that was asked for and would be left out over there."""
+    destination = settings.platform.destinations[rule.destination]
     if rule.mode != "audience" or "attributes" not in rule.model_fields_set:
         return
     for name in rule.attributes:
@@ -132,33 +131,34 @@ def _check_places(rule: ActivationRule, destination: DestinationSettings) -> Non
         mend = f"Name its field under {place} of {rule.destination}" if place else "Take it out"
         raise ConfigError(
             f"{rule.segment} to {rule.destination}: {destination.type} has no place for {name!r}",
-            where=_WHERE,
+            where=_where(settings),
             mend=mend,
         )
 
 
-def _check_templates(rule: ActivationRule, links: frozenset[str]) -> None:
+def _check_templates(rule: ActivationRule, settings: Settings) -> None:
     """Refuse a template that is none, that names what is not sent along, or shows no way out."""
     content = rule.message or rule.task
     if content is None:
         return
+    where, links = _where(settings), settings.platform.destinations[rule.destination].links
     told = {*rule.attributes, *IDENTIFYING, *(links if rule.message else ())}
     for key, template in content.templates.items():
         place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"
         try:
             names = names_in(template)
         except NotTold as error:
-            raise ConfigError(f"{place}: {error}", where=_WHERE, mend="Correct it") from None
+            raise ConfigError(f"{place}: {error}", where=where, mend="Correct it") from None
         for name in sorted(names - told):
             raise ConfigError(
                 f"{place} asks for {name!r}, which the rule does not send along",
-                where=_WHERE,
+                where=where,
                 mend=f"Add {name} to the rule's attributes, or correct the name",
             )
         for name in sorted(links - names) if rule.message and key in ("text", "html") else ():
             raise ConfigError(
                 f"{place} does not show people how to unsubscribe",
-                where=_WHERE,
+                where=where,
                 mend=f"Write {{{{ {name} }}}} where its address belongs",
             )
 
@@ -179,8 +179,16 @@ def _refuse_missing(warehouse: Warehouse, table: str) -> None:
         raise ConfigError(f"the table {table} is not built", mend="Start: marketing-platform run")
 
 
-def _unknown(what: str, name: str, known: Collection[str]) -> ConfigError:
+def _unknown(what: str, name: str, known: Collection[str], settings: Settings) -> ConfigError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     listed = ", ".join(sorted(known)) or "none"
     mend = f"Did you mean {near[0]}?" if near else f"Known: {listed}"
-    return ConfigError(f"unknown {what} {name!r}", where=_WHERE, mend=mend)
+    return ConfigError(f"unknown {what} {name!r}", where=_where(settings), mend=mend)
+
+
+def _where(settings: Settings) -> str:
+    return f"activations in {_file(settings)}"
+
+
+def _file(settings: Settings) -> str:
+    return str(settings.config_dir / "platform.yaml")

@@ -139,7 +139,7 @@ def check_ignored(settings: Settings) -> None:
             near = difflib.get_close_matches(name, known, 1)
             raise ConfigError(
                 f"no table or column {name}",
-                where="drift.ignored in config/platform.yaml",
+                where=f"drift.ignored in {settings.config_dir / 'platform.yaml'}",
                 mend=f"Did you mean {near[0]}?"
                 if near
                 else "Write core.orders or core.orders.country",

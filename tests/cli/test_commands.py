@@ -165,6 +165,15 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
         ("warehouses: {threads: 2}", "warehouses: no such key, perhaps warehouse"),
         ("destinations: {x: {type: webhook, ulr: 'https://a.example'}}", "ulr: no such key"),
         ("limits: 5", "limits: expected keys and values"),
+        ("destinations: [x]", "destinations: expected keys and values"),
+        (
+            "activations: [{segment: vip, destination: x, only: me@example.com}]",
+            "activations.0.only: expected a list, such as [one, two]",
+        ),
+        (
+            "activations: [{segment: vip, destination: x, only: []}]",
+            "activations.0.only: expected at least 1",
+        ),
         ("shop: [", "not readable as YAML"),
         # The second would take the place of the first, whose rules would be gone in silence.
         (
