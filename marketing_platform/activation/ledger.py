@@ -73,10 +73,10 @@ def known_messages(
 
     With `customer_id` only those about that one.
     """
-    values = {"destination": destination, "audience": audience, "customer_id": customer_id}
-    if customer_id is None:
-        del values["customer_id"]
-    text = _KNOWN if customer_id is None else f"{_KNOWN} and customer_id = :customer_id"
+    text, values = _KNOWN, {"destination": destination, "audience": audience}
+    if customer_id is not None:
+        text += " and customer_id = :customer_id"
+        values["customer_id"] = customer_id
     # A statement as text gives SQLite's moments as text, too.
     typed = sa.text(text).columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
     with reading(engine) as connection:

@@ -106,11 +106,11 @@ def story_of(
         _consents(warehouse, customer_id),
         _bars(engine, customer_id),
         tuple(_standing(warehouse, engine, settings, rule, customer_id, held) for rule in rules),
-        said_to(engine, [customer_id, *before]),
+        _said(engine, [customer_id, *before]),
     )
 
 
-def said_to(engine: sa.Engine, customers: Sequence[str]) -> tuple[Said, ...]:
+def _said(engine: sa.Engine, customers: Sequence[str]) -> tuple[Said, ...]:
     """All rows of the ledger about these customers, the newest first."""
     # Whom a message is about is in no index by itself, but beside the audience.
     audiences = sa.select(plans.c.destination, plans.c.audience).distinct().subquery()

@@ -23,7 +23,6 @@ from marketing_platform.activation import (
     write_feeds,
 )
 from marketing_platform.activation.diff import row_of
-from marketing_platform.activation.story import said_to
 from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations import Batch, make_destination
@@ -117,13 +116,14 @@ def show_story(console: Console, settings: Settings, name: str, *, as_json: bool
     warehouse any more by the customer's id.
     """
     state, warehouse = open_state(settings.state_url.get_secret_value()), built_warehouse(settings)
+    unknown: InputError | None = None
     try:
         customer = customer_of(warehouse, name)
-    except InputError:
-        if not said_to(state, [name]):
-            raise
-        customer = name
+    except InputError as error:
+        customer, unknown = name, error
     story = story_of(warehouse, state, settings, customer)
+    if unknown and not (story.said or story.bars):
+        raise unknown
     if as_json:
         told = asdict(story)
         for said in told["said"]:

@@ -44,7 +44,7 @@ _MOST_WORSE = 1.02
 def train_scores(
     task: Task,
     warehouse: Warehouse,
-    day: dt.date,
+    _day: dt.date,
     settings: Settings,
     known: list[Row],
     reigning: Row | None,

@@ -59,11 +59,15 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
     rows: list[Row] = []
     for name, task in _TASKS.items():
         known = before.filter(pl.col("task") == name).to_dicts()
-        rows += (
-            known
-            if _is_fresh(known, clock, settings)
-            else _trained(warehouse, name, task, before, settings)
-        )
+        if not _is_fresh(known, clock, settings):
+            reigning = reigning_row(before, name, settings)
+            there = [row for row in known if _is_there(row, settings)]
+            newcomer = task.train(warehouse, clock, settings, there, reigning)
+            if newcomer is not None:
+                newcomer.row["recipe"] = recipe(settings)
+                is_pinned = name in settings.platform.predictions.pinned
+                known = succeed(known, newcomer, reigning, is_pinned=is_pinned, kept=task.kept)
+        rows += known
     built = warehouse.replace(NAME, pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema))
     store.remove_others(settings.models_dir, {row["model_version"] for row in rows})
     return built
@@ -74,21 +78,6 @@ def recipe(settings: Settings) -> str:
     told = settings.platform.predictions.model_dump_json(exclude={"pinned"})
     made = repr((RECIPE, sklearn.__version__, COLUMNS, told))
     return hashlib.sha256(made.encode()).hexdigest()[:12]
-
-
-def _trained(
-    warehouse: Warehouse, name: str, task: _Task, before: pl.DataFrame, settings: Settings
-) -> list[Row]:
-    """The rows of a task after another model of it was trained."""
-    known = before.filter(pl.col("task") == name).to_dicts()
-    there = [row for row in known if _is_there(row, settings)]
-    reigning = reigning_row(before, name, settings)
-    newcomer = task.train(warehouse, as_of_date(warehouse), settings, there, reigning)
-    if newcomer is None:
-        return known
-    newcomer.row["recipe"] = recipe(settings)
-    is_pinned = name in settings.platform.predictions.pinned
-    return succeed(known, newcomer, reigning, is_pinned=is_pinned, kept=task.kept)
 
 
 def _is_fresh(known: list[Row], clock: dt.date, settings: Settings) -> bool:

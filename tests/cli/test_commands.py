@@ -100,6 +100,12 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
     assert "everybody -> feeds: told on 20" in shown.stdout, shown.stderr
     assert "1 message(s), the newest first" in shown.stdout
 
+    # Who was erased is known by id alone, and why nobody writes to them is still to be told.
+    command(home, "activation", "suppress", "cus_gone", "--reason", "erased")
+    gone = command(home, "activation", "explain", "cus_gone")
+    assert "never by all: erased, told by command" in gone.stdout, gone.stderr
+    assert "no customer" in mistake(command(home, "activation", "explain", "nobody"))
+
     second = command(home, "run", "--orders", "orders.csv")
     assert second.returncode == 0, second.stderr
     assert json.loads(command(home, "status", "--json").stdout)["ledger"] == status["ledger"]
