@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from marketing_platform.activation import conservation, reason_counts, sums_of
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.quality.results import latest_builds, latest_checks
-from marketing_platform.settings import Settings
+from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.sources.files.ingest import Ingested
 from marketing_platform.warehouse import Warehouse
 
@@ -129,6 +130,14 @@ def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, 
     table.add_section()
     table.add_row("all plans so far", "", *(f"{sums[name]:,}" for name in names), style="bold")
     console.print(table)
+
+
+def print_trials(console: Console, rules: Iterable[ActivationRule]) -> None:
+    """A line per rule that is tried out: who forgets it waits for messages that never come."""
+    for rule in rules:
+        if rule.trial:
+            line = f"{rule.name} -> {rule.destination}: {rule.trial}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_records(console: Console, warehouse: Warehouse) -> None:

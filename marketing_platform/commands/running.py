@@ -174,6 +174,7 @@ def run_everything(
         sent = run_job(settings, "activation")
     content = read_status(settings)
     report.print_ledger(console, content["plans"], content["ledger"])
+    report.print_trials(console, settings.platform.activations)
     if settings.platform.feeds:
         for check in content["checks"]:
             if check["check"] == "feeds_written":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
+from rich.console import Console
 from small_shop import SEGMENT, SmallShop, small_settings, webhook
 
 from marketing_platform.activation import activate, conservation, story_of
 from marketing_platform.demo.receiver import Receiver
+from marketing_platform.report import print_trials
 from marketing_platform.settings import ActivationRule, Settings
 
 
@@ -75,6 +78,19 @@ def test_a_live_audience_is_not_emptied_by_trying_something_out(
     assert plans[0].is_held
     assert "would remove 29 of 30 customers" in plans[0].held_reasons[0]
     assert len(receiver.received.seen) == 30
+
+
+def test_a_run_says_which_rules_are_tried_out() -> None:
+    rules = [
+        ActivationRule(segment=SEGMENT, destination="crm", event="came", only=("ada", "bob")),
+        ActivationRule(segment=SEGMENT, destination="feeds"),
+    ]
+    printed = Console(file=io.StringIO(), width=80)
+    print_trials(printed, rules)
+    shown = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert shown == (
+        f"{SEGMENT}.event -> crm: tried out: only the 2 named under `only` may be told\n"
+    )
 
 
 def test_a_trial_on_nobody_is_a_mistake() -> None:
