@@ -134,6 +134,26 @@ def model_curves(models: pl.DataFrame) -> Figure | None:
     return figure
 
 
+def lift_intervals(lift: pl.DataFrame) -> Figure | None:
+    """How many more bought of those told than of those held out, with bounds, a rule a line."""
+    told = lift.filter(pl.col("buyer_share_difference_low").is_not_null()).head(_RULES)
+    if told.is_empty():
+        return None
+    figure, axes = _canvas("More buyers for being told")
+    figure.set_figheight(1.1 + 0.3 * told.height)
+    axes.axvline(0, color=_MUTED, linewidth=1)
+    for place, row in enumerate(told.reverse().to_dicts()):
+        colour = _COLOURS.get(row["finding"], _INK)
+        low, high = row["buyer_share_difference_low"], row["buyer_share_difference_high"]
+        axes.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=1.5)
+        axes.plot(100 * row["buyer_share_difference"], place, "o", color=colour, markersize=5)
+    names = [f"{row['audience']} -> {row['destination']}" for row in told.reverse().to_dicts()]
+    axes.set_yticks(range(told.height), names)
+    axes.set_ylim(-0.6, told.height - 0.4)
+    axes.set_xlabel("percentage points, told less held out", fontsize=8)
+    return figure
+
+
 def odd_series(judged: pl.DataFrame, odd: pl.DataFrame) -> Figure | None:
     """The series with the latest odd days, else the main ones: value, expected band, odd days."""
     return _judged_panels(judged, odd, "series_date", _PLOTTED_DAYS)
@@ -198,6 +218,8 @@ def _draw_scores(table_name: str, title: str) -> Callable[[Warehouse], Figure | 
 # A picture of fewer says less than their number, and costs more than to build the table.
 _FEW = 30
 _PANELS = 6
+_RULES = 20
+_COLOURS = {"buys_more": _ACCENT, "buys_less": _BAD}
 _LINES = 8
 # Whoever comes or goes changes the size of that day: sums over days cost less than counts of each.
 DAILY_SIZES = """
@@ -226,6 +248,7 @@ DAILY_SIZES = """
 _PLOTTED_DAYS = 90
 _PLOTTED_HOURS = 7 * 24
 _PLOTS: dict[str, Callable[[Warehouse], Figure | None]] = {
+    "activation.lift": lambda warehouse: lift_intervals(warehouse.read("activation.lift")),
     "predictions.purchase_14d": _draw_scores("predictions.purchase_14d", "Purchase scores"),
     "predictions.churn_30d": _draw_scores("predictions.churn_30d", "Churn scores"),
     "predictions.models": lambda warehouse: model_curves(warehouse.read("predictions.models")),

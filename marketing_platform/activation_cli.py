@@ -26,6 +26,14 @@ def explain(
     sending.show_story(Console(), load_settings(), customer, as_json=as_json)
 
 
+@activation_app.command("lift")
+def lift(as_json: AsJson = False) -> None:
+    """Show what telling is worth: what those bought who were told, and those held out."""
+    from marketing_platform.commands import sending
+
+    sending.show_lift(Console(), load_settings(), as_json=as_json)
+
+
 @activation_app.command("failures")
 def failures(as_json: AsJson = False) -> None:
     """List messages that were given up, with the receiver's words."""

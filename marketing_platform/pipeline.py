@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
-from marketing_platform.activation import deliveries
+from marketing_platform.activation import deliveries, exposures
 from marketing_platform.contracts import contract_of
 from marketing_platform.core import clock, countries, exchange_rates
 from marketing_platform.identity import given, mapping, probable
@@ -46,6 +46,7 @@ _PYTHON: tuple[PythonTable | DayTable, ...] = (
     *predictions.DAY_TABLES,
     *segments.TABLES,
     *deliveries.TABLES,
+    *exposures.TABLES,
     *anomalies.TABLES,
     *hours.TABLES,
     *freshness.TABLES,

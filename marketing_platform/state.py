@@ -88,6 +88,8 @@ plans = sa.Table(
     sa.Column("wanted_count", sa.Integer, nullable=False),
     # What the plan would do, as a hash: a release is for this and nothing else.
     sa.Column("fingerprint", sa.Text),
+    # The bucket and the share of those who are held out; null where nobody is.
+    sa.Column("holdout", sa.Text),
     sa.Column("released_at", UtcDateTime),
     sa.Column("released_by", sa.Text),
     # The sums of a plan without work, when they were last counted; null while there is work. They

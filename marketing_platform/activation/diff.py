@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 
 import duckdb
 import orjson
@@ -18,12 +19,16 @@ from marketing_platform.activation.attributes import known_attributes
 from marketing_platform.activation.cause import Cause
 from marketing_platform.activation.rules import payload_columns
 from marketing_platform.destinations.base import Row
+from marketing_platform.segments.compile import in_bucket
+from marketing_platform.segments.conditions import Bucket
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 
 # A message's key is its content, so that whoever plans it again computes the same key.
 KEY_LENGTH = 32
 # In a payload: the attributes that were told before and are not known any more.
 CLEARED = "cleared"
+# Why somebody is not told who is left out to compare with.
+HELD_OUT = "held_out"
 
 _DESIRED = """
 create or replace temp table desired as
@@ -92,7 +97,8 @@ select
         when $needs_phone and not has_phone then 'no_phone'
         when suppressed_for = 'erased' then 'erased'
         when not has_consent then 'no_consent'
-        else coalesce(suppressed_for, lacks)
+        -- Last, so that who is held out could have been told as well as who is not.
+        else coalesce(suppressed_for, lacks, case when {is_held_out} then '{held_out}' end)
     end as refusal
 from members
 """
@@ -151,6 +157,7 @@ with joined as (
         customer_id,
         d.customer_id is not null as is_member,
         d.customer_id is not null and d.refusal is null as is_wanted,
+        coalesce(d.refusal = '{held_out}', false) as is_held_out,
         not $once and coalesce(k.meant in ('add', 'update'), false) as was_wanted,
         d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
         greatest(k.told.settled_at, b.settled_at) as heard_at
@@ -162,7 +169,7 @@ with joined as (
         * replace (
             -- Said not long ago: who leaves a segment and comes back is not written to at once.
             case
-                when $once and is_wanted and heard_at > $told_since
+                when $once and (is_wanted or is_held_out) and heard_at > $told_since
                     and (told.content = content_version) is not true then 'told_recently'
                 else refusal
             end as refusal
@@ -170,6 +177,9 @@ with joined as (
         case
             when $once then case
                 when not is_member or (told.content = content_version) is true then null
+                -- Who was held out of this stay is not told of it later, when nobody is any more.
+                when last.state = 'suppressed' and last.reason = '{held_out}'
+                    and last.content = content_version then null
                 when is_wanted and coalesce(heard_at <= $told_since, true) then 'add'
                 else 'suppress'
             end
@@ -198,18 +208,27 @@ with joined as (
         end as is_new
     from needs
 ), paced as (
-    -- Who entered first is told first; the others wait for another day.
+    -- Who entered first is told first; the others wait for another day, and who is held out waits
+    -- among them for the turn they would have had, so that both are counted from the same moment.
     select
         * replace (is_new and not is_waiting as is_new),
         is_waiting
     from (
         select
             *,
-            $room is not null and is_new and need = 'add' and row_number() over (
-                partition by is_new and need = 'add'
-                order by entered_at nulls first, customer_id
-            ) > $room as is_waiting
-        from judged
+            $room is not null and is_new and case
+                when need = 'add' then turn > $room
+                else coalesce(refusal = '{held_out}', false) and turn >= $room
+            end as is_waiting
+        from (
+            select
+                *,
+                count(*) filter (where is_new and need = 'add') over (
+                    order by entered_at nulls first, customer_id
+                    rows between unbounded preceding and current row
+                ) as turn
+            from judged
+        )
     )
 ), compared as (
     select
@@ -355,6 +374,14 @@ def row_of(key: str, operation: str, customer_id: str, payload: str) -> Row:
     return Row(key, operation, customer_id, content, cleared)
 
 
+def _is_held_out(rule: ActivationRule) -> str:
+    """Whether a member is one of those who are not told, as SQL."""
+    if rule.held_out is None:
+        return "false"
+    part = Bucket(rule.bucket, Decimal(0), rule.held_out.share)
+    return in_bucket(part).sql(dialect="duckdb")
+
+
 def compare(
     connection: duckdb.DuckDBPyConnection,
     ledger: pl.DataFrame,
@@ -386,6 +413,8 @@ def compare(
             attributes=attributes,
             joins=joins,
             lacks=f"case {lacks}end" if lacks else "null::varchar",
+            is_held_out=_is_held_out(rule),
+            held_out=HELD_OUT,
         ),
         {
             "segment": rule.segment,
@@ -414,7 +443,8 @@ def compare(
     connection.unregister("became")
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     columns = payload_columns(rule)
-    decided = _DECIDED.format(names=columns, paths=[f"$.{name}" for name in columns])
+    paths = [f"$.{name}" for name in columns]
+    decided = _DECIDED.format(names=columns, paths=paths, held_out=HELD_OUT)
     connection.execute(decided, {"once": rule.is_once, "told_since": since, "room": reach.room})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
     names = {"destination": rule.destination, "audience": rule.name}

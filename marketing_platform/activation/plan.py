@@ -175,6 +175,7 @@ def _write(
         "as_of": as_of,
         "eligible_count": 0,
         "fingerprint": diff.fingerprint,
+        "holdout": rule.drawn,
     }
     fixed = {**names, "channel": reach.channel, "reaches_person": reach.reaches_person}
     with writing(engine) as connection:

@@ -48,9 +48,9 @@ def reach_of(
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
     # Only what is told once looks at whom the person was before; a shop has many merges.
-    became = _became(engine) if rule.is_once else pl.DataFrame(schema=_BECAME)
+    merged = became(engine) if rule.is_once else pl.DataFrame(schema=_BECAME)
     room = _room(engine, rule, now) if rule.per_day is not None else None
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, became, room)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, merged, room)
 
 
 def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:
@@ -165,7 +165,7 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
     return found | {row.customer_id: row.reason for row in rows if row.reason == "erased"}
 
 
-def _became(engine: sa.Engine) -> pl.DataFrame:
+def became(engine: sa.Engine) -> pl.DataFrame:
     """Each customer that was merged, with every other one it has become, in one step or several."""
     with reading(engine) as connection:
         rows = connection.execute(sa.select(_becoming())).all()

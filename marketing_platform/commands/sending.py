@@ -172,6 +172,50 @@ def show_held(console: Console, settings: Settings) -> None:
     console.print(f"{len(found)} audience(s) held", highlight=False)
 
 
+_FINDINGS = {
+    "buys_more": "who is told buys more",
+    "buys_less": "who is told buys less",
+    "no_difference": "no difference can be seen yet",
+    "too_few": "too few to say: it needs 100 of each, and 25 buyers",
+    "not_as_drawn": "the parts are not as large as they were drawn: nothing may be concluded",
+}
+
+
+def show_lift(console: Console, settings: Settings, *, as_json: bool) -> None:
+    """Print what those bought who were told, and those held out, a rule at a time."""
+    warehouse = built_warehouse(settings)
+    found = warehouse.read("activation.lift").sort("audience", "destination").to_dicts()
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+        return
+    for row in found:
+        lines = [
+            f"{row['audience']} -> {row['destination']}: {_FINDINGS[row['finding']]}",
+            f"  {row['told_count']:,} told and {row['held_out_count']:,} held out"
+            f" ({row['holdout_share']:.0%}) since {row['since_at']:%Y-%m-%d}, {row['window_days']}"
+            f" days each; {row['waiting_count']:,} more whose days are not over",
+        ]
+        if row["buyer_share_difference"] is not None:
+            lines += [
+                f"  bought: {row['told_buyer_share']:.1%} and {row['held_out_buyer_share']:.1%},"
+                f" {100 * row['buyer_share_difference']:+.1f} points"
+                + _bounds(row, "buyer_share_difference_low", "buyer_share_difference_high", 100),
+                f"  net revenue of a customer: {row['told_mean_amount']:,.2f} and"
+                f" {row['held_out_mean_amount']:,.2f}; brought {row['brought_amount']:+,.2f}"
+                + _bounds(row, "brought_low_amount", "brought_high_amount"),
+            ]
+        for line in lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{len(found)} rule(s) with a holdout that have told somebody", highlight=False)
+
+
+def _bounds(row: dict[str, Any], low: str, high: str, times: int = 1) -> str:
+    if row[low] is None:
+        return ""
+    digits = 1 if times > 1 else 2
+    return f" ({times * row[low]:+,.{digits}f} to {times * row[high]:+,.{digits}f})"
+
+
 def suppress_customers(
     settings: Settings, names: Sequence[str], channel: Channel | Literal["all"], reason: Reason
 ) -> int:

@@ -10,6 +10,8 @@ from marketing_platform.contracts.contract import (
     integer,
     key,
     money,
+    number,
+    share,
     text,
     timestamp,
 )
@@ -65,6 +67,59 @@ ACTIVATION: tuple[Contract, ...] = (
             "unsubscribed_at": timestamp("When its reader left, by it.", nullable=True),
         },
         key=["message_key"],
+    ),
+    contract(
+        "activation.exposures",
+        {
+            "destination": key("Where the rule tells."),
+            "audience": key("The rule."),
+            "customer_id": key("Who was told or held out."),
+            "is_held_out": flag("Drawn to be held out; otherwise to be told."),
+            "exposed_at": timestamp("The clock of the plan that told or held them out first."),
+            "until_at": timestamp("Until when what they buy is compared."),
+            "window_days": integer("How many days that are.", ge=1),
+            "holdout_share": share("Share of members who are held out."),
+        },
+        key=["destination", "audience", "customer_id"],
+    ),
+    contract(
+        "activation.lift",
+        {
+            "destination": key("Where the rule tells."),
+            "audience": key("The rule."),
+            "holdout_share": share("Share of members who are held out."),
+            "window_days": integer("Days after the plan in which purchases count.", ge=1),
+            "since_at": timestamp("The first plan that held somebody out, or told them."),
+            "told_count": integer("Customers told, whose days are over.", ge=0),
+            "held_out_count": integer("Customers held out, whose days are over.", ge=0),
+            "waiting_count": integer("Customers of both whose days are not over.", ge=0),
+            "told_buyer_count": integer("Of those told, who bought.", ge=0),
+            "held_out_buyer_count": integer("Of those held out, who bought.", ge=0),
+            "told_buyer_share": share("Share of those told who bought.", nullable=True),
+            "held_out_buyer_share": share("Share of those held out who bought.", nullable=True),
+            "buyer_share_difference": number("The former less the latter.", nullable=True),
+            "buyer_share_difference_low": number(
+                "At least, with 95 % at every look; null: too few.", nullable=True
+            ),
+            "buyer_share_difference_high": number(
+                "At most, with 95 % at every look; null: too few.", nullable=True
+            ),
+            "told_mean_amount": money("Net revenue of a customer told.", nullable=True),
+            "held_out_mean_amount": money("Net revenue of a customer held out.", nullable=True),
+            "difference_amount": money("The former less the latter.", nullable=True),
+            "difference_low_amount": money("At least, as above.", nullable=True),
+            "difference_high_amount": money("At most, as above.", nullable=True),
+            "brought_amount": money("The difference for all who were told.", nullable=True),
+            "brought_low_amount": money("At least, as above.", nullable=True),
+            "brought_high_amount": money("At most, as above.", nullable=True),
+            "finding": text(
+                "What the bounds of the buyers say: `buys_more`, `buys_less`, `no_difference` yet;"
+                " `too_few` people to say; `not_as_drawn`: the parts are not as large as they were"
+                " drawn, so nothing may be concluded.",
+                one_of=("buys_more", "buys_less", "no_difference", "too_few", "not_as_drawn"),
+            ),
+        },
+        key=["destination", "audience"],
     ),
     contract(
         "activation.reconciliation",

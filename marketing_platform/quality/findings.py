@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from marketing_platform.activation import held_plans
+from marketing_platform.activation.diff import HELD_OUT
 from marketing_platform.pipeline import all_tables
 from marketing_platform.quality.freshness import aged_sources
 from marketing_platform.quality.holds import SENT_FROM, stale_tables, wrong_sums
@@ -140,7 +141,9 @@ def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator
 def _suppressed(engine: sa.Engine) -> Iterator[Finding]:
     """Audiences of which nearly nobody may be told: of all who should be, not of one plan."""
     latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
-    counted = sa.func.count(sa.case((messages.c.state == "suppressed", 1)))
+    # Who is held out could be told.
+    cannot = sa.and_(messages.c.state == "suppressed", messages.c.reason != HELD_OUT)
+    counted = sa.func.count(sa.case((cannot, 1)))
     # Of those whom the plan wants there, some may be suppressed when they are sent.
     people = plans.c.wanted_count + plans.c.suppressed_count
     statement = (

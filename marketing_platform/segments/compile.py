@@ -224,7 +224,7 @@ def _condition(condition: Condition, facts: Facts) -> exp.Expr:
         case Performed():
             return _performed(condition, facts)
         case Bucket():
-            return _in_bucket(condition)
+            return in_bucket(condition)
         case InSegment(segment):
             return _flag(segment)
 
@@ -265,7 +265,8 @@ def _place(bucket: Bucket) -> exp.Expr:
     return exp.Left(this=exp.MD5(this=salted), expression=exp.Literal.number(_DIGITS))
 
 
-def _in_bucket(bucket: Bucket) -> exp.Expr:
+def in_bucket(bucket: Bucket) -> exp.Expr:
+    """Whether the customer of a row, `customer_id`, falls into a part."""
     place = _place(bucket)
     tests: list[exp.Expr] = []
     if bucket.low > 0:

@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -185,6 +186,31 @@ class When(Group):
         return re.sub(r"\W+", "_", "_".join(told)).strip("_").lower()
 
 
+class Holdout(Group):
+    """The part of a rule's members who are not told, to see what telling is worth.
+
+    Who is in it is settled by a hash of the customer's id and `bucket`, as in segments: rules of
+    one bucket leave out the same people; each rule has its own unless told. What people bought is
+    compared for `days` after the plan that told them, or would have.
+    """
+
+    share: Decimal = Field(gt=0, le=Decimal("0.5"))
+    days: int = Field(default=14, ge=1, le=365)
+    bucket: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_share(cls, given: Any) -> Any:
+        """`holdout: 0.1` is the share alone."""
+        return {"share": given} if isinstance(given, int | float | Decimal) else given
+
+    @field_validator("share", mode="before")
+    @classmethod
+    def _as_written(cls, given: Any) -> Any:
+        """0.1 is a tenth, and not the binary number next to it."""
+        return str(given) if isinstance(given, float) else given
+
+
 class ActivationRule(Group):
     """A segment that is sent to a destination, with the attributes to send along.
 
@@ -192,7 +218,8 @@ class ActivationRule(Group):
     property named after the segment. With `event` who enters the segment is told as that event,
     with `message` they are written to, with `task` somebody is asked to call them; each once for
     each time that they enter, and not again within `repeat_after_days`. `per_day` is how many of
-    them at most; the others wait. With `only` the other members are as if they were none.
+    them at most; the others wait. With `only` the other members are as if they were none, and
+    nobody is held out.
 
     With `when` the segment counts as empty but while a series is odd: an audience is filled for
     that time, and what is told once is told once for each time that it is.
@@ -213,6 +240,8 @@ class ActivationRule(Group):
     per_day: int | None = Field(default=None, ge=1)
     # While a rule is tried out: of its members these alone, by e-mail, phone or customer's id.
     only: tuple[str, ...] | None = Field(default=None, min_length=1)
+    # A part who are not told, to compare with.
+    holdout: Holdout | None = None
     when: When | None = None
 
     @model_validator(mode="after")
@@ -240,6 +269,22 @@ class ActivationRule(Group):
         """That the rule is tried out, in words; None where it is not."""
         named = len(self.only or ())
         return f"tried out: only the {named} named under `only` may be told" if named else None
+
+    @property
+    def held_out(self) -> Holdout | None:
+        """Who is held out; nobody while the rule is tried out."""
+        return None if self.only else self.holdout
+
+    @property
+    def bucket(self) -> str:
+        """By what, beside the customer's id, it is drawn who is held out."""
+        told = self.holdout.bucket if self.holdout else None
+        return told or f"{self.name} {self.destination}"
+
+    @property
+    def drawn(self) -> str | None:
+        """Bucket and share of who is held out: what makes another comparison of it; or None."""
+        return f"{self.bucket}: {self.held_out.share.normalize():f}" if self.held_out else None
 
     @property
     def mode(self) -> Mode:

@@ -709,7 +709,8 @@ def test_a_state_database_of_an_earlier_version_gets_the_new_columns(state_url: 
         for index in ("messages_to_person", "messages_reached"):
             connection.execute(sa.text(f"drop index {index}"))
         connection.execute(sa.text("alter table messages drop column reaches_person"))
-        connection.execute(sa.text("alter table plans drop column fingerprint"))
+        for column in ("fingerprint", "holdout"):
+            connection.execute(sa.text(f"alter table plans drop column {column}"))
     engine.dispose()
     again = open_state(state_url)
     with again.begin() as connection:
