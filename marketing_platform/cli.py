@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import json
+import logging
 import os
 import socket
 import sys
@@ -69,6 +71,31 @@ def main() -> None:
         if told is None:
             raise
         _give_up(told)
+
+
+def program() -> None:
+    """The command as a program of its own, which ends as soon as nothing is left to do."""
+    codes: list[int] = []
+    # What is registered first runs last: files and ledgers are closed by then.
+    atexit.register(_end_at_once, codes)
+    try:
+        main()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            codes.append(end.code or 0)
+        raise
+
+
+def _end_at_once(codes: list[int]) -> None:
+    """Leave the memory to the system; where nobody said with which code to end, to Python.
+
+    Python takes half a million objects apart one by one, a sixth of what a small shop's run takes.
+    """
+    if codes:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])
 
 
 def _give_up(error: PlatformError) -> NoReturn:
@@ -414,4 +441,4 @@ def _code(currency: str | None) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    program()

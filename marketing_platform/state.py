@@ -7,6 +7,7 @@ send ledger and the rules that the database itself holds. What is written into t
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import itertools
 from collections import OrderedDict
@@ -471,6 +472,13 @@ def _engine_of(url: str) -> sa.Engine:
             _, (_, unused) = _ENGINES.popitem(last=False)
             unused.dispose()
     return engine
+
+
+@atexit.register
+def _close_engines() -> None:
+    """What was written ahead goes into the file: who copies a ledger copies one file."""
+    for _, engine in _ENGINES.values():
+        engine.dispose()
 
 
 def _file_of(engine: sa.Engine) -> object:

@@ -108,6 +108,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
 
     second = command(home, "run", "--orders", "orders.csv")
     assert second.returncode == 0, second.stderr
+    assert not list((home / "data").rglob("*-wal")), "who copies a database copies one file"
     assert json.loads(command(home, "status", "--json").stdout)["ledger"] == status["ledger"]
     assert path.read_text().strip().splitlines() == rows
 
