@@ -10,6 +10,7 @@ were chosen on earlier as-of days than the ones that figures are reported for, a
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -20,7 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from marketing_platform.predictions import blend
 from marketing_platform.predictions.classic import Classic, history_in
@@ -40,8 +41,9 @@ EVEN: Final = (0.5, 0.5, 0.0)
 _CARRIED = 0.4
 _PLAIN = len(PLAIN_COLUMNS)
 # OpenMP threads that share a core with other work wait for each other: measured ten times slower on
-# a busy machine than one thread.
-_THREADS = 1
+# a busy machine than one thread. The controller looks for the libraries once: each look takes some
+# milliseconds, and all that a model uses are loaded by the imports above.
+_CONTROLLER: Final = ThreadpoolController()
 
 Weights = tuple[float, float, float]
 # The BG/NBD of a day, by its number: fitted to what was known of all buyers at its end.
@@ -67,6 +69,11 @@ class Model:
         """Probability of each row of `features` (rows, columns), of shape (rows,)."""
         voices = _voices(self.linear, self.trees, self.classic, features)
         return cast(Vector, expit(self.level + voices @ np.array(self.weights)))
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Let scikit-learn compute in one thread, from `with` to the end of it."""
+    return cast(AbstractContextManager[object], _CONTROLLER.limit(limits=1))
 
 
 def train(
@@ -146,7 +153,7 @@ Trees = list[HistGradientBoostingClassifier]
 def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, Trees]:
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, max_iter=1000))
     plain = features[:, :_PLAIN]
-    with threadpool_limits(_THREADS):
+    with one_thread():
         trees = [
             HistGradientBoostingClassifier(**{**TREE_SETTINGS, "random_state": seed})
             for seed in range(_ENSEMBLES)
@@ -157,7 +164,7 @@ def _fit(features: Matrix, outcomes: Labels) -> tuple[Pipeline, Trees]:
 def _voices(linear: Pipeline, trees: Trees, classic: Classic | None, features: Matrix) -> Matrix:
     """What each voice says of each row, in log-odds, of shape (rows, 3)."""
     plain = features[:, :_PLAIN]
-    with threadpool_limits(_THREADS):
+    with one_thread():
         straight = _bounded(linear.predict_proba(features)[:, 1])
         grown = np.mean([_bounded(one.predict_proba(plain)[:, 1]) for one in trees], axis=0)
     dying = (

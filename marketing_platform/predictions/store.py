@@ -11,6 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,6 +52,21 @@ def save(folder: Path, model_version: str, parts: dict[str, Any]) -> Path:
 def load(folder: Path, model_version: str) -> dict[str, Any]:
     """Read a model. Raises `InputError` if it is missing, damaged or holds a type not listed."""
     path = path_of(folder, model_version)
+    try:
+        found = path.stat()
+    except OSError:
+        return _read(path)
+    return dict(_remembered(path, found.st_ino, found.st_mtime_ns, found.st_size))
+
+
+# In a run the same few models are asked by one table after another, and to read one takes a tenth
+# of a second. `is_now`: a file that was changed since is another one.
+@lru_cache(maxsize=8)
+def _remembered(path: Path, *is_now: int) -> dict[str, Any]:
+    return _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
     mend = "Build predictions.models again"
     if path.suffix != ".skops":
         try:

@@ -18,21 +18,19 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import PoissonRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from marketing_platform.predictions import bg_nbd, gamma_gamma
 from marketing_platform.predictions.bg_nbd import BgNbd
 from marketing_platform.predictions.classic import history_of
 from marketing_platform.predictions.gamma_gamma import GammaGamma
 from marketing_platform.predictions.matrix import PLAIN_COLUMNS, Matrix, Vector, matrix
-from marketing_platform.predictions.model import TREE_SETTINGS
+from marketing_platform.predictions.model import TREE_SETTINGS, one_thread
 from marketing_platform.predictions.tasks import LEARNED_DAYS
 
 # Eight of ten lie between these quantiles.
 LOW, HIGH = 0.1, 0.9
 _PLAIN = len(PLAIN_COLUMNS)
 _FLOOR = 1e-6
-_THREADS = 1
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def train(buyers: pl.DataFrame, known: pl.DataFrame | None) -> ValueModel:
         return ValueModel(orders, spending, None)
     features = matrix(known)
     count, amount = (known[name].cast(pl.Float64).to_numpy() for name in ("order_count", "amount"))
-    with threadpool_limits(_THREADS):
+    with one_thread():
         learned = Learned(
             *_fit(features, count), float(count.mean()),
             *_fit(features, amount), float(amount.mean()),
@@ -137,7 +135,7 @@ def _fit(features: Matrix, target: Vector) -> tuple[Pipeline, HistGradientBoosti
 
 
 def _joined(linear: Pipeline, trees: HistGradientBoostingRegressor, features: Matrix) -> Vector:
-    with threadpool_limits(_THREADS):
+    with one_thread():
         halves = linear.predict(features), trees.predict(features[:, :_PLAIN])
     found: Vector = np.sqrt(np.maximum(halves[0], _FLOOR) * np.maximum(halves[1], _FLOOR))
     return found

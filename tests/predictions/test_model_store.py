@@ -107,3 +107,18 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r".+"):
         store.save(tmp_path, "broken", {"trees": (line for line in ())})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_is_written_again_or_spoilt_is_read_again(tmp_path: Path) -> None:
+    path = store.save(tmp_path, "purchase-1", {"kind": "rule", "level": 1.0})
+    read = store.load(tmp_path, "purchase-1")
+    read["level"] = 9.0
+    assert store.load(tmp_path, "purchase-1")["level"] == 1.0
+    store.save(tmp_path, "purchase-1", {"kind": "rule", "level": 2.0})
+    assert store.load(tmp_path, "purchase-1")["level"] == 2.0
+    path.write_bytes(b"no model")
+    with pytest.raises(InputError, match="not readable"):
+        store.load(tmp_path, "purchase-1")
+    path.unlink()
+    with pytest.raises(InputError, match="the model is missing"):
+        store.load(tmp_path, "purchase-1")
