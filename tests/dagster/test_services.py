@@ -17,6 +17,7 @@ import pytest
 from tiny_settings import free_port
 
 from marketing_platform.settings import Settings
+from marketing_platform.tls import trusted
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -105,7 +106,7 @@ def test_the_ui_is_served_for_a_proxy_to_stand_before(tiny_shop: Settings) -> No
 
     def answers() -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/server_info").is_success
+            return httpx.get(f"http://127.0.0.1:{port}/server_info", verify=trusted()).is_success
         except httpx.HTTPError:
             return False
 

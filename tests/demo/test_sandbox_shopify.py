@@ -15,6 +15,7 @@ import pytest
 from marketing_platform.demo.sandbox.config import demo_sources
 from marketing_platform.demo.sandbox.facts import make_facts
 from marketing_platform.demo.sandbox.server import Sandbox
+from marketing_platform.tls import trusted
 
 PATH = "/admin/api/2026-10/graphql.json"
 ORDERS = """
@@ -46,11 +47,12 @@ def sandbox() -> Iterator[Sandbox]:
 def _ask(sandbox: Sandbox, question: str, **variables: Any) -> Any:
     url = sandbox.url("shopify")
     asked = {"grant_type": "client_credentials", **sandbox.credentials("shopify")}
-    token = httpx.post(f"{url}/admin/oauth/access_token", data=asked).json()["access_token"]
+    granted = httpx.post(f"{url}/admin/oauth/access_token", data=asked, verify=trusted())
     answer = httpx.post(
         url + PATH,
         json={"query": question, "variables": variables},
-        headers={"X-Shopify-Access-Token": token},
+        headers={"X-Shopify-Access-Token": granted.json()["access_token"]},
+        verify=trusted(),
     )
     return answer.json()
 

@@ -18,6 +18,7 @@ from shared_folder import find_shared_data
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.stream import Checkpoint, Page, Walk, Window
 from marketing_platform.sources.system import System, SystemSettings
+from marketing_platform.tls import trusted
 
 
 class SpecClient(Client):
@@ -38,7 +39,7 @@ class SpecClient(Client):
 
     def send(self, request: Request) -> Answer:
         base = self._api.base_url + "/"
-        with httpx.Client(base_url=base, headers=self._api.headers) as client:
+        with httpx.Client(base_url=base, headers=self._api.headers, verify=trusted()) as client:
             built = client.build_request(
                 request.method, request.path, params=dict(request.params) or None
             )

@@ -24,6 +24,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
 from marketing_platform.sources.client import Request, open_client
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
+from marketing_platform.tls import trusted
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def vendor() -> Iterator[Vendor]:
 
 def client(vendor: Vendor, refresh_token: str | None = REFRESH) -> httpx.Client:
     auth = OAuth2(f"{vendor.url}/token", "client", SECRET, refresh_token, scope="read")
-    return httpx.Client(base_url=vendor.url, auth=auth)
+    return httpx.Client(base_url=vendor.url, auth=auth, verify=trusted())
 
 
 def test_a_token_is_asked_for_once_also_by_many_at_a_time(vendor: Vendor) -> None:
@@ -69,7 +70,7 @@ def test_a_token_that_is_over_is_renewed_with_the_newest_refresh_token(vendor: V
 def kept_client(vendor: Vendor, folder: Path, refresh_token: str = REFRESH) -> httpx.Client:
     auth = OAuth2(f"{vendor.url}/token", "client", SECRET, refresh_token)
     auth.keep_in(folder)
-    return httpx.Client(base_url=vendor.url, auth=auth)
+    return httpx.Client(base_url=vendor.url, auth=auth, verify=trusted())
 
 
 def test_a_refresh_token_that_may_be_used_once_outlives_the_process(
@@ -224,7 +225,7 @@ def test_a_service_account_signs_who_it_is_what_for_and_until_when(vendor: Vendo
         "token_uri": f"{vendor.url}/token",
     }
     auth = ServiceAccount(json.dumps(account), "https://scope.example/read")
-    with httpx.Client(base_url=vendor.url, auth=auth) as http:
+    with httpx.Client(base_url=vendor.url, auth=auth, verify=trusted()) as http:
         assert http.get("/things").status_code == 200
     form = vendor.forms[0]
     assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
