@@ -52,6 +52,9 @@ def save(folder: Path, model_version: str, parts: dict[str, Any]) -> Path:
 def load(folder: Path, model_version: str) -> dict[str, Any]:
     """Read a model. Raises `InputError` if it is missing, damaged or holds a type not listed."""
     path = path_of(folder, model_version)
+    if path.suffix == ".npz":
+        # Large, and one table asks for it: not worth to be held.
+        return _read(path)
     try:
         found = path.stat()
     except OSError:
