@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from decimal import Decimal
 from threading import Event
 from typing import Any, Literal
 
@@ -199,21 +200,36 @@ def show_lift(console: Console, settings: Settings, *, as_json: bool) -> None:
             lines += [
                 f"  bought: {row['told_buyer_share']:.1%} and {row['held_out_buyer_share']:.1%},"
                 f" {100 * row['buyer_share_difference']:+.1f} points"
-                + _bounds(row, "buyer_share_difference_low", "buyer_share_difference_high", 100),
+                + _points(row["buyer_share_difference_low"], row["buyer_share_difference_high"]),
                 f"  net revenue of a customer: {row['told_mean_amount']:,.2f} and"
                 f" {row['held_out_mean_amount']:,.2f}; brought {row['brought_amount']:+,.2f}"
-                + _bounds(row, "brought_low_amount", "brought_high_amount"),
+                + _amounts(row["brought_low_amount"], row["brought_high_amount"]),
             ]
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{len(found)} rule(s) with a holdout that have told somebody", highlight=False)
+    counted = {(row["audience"], row["destination"]) for row in found}
+    rules = [rule for rule in settings.platform.activations if rule.held_out]
+    for rule in rules:
+        if (rule.name, rule.destination) not in counted:
+            console.print(
+                f"{rule.name} -> {rule.destination}: nobody is counted yet; each run begins with"
+                " whom the runs before it told",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    if not rules:
+        console.print("no rule has a holdout; give one holdout: 0.1 to compare", highlight=False)
 
 
-def _bounds(row: dict[str, Any], low: str, high: str, times: int = 1) -> str:
-    if row[low] is None:
+def _points(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
         return ""
-    digits = 1 if times > 1 else 2
-    return f" ({times * row[low]:+,.{digits}f} to {times * row[high]:+,.{digits}f})"
+    return f" ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _amounts(low: Decimal | None, high: Decimal | None) -> str:
+    return "" if low is None or high is None else f" ({low:+,.2f} to {high:+,.2f})"
 
 
 def suppress_customers(

@@ -99,10 +99,10 @@ ACTIVATION: tuple[Contract, ...] = (
             "held_out_buyer_share": share("Share of those held out who bought.", nullable=True),
             "buyer_share_difference": number("The former less the latter.", nullable=True),
             "buyer_share_difference_low": number(
-                "At least, with 95 % at every look; null: too few.", nullable=True
+                "At least, with 95 % at every look; null: nothing may be said.", nullable=True
             ),
             "buyer_share_difference_high": number(
-                "At most, with 95 % at every look; null: too few.", nullable=True
+                "At most, with 95 % at every look; null: nothing may be said.", nullable=True
             ),
             "told_mean_amount": money("Net revenue of a customer told.", nullable=True),
             "held_out_mean_amount": money("Net revenue of a customer held out.", nullable=True),

@@ -196,13 +196,22 @@ class Holdout(Group):
 
     share: Decimal = Field(gt=0, le=Decimal("0.5"))
     days: int = Field(default=14, ge=1, le=365)
-    bucket: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")
+    bucket: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _plain_share(cls, given: Any) -> Any:
         """`holdout: 0.1` is the share alone."""
-        return {"share": given} if isinstance(given, int | float | Decimal) else given
+        if isinstance(given, int | float | Decimal) and not isinstance(given, bool):
+            return {"share": given}
+        if not isinstance(given, Mapping | Holdout):
+            raise PydanticCustomError("holdout", "expected a share, such as 0.1, or share and days")
+        return given
+
+    @field_validator("bucket")
+    @classmethod
+    def _plain_bucket(cls, bucket: str | None) -> str | None:
+        return plain_name(bucket) if bucket is not None else None
 
     @field_validator("share", mode="before")
     @classmethod

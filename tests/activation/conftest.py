@@ -48,3 +48,18 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def shop() -> SmallShop:
     return SmallShop()
+
+
+@pytest.fixture
+def full(shop: SmallShop) -> SmallShop:
+    """A shop of 400 members."""
+    shop.fill(400)
+    for table in ("identity.contact_customers", "profiles.orders"):
+        shop.warehouse.ensure(table)
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "insert into identity.contact_customers by name"
+            " select customer_id as contact_id, customer_id from profiles.customers"
+        )
+        connection.execute("update segments.memberships set entered_at = timestamp '2025-06-01'")
+    return shop

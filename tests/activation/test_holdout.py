@@ -1,102 +1,24 @@
-"""Who is held out, what is compared, and what may be concluded from it."""
+"""Who is held out of what a rule tells, and for how long."""
 
 from __future__ import annotations
 
-import datetime as dt
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr, ValidationError
-from rich.console import Console
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from held_shop import JULY, enter_again, held_out, ledger, settings_of, told
+from pydantic import ValidationError
+from small_shop import SEGMENT, SmallShop, small_settings
 
-from assets.plots import lift_intervals
 from marketing_platform.activation import activate, conservation, plan_all
-from marketing_platform.activation.suppression import suppress
-from marketing_platform.commands.sending import show_lift
-from marketing_platform.contracts import CONTRACTS
 from marketing_platform.demo.receiver import Receiver
-from marketing_platform.identity.edges import log_changes
-from marketing_platform.pipeline import build_table
-from marketing_platform.settings import ActivationRule, Settings
-from marketing_platform.state import messages, reading, utc_now, writing
-
-JUNE, JULY, AUGUST = "2025-06-01 00:00:00", "2025-07-01 00:00:00", "2025-08-01 00:00:00"
-
-
-@pytest.fixture
-def full(shop: SmallShop) -> SmallShop:
-    """A shop of 400 members."""
-    shop.fill(400)
-    for table in ("identity.contact_customers", "profiles.orders"):
-        shop.warehouse.ensure(table)
-    with shop.warehouse.connect() as connection:
-        connection.execute(
-            "insert into identity.contact_customers by name"
-            " select customer_id as contact_id, customer_id from profiles.customers"
-        )
-        connection.execute("update segments.memberships set entered_at = timestamp '2025-06-01'")
-    return shop
-
-
-def settings_of(folder: Path, receiver: Receiver, url: str, **rule: Any) -> Settings:
-    """One rule to a webhook, an event unless told."""
-    told = {"segment": SEGMENT, "destination": "crm", "attributes": ("email",), "event": "entered"}
-    chosen = ActivationRule.model_validate({**told, **rule})
-    crm = webhook(receiver.url, batch_size=100)
-    # All may be told once again.
-    settings = small_settings(folder, {"crm": crm}, rules=[chosen], max_removal_share=1)
-    return settings.model_copy(update={"state_url": SecretStr(url)})
-
-
-def ledger(engine: sa.Engine) -> pl.DataFrame:
-    """All rows of the ledger."""
-    with reading(engine) as connection:
-        rows = connection.execute(sa.select(messages).order_by(messages.c.created_at)).mappings()
-        return pl.DataFrame([dict(row) for row in rows], infer_schema_length=None)
-
-
-def held_out(engine: sa.Engine) -> set[str]:
-    rows = ledger(engine)
-    return set(rows.filter(pl.col("reason") == "held_out")["customer_id"])
-
-
-def told(receiver: Receiver) -> set[str]:
-    return {str(row["customer_id"]) for row in receiver.received.rows.values()}
-
-
-def enter_again(shop: SmallShop, moment: str) -> None:
-    """Let all members be in the segment since another moment, which is the clock's."""
-    shop.clock(moment)
-    with shop.warehouse.connect() as connection:
-        connection.execute(
-            "update segments.memberships set entered_at = $moment::timestamp", {"moment": moment}
-        )
-
-
-def buy(shop: SmallShop, customers: set[str], moment: str, amount: float = 10) -> None:
-    """Let customers buy something."""
-    with shop.warehouse.connect() as connection:
-        connection.execute(
-            "insert into profiles.orders by name select unnest($ids::varchar[]) as customer_id,"
-            " customer_id || $moment as order_id, $moment::timestamp as ordered_at,"
-            " $moment::date as order_date, $amount as gross_amount, $amount as spent_amount,"
-            " 0 as refund_amount, $amount as net_amount, 0.0 as discount_share,"
-            " false as is_discounted, 1 as quantity",
-            {"ids": sorted(customers), "moment": moment, "amount": amount},
-        )
-
-
-def lift(shop: SmallShop, settings: Settings) -> list[dict[str, Any]]:
-    """The comparison as it stands at the clock."""
-    for name in ("activation.exposures", "activation.lift"):
-        build_table(shop.warehouse, settings, name)
-    return shop.warehouse.read("activation.lift").to_dicts()
+from marketing_platform.quality.findings import find_all
+from marketing_platform.segments.compile import compile_memberships
+from marketing_platform.segments.load import load_segments
+from marketing_platform.settings import ActivationRule
+from marketing_platform.state import utc_now
 
 
 def test_a_part_of_the_members_is_held_out_with_a_row_and_the_sums_add_up(
@@ -110,6 +32,7 @@ def test_a_part_of_the_members_is_held_out_with_a_row_and_the_sums_add_up(
     assert not told(receiver) & out
     [balance] = conservation(engine)
     assert (balance.eligible, balance.suppressed) == (400, len(out))
+    assert balance.adds_up
 
 
 def test_who_is_held_out_stays_held_out_when_they_enter_again(
@@ -149,18 +72,32 @@ def test_rules_of_one_bucket_hold_out_the_same_people_and_others_do_not(
     assert len(other & found[0]) < 0.6 * len(found[0]), "another bucket is another draw"
 
 
-def test_who_could_not_be_told_anyway_is_in_neither_part(
+def test_the_bucket_control_holds_out_the_control_group_of_the_segments(
     engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
 ) -> None:
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.25)
-    barred = {f"c{i:05}" for i in range(0, 400, 2)}
-    with writing(engine) as connection:
-        suppress(connection, barred, "all", "erased", told_by="test", now=utc_now())
-    activate(full.warehouse, engine, settings)
-    assert not held_out(engine) & barred
-    lift(full, settings)
-    exposed = full.warehouse.read("activation.exposures")
-    assert set(exposed["customer_id"]) == {f"c{i:05}" for i in range(400)} - barred
+    shipped = Path(__file__).parent.parent.parent / "config" / "segments"
+    group = {"control_group": load_segments(shipped)["control_group"]}
+    members = full.warehouse.query(compile_memberships(group))["customer_id"]
+    holdout = {"share": 0.1, "bucket": "control"}
+    settings = settings_of(tmp_path, receiver, state_url, holdout=holdout)
+    plan_all(full.warehouse, engine, settings)
+    assert held_out(engine) == set(members)
+    assert len(members) >= 20
+
+
+def test_a_holdout_is_no_audience_that_cannot_be_told(
+    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
+) -> None:
+    settings = settings_of(tmp_path, receiver, state_url, holdout=0.5)
+    plan_all(full.warehouse, engine, settings)
+    full.members(sorted(held_out(engine)))
+    enter_again(full, JULY)
+    plan_all(full.warehouse, engine, settings)
+    last = ledger(engine).filter(pl.col("plan_id") == 2)
+    assert set(last["reason"]) == {"held_out"}
+    assert last.height >= 100
+    found = find_all(engine, settings, now=utc_now())
+    assert not [one for one in found if one.key.startswith("suppressed:")]
 
 
 def test_nobody_is_told_late_of_what_they_were_held_out_of(
@@ -214,299 +151,17 @@ def test_who_is_held_out_waits_for_the_turn_they_would_have_had(
     assert 2 <= len(held_out(engine)) <= 25, "as many as are among those whose turn it was"
 
 
-def test_purchases_of_both_parts_are_compared_in_the_days_after_the_plan(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.5)
-    activate(full.warehouse, engine, settings)
-    out, sent = held_out(engine), told(receiver)
-    buyers, others = set(sorted(sent)[:90]), set(sorted(out)[:20])
-    buy(full, buyers, "2025-06-05 00:00:00", 20)
-    buy(full, others, "2025-06-05 00:00:00", 30)
-    # Neither before the plan nor after the days.
-    buy(full, sent, "2025-05-20 00:00:00")
-    buy(full, out, "2025-06-16 00:00:00")
-    [early] = lift(full, settings)
-    assert early["waiting_count"] == 400
-    assert early["finding"] == "too_few"
-    assert early["told_buyer_share"] is None
-    full.clock(JULY)
-    [row] = lift(full, settings)
-    assert (row["told_count"], row["held_out_count"]) == (len(sent), len(out))
-    assert (row["told_buyer_count"], row["held_out_buyer_count"]) == (90, 20)
-    assert row["buyer_share_difference"] == pytest.approx(90 / len(sent) - 20 / len(out))
-    each = 90 * 20 / len(sent) - 20 * 30 / len(out)
-    assert float(row["difference_amount"]) == pytest.approx(each, abs=0.01)
-    assert float(row["brought_amount"]) == pytest.approx(each * len(sent), abs=0.01)
-    assert row["finding"] == "buys_more"
-    assert row["buyer_share_difference_low"] > 0
-
-
-def test_who_bought_less_for_being_told_and_who_is_too_few_is_said(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.5)
-    activate(full.warehouse, engine, settings)
-    full.clock(JULY)
-    buy(full, set(sorted(held_out(engine))[:24]), "2025-06-05 00:00:00")
-    [row] = lift(full, settings)
-    assert (row["finding"], row["buyer_share_difference_low"]) == ("too_few", None)
-    buy(full, set(sorted(held_out(engine))[24:90]), "2025-06-05 00:00:00")
-    [row] = lift(full, settings)
-    assert row["finding"] == "buys_less"
-
-
-def test_who_was_to_be_told_counts_as_told_where_the_message_failed(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.25)
-    plan_all(full.warehouse, engine, settings)
-    with writing(engine) as connection:
-        planned = sa.select(messages.c.message_key).where(messages.c.state == "planned").limit(50)
-        keys = list(connection.execute(planned).scalars())
-        stopped = {"state": "suppressed", "reason": "fatigue", "settled_at": utc_now()}
-        connection.execute(
-            sa.update(messages).where(messages.c.message_key.in_(keys)).values(stopped)
-        )
-    full.clock(JULY)
-    [row] = lift(full, settings)
-    assert row["told_count"] + row["held_out_count"] == 400
-
-
-def test_another_share_begins_another_comparison(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    activate(full.warehouse, engine, settings_of(tmp_path, receiver, state_url, holdout=0.25))
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.5, repeat_after_days=0)
-    enter_again(full, JULY)
-    activate(full.warehouse, engine, settings)
-    full.clock(AUGUST)
-    [row] = lift(full, settings)
-    assert row["since_at"] == dt.datetime(2025, 7, 1)
-    assert row["told_count"] + row["held_out_count"] == 400
-    assert row["finding"] != "not_as_drawn"
-
-
-def test_who_was_told_before_the_holdout_began_is_in_neither_part_of_an_audience(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    old, new = [f"c{i:05}" for i in range(200)], [f"c{i:05}" for i in range(200, 400)]
-    full.members(old)
-    activate(full.warehouse, engine, settings_of(tmp_path, receiver, state_url, event=None))
-    settings = settings_of(tmp_path, receiver, state_url, event=None, holdout=0.25)
-    full.members([*old, *new])
-    activate(full.warehouse, engine, settings)
-    activate(full.warehouse, engine, settings)
-    lift(full, settings)
-    exposed = full.warehouse.read("activation.exposures")
-    assert set(exposed["customer_id"]) == set(new)
-
-
-def test_who_was_told_shortly_before_is_in_neither_part_whatever_was_drawn(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    activate(full.warehouse, engine, settings_of(tmp_path, receiver, state_url))
-    enter_again(full, JULY)
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.25)
-    activate(full.warehouse, engine, settings)
-    assert lift(full, settings) == []
-    assert set(ledger(engine).filter(pl.col("state") == "suppressed")["reason"]) == {
-        "told_recently"
-    }
-
-
-def test_merged_customers_count_once_as_they_were_drawn_first(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    settings = settings_of(tmp_path, receiver, state_url, holdout=0.25)
-    activate(full.warehouse, engine, settings)
-    gone, kept = sorted(held_out(engine))[0], sorted(told(receiver))[0]
-    with full.warehouse.connect() as connection:
-        connection.execute(
-            "update identity.contact_customers set customer_id = $kept where customer_id = $gone",
-            {"kept": kept, "gone": gone},
-        )
-    change = {"kind": "merged", "customer_id": gone, "other_customer_id": kept}
-    log_changes(engine, [{**change, "contact_count": 1, "contact_id": gone, "cause": "a test"}])
-    full.clock(JULY)
-    [row] = lift(full, settings)
-    assert row["told_count"] + row["held_out_count"] == 399
-
-
-def test_a_shop_without_a_holdout_has_nothing_to_compare(
-    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
-) -> None:
-    settings = settings_of(tmp_path, receiver, state_url)
-    activate(full.warehouse, engine, settings)
-    assert lift(full, settings) == []
-
-
 @pytest.mark.parametrize(
     ("holdout", "told"),
-    [(0, "greater than 0"), (0.6, "0.5"), ({"share": 0.1, "bucket": "My test"}, "bucket")],
+    [
+        (0, "greater than 0"),
+        (0.6, "0.5"),
+        ({"share": 0.1, "bucket": "My test"}, "small letters"),
+        (True, "a share, such as 0.1"),
+    ],
 )
 def test_a_holdout_that_cannot_be_is_a_mistake(holdout: Any, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         ActivationRule.model_validate(
             {"segment": SEGMENT, "destination": "crm", "holdout": holdout}
         )
-
-
-def test_what_telling_is_worth_is_told_in_words_as_data_and_as_a_picture(
-    tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "data" / "warehouse.duckdb"
-    path.parent.mkdir()
-    shop = SmallShop(path)
-    settings = settings_of(tmp_path, receiver, "sqlite://")
-    expose(shop, held=200, people=400, share=0.5)
-    shop.warehouse.ensure("profiles.orders")
-    buy(shop, {f"c{i:05}" for i in range(180, 300)}, "2025-06-05 00:00:00", 25)
-    build_table(shop.warehouse, settings, "activation.lift")
-    printed = Console(file=io.StringIO(), width=80)
-    show_lift(printed, settings, as_json=False)
-    shown = printed.file.getvalue()  # type: ignore[attr-defined]
-    assert shown == (
-        "x -> crm: who is told buys more\n"
-        "  200 told and 200 held out (50%) since 2025-06-01, 14 days each; 0 more whose days are"
-        " not over\n"
-        "  bought: 50.0% and 10.0%, +40.0 points (+19.7 to +60.3)\n"
-        "  net revenue of a customer: 12.50 and 2.50; brought +2,000.00 (+983.11 to"
-        " +3,016.89)\n"
-        "1 rule(s) with a holdout that have told somebody\n"
-    )
-    show_lift(printed, settings, as_json=True)
-    [row] = json.loads(capsys.readouterr().out)
-    assert row["finding"] == "buys_more"
-    figure = lift_intervals(shop.warehouse.read("activation.lift"))
-    assert figure
-    [axes] = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["x -> crm"]
-    assert lift_intervals(shop.warehouse.read("activation.lift").clear()) is None
-
-
-def test_a_draw_that_is_off_its_share_is_said_and_nothing_is_concluded(
-    full: SmallShop, tmp_path: Path, receiver: Receiver
-) -> None:
-    settings = settings_of(tmp_path, receiver, "sqlite://")
-    expose(full, held=60, people=400, share=0.5)
-    build_table(full.warehouse, settings, "activation.lift")
-    [row] = full.warehouse.read("activation.lift").to_dicts()
-    assert row["finding"] == "not_as_drawn"
-    assert row["buyer_share_difference_low"] is None
-
-
-def expose(shop: SmallShop, *, held: int, people: int, share: float) -> None:
-    """Write who was told and who was held out, as of the first of June."""
-    began = dt.datetime(2025, 6, 1)
-    rows = pl.DataFrame(
-        {
-            "destination": "crm",
-            "audience": "x",
-            "customer_id": [f"c{i:05}" for i in range(people)],
-            "is_held_out": [i < held for i in range(people)],
-            "exposed_at": began,
-            "until_at": began + dt.timedelta(days=14),
-            "window_days": 14,
-            "holdout_share": share,
-        },
-        schema_overrides={"window_days": pl.Int64},
-    )
-    shop.clock(JULY)
-    shop.warehouse.replace(
-        "activation.exposures",
-        rows.select(list(CONTRACTS["activation.exposures"].columns)),
-    )
-
-
-RULES, PEOPLE, LOOKS = 150, 3_000, 20
-
-
-def simulate(shop: SmallShop, effect: float) -> None:
-    """Many rules that each expose some people a day; one in ten buys, more of those told."""
-    with shop.warehouse.connect() as connection:
-        connection.execute(
-            """
-            create or replace temp table people as
-            select
-                'rule' || rule as audience,
-                rule || '-' || person as customer_id,
-                timestamp '2025-06-01' + to_days((person * $looks // $people)::int) as exposed_at,
-                hash(rule, person, 'part') % 1000 < 200 as is_held_out,
-                hash(rule, person, 'buys') % 100000 < 10000 + 100000 * case
-                    when hash(rule, person, 'part') % 1000 < 200 then 0 else $effect
-                end as buys
-            from range($rules) as rules(rule), range($people) as people(person)
-            """,
-            {"rules": RULES, "people": PEOPLE, "looks": LOOKS, "effect": effect},
-        )
-        connection.execute(
-            "insert into activation.exposures by name select 'crm' as destination, audience,"
-            " customer_id, is_held_out, exposed_at, exposed_at + interval 14 days as until_at,"
-            " 14 as window_days, 0.2 as holdout_share from people"
-        )
-        connection.execute(
-            "insert into profiles.orders by name select customer_id, customer_id as order_id,"
-            " exposed_at + interval 1 day as ordered_at, exposed_at::date as order_date,"
-            " 20 as gross_amount, 20 as spent_amount, 0 as refund_amount, 20 as net_amount,"
-            " 0.0 as discount_share, false as is_discounted, 1 as quantity from people where buys"
-        )
-
-
-def looks(shop: SmallShop, settings: Settings) -> pl.DataFrame:
-    """The comparison of all rules as it stood on each of the days."""
-    found = []
-    for day in range(LOOKS):
-        shop.clock(f"{dt.datetime(2025, 6, 16) + dt.timedelta(days=day)}")
-        build_table(shop.warehouse, settings, "activation.lift")
-        found.append(shop.warehouse.read("activation.lift"))
-    return pl.concat(found)
-
-
-@pytest.fixture
-def simulated(shop: SmallShop) -> SmallShop:
-    for table in ("activation.exposures", "profiles.orders"):
-        shop.warehouse.ensure(table)
-    return shop
-
-
-def test_a_rule_without_effect_is_not_found_to_have_one_however_often_one_looks(
-    simulated: SmallShop, receiver: Receiver, tmp_path: Path
-) -> None:
-    simulate(simulated, effect=0)
-    seen = looks(simulated, settings_of(tmp_path, receiver, "sqlite://"))
-    share = pl.col("told_buyer_share"), pl.col("held_out_buyer_share")
-    error = (
-        share[0] * (1 - share[0]) / pl.col("told_count")
-        + share[1] * (1 - share[1]) / pl.col("held_out_count")
-    ).sqrt()
-    ever = seen.group_by("audience").agg(
-        pl.col("finding").is_in(["buys_more", "buys_less"]).any().alias("ours"),
-        (pl.col("buyer_share_difference").abs() > 1.96 * error).any().alias("plain"),
-        pl.col("finding").is_in(["no_difference"]).any().alias("judged"),
-    )
-    assert ever["judged"].all()
-    assert ever["ours"].mean() <= 0.05
-    assert ever["plain"].mean() >= 0.15, "an interval for one look would mislead"
-
-
-def test_a_rule_with_an_effect_is_found_and_its_size_lies_within_the_bounds(
-    simulated: SmallShop, receiver: Receiver, tmp_path: Path
-) -> None:
-    simulate(simulated, effect=0.08)
-    seen = looks(simulated, settings_of(tmp_path, receiver, "sqlite://"))
-    last = seen.filter(pl.col("told_count") + pl.col("held_out_count") == PEOPLE)
-    assert (last["finding"] == "buys_more").mean() >= 0.9
-    holds = seen.group_by("audience").agg(
-        (
-            (pl.col("buyer_share_difference_low") <= 0.08)
-            & (pl.col("buyer_share_difference_high") >= 0.08)
-        )
-        .all()
-        .alias("always"),
-        ((pl.col("difference_low_amount") <= 1.6) & (pl.col("difference_high_amount") >= 1.6))
-        .all()
-        .alias("money"),
-    )
-    assert holds["always"].mean() >= 0.93
-    assert holds["money"].mean() >= 0.93
