@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from marketing_platform.errors import InputError
+from marketing_platform.identity.dedupe import read_people
 from marketing_platform.pipeline import build_table
 from marketing_platform.settings import FileStream, Settings
 from marketing_platform.sources.files.ingest import ingest, inspect
@@ -335,6 +336,40 @@ def test_a_csv_file_of_any_editor_is_read(
     tmp_path: Path, content: str, encoding: str, found: list[dict[str, str | None]]
 ) -> None:
     assert payloads(write(tmp_path / "o.csv", content, encoding)) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "expected"),
+    [
+        # As Google Ads, Google Analytics and people write them.
+        ('Campaign report\n"January 1, 2024 - January 31, 2024"\nDay,Campaign,Cost\n'
+         + "2024-01-02,Sale,1.50\n" * 2, "utf-8",
+         {"Day": "2024-01-02", "Campaign": "Sale", "Cost": "1.50"}),
+        ("Campaign report\nJanuary 1, 2024\nDay\tCampaign\tCost\n"
+         + "2024-01-02\tSale, new\t1,50\n" * 2, "utf-16",
+         {"Day": "2024-01-02", "Campaign": "Sale, new", "Cost": "1,50"}),
+        ("# ----\n# Traffic\n# 20240101-20240131\n# ----\n\nDate,Source,Medium\n"
+         + "20240102,google,cpc\n" * 2, "utf-8",
+         {"Date": "20240102", "Source": "google", "Medium": "cpc"}),
+        ('"Our ""own""\r\nshop";;;\r\n;;;\r\nOrder;"Paid\r\non";Total;Name\r\n'
+         + "7;2024-01-02;1,5;Ann\r\n" * 2, "utf-8-sig",
+         {"Order": "7", "Paid\non": "2024-01-02", "Total": "1,5", "Name": "Ann"}),
+    ],
+)  # fmt: skip
+def test_titles_above_the_header_of_a_report_are_no_records(
+    tmp_path: Path, content: str, encoding: str, expected: dict[str, str]
+) -> None:
+    assert payloads(write(tmp_path / "o.csv", content, encoding)) == [expected] * 2
+
+
+def test_people_below_a_title_are_read_as_they_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "people.csv", "Our customers\n\nname,email\nAnn,a@x.de\nBo,b@x.de\n")
+    assert read_people(path).records.rows() == [("Ann", "a@x.de"), ("Bo", "b@x.de")]
+
+
+def test_records_that_are_longer_than_their_header_are_no_headers(tmp_path: Path) -> None:
+    found = payloads(write(tmp_path / "o.csv", "a,b\n" + "1,2,3,4,5\n" * 3))
+    assert found == [{"a": "1", "b": "2", "column3": "3", "column4": "4", "column5": "5"}] * 3
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,28 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import BinaryIO
 
 from marketing_platform.errors import InputError
 
 _HEAD = 1 << 20
-_SAMPLE_ROWS = 1_000
+_SAMPLE = 1_000
 _DELIMITERS = ",;\t|"
 _TOLD_DELIMITER = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The cells of a row, and the line on which it ends, the first being 1."""
+
+    cells: list[str]
+    last_line: int
 
 
 @dataclass(frozen=True)
@@ -47,12 +58,24 @@ def find_shape(path: Path) -> Shape:
         skip += 1
     text = "".join(lines[skip:])
     delimiter = told.group(1) if told else max(_DELIMITERS, key=lambda d: _fit(text, d))
-    rows = list(_rows(text, delimiter)) or [[""]]
+    rows = _from_header(_rows(text, delimiter))
+    header = rows[0].cells
     # Some exports end each row, but not the header, with a delimiter.
-    width = max(len(row) for row in rows)
-    columns = _unique([*rows[0], *[""] * (width - len(rows[0]))])
-    header_lines = (1 if told else 0) + 1 + "".join(rows[0]).count("\n")
-    return Shape(delimiter, columns, skip, header_lines)
+    width = max(len(row.cells) for row in rows)
+    columns = _unique([*header, *[""] * (width - len(header))])
+    end = skip + rows[0].last_line
+    first = end - 1 - "".join(header).count("\n")
+    return Shape(delimiter, columns, first, sum(1 for line in lines[:end] if line.strip()))
+
+
+def header_place(filled: Sequence[int]) -> int:
+    """Which row is the header, of rows of which each has so many cells with something in them.
+
+    It is the first that is as full as a header is. Titles and notes above it fill at most half of
+    the cells that a row of several usually fills.
+    """
+    usual = median([cells for cells in filled if cells > 1] or [0])
+    return next((place for place, cells in enumerate(filled) if cells * 2 > usual), 0)
 
 
 def is_wide(path: Path) -> bool:
@@ -109,20 +132,33 @@ def _decoded(text: bytes, *, is_whole: bool = True) -> str:
     return text.decode("latin-1")
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+def _rows(text: str, delimiter: str) -> list[_Row]:
+    """The first rows that are not empty."""
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        for row, _ in zip((row for row in reader if row), range(_SAMPLE_ROWS), strict=False):
-            yield row
-    except csv.Error:
-        # A field too long to be looked at says nothing about the shape.
-        return
+    rows: list[_Row] = []
+    # A field too long to be looked at says nothing about the shape.
+    with suppress(csv.Error):
+        rows.extend(islice((_Row(cells, reader.line_num) for cells in reader if cells), _SAMPLE))
+    return rows or [_Row([""], 1)]
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
     """How well a delimiter fits: the columns of the header, and the rows that have as many."""
-    widths = [len(row) for row in _rows(text, delimiter)] or [0]
+    widths = [len(row.cells) for row in _from_header(_rows(text, delimiter))]
     return widths[0], widths.count(widths[0])
+
+
+def _from_header(rows: list[_Row]) -> list[_Row]:
+    """The rows from the header on. Reports have titles above it: an account, a span of dates."""
+    filled = [sum(1 for cell in row.cells if cell.strip()) for row in rows]
+    first = header_place(filled)
+    # Records may be longer than their header, and are none.
+    return rows[first:] if _may_be_header(rows[first].cells) else rows
+
+
+def _may_be_header(cells: list[str]) -> bool:
+    names = [cell.strip().lower() for cell in cells if cell.strip()]
+    return len(names) == len(set(names)) and not any(name[0].isdigit() for name in names)
 
 
 def _unique(header: list[str]) -> tuple[str, ...]:

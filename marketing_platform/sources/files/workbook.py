@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from marketing_platform.errors import InputError
+from marketing_platform.sources.files.csv_text import header_place
 
 ENDINGS: Final = (".ods", ".xls", ".xlsb", ".xlsm", ".xlsx")
 
@@ -62,14 +63,9 @@ def _sheets(path: Path) -> dict[str, pl.DataFrame]:
 
 
 def _from_header(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with something in them, from the first that is as full as a header is.
-
-    Titles and notes above it fill at most half of the cells that a row usually fills.
-    """
+    """The rows with something in them, from the header on."""
     if not rows.width:
         return rows
     filled = rows.select(pl.sum_horizontal(pl.all().is_not_null()).alias("cells"))["cells"]
     rows, filled = rows.filter(filled > 0), filled.filter(filled > 0)
-    usual = filled.median() or 0
-    first = (filled * 2 > usual).arg_max() or 0
-    return rows[first:]
+    return rows[header_place(filled.to_list()) :]
