@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from authlib.jose import jwt  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from oauth_vendor import REFRESH, SECRET, Vendor
 
 from marketing_platform.destinations.base import Batch, Row
@@ -232,7 +233,7 @@ def test_a_service_account_signs_who_it_is_what_for_and_until_when(vendor: Vendo
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    claims = jwt.decode(form["assertion"], public)
+    claims = jwt.decode(form["assertion"], RSAKey.import_key(public)).claims
     assert claims["iss"] == "reader@project.example"
     assert claims["aud"] == f"{vendor.url}/token"
     assert claims["scope"] == "https://scope.example/read"
