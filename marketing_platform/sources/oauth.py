@@ -264,17 +264,19 @@ class _AssertionGrant:
         # Slow to load, and needed by service accounts alone.
         from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
         from authlib.oauth2.rfc7523 import JWTBearerGrant  # type: ignore[import-untyped]
+        from joserfc.errors import JoseError
+        from joserfc.jwk import RSAKey
 
         try:
             assertion = JWTBearerGrant.sign(
-                self._private_key,
+                RSAKey.import_key(self._private_key),
                 issuer=self._issuer,
                 audience=self._audience,
                 subject=self._subject,
                 claims={"scope": self._scope},
                 header=dict(self._header),
             )
-        except (ValueError, AuthlibBaseError):
+        except (ValueError, AuthlibBaseError, JoseError):
             raise SourceError(
                 "the service account's private key cannot be read", mend="Give its JSON whole"
             ) from None
