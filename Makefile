@@ -25,7 +25,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock 2> /dev/null \
 		|| $(LOCKED) -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib marketing_platform assets sensors resources > /dev/null 2>&1 || true
+	@$(BIN)/python -m compileall -q -j 0 -x '/(tests|pip|setuptools|mypy|dlt)/' $(VENV)/lib marketing_platform assets sensors resources > /dev/null 2>&1 || true
 	@touch $@
 
 demo: $(INSTALLED) ## Make a small shop, run everything on it, send its segments to a local receiver
