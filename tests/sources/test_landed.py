@@ -200,6 +200,31 @@ def test_a_refunded_line_has_its_order_its_day_and_its_tax(
     assert (line["quantity"], str(line["line_amount"])) == (2, "8.80")
 
 
+def test_who_comes_back_to_klaviyos_messages_is_back(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    metrics = (
+        "Unsubscribed from Email Marketing", "Subscribed to Email Marketing",
+        "Unsubscribed from SMS Marketing", "Subscribed to SMS Marketing",
+        "Consented to Receive SMS",
+    )  # fmt: skip
+    rows = " union all ".join(
+        f"select '{place}' as id, 'ada' as person_id, '{metric}' as type,"
+        f" timestamp '2026-01-05' + interval {place} hour as datetime"
+        for place, metric in enumerate(metrics)
+    )
+    duckdb.sql(f"copy ({rows}) to '{tmp_path / 'event'}.parquet'")
+    shop = landed(make_settings, "klaviyo", tmp_path)
+    found = shop.staged("engagements").sort("occurred_at").select("channel", "engagement").rows()
+    assert found == [
+        ("email", "unsubscribed"),
+        ("email", "resubscribed"),
+        ("sms", "unsubscribed"),
+        ("sms", "resubscribed"),
+        ("sms", "resubscribed"),
+    ]
+
+
 def test_a_second_pull_changes_no_file_and_what_is_gone_there_is_gone_here(
     make_settings: MakeSettings, shared_data: SharedData, tmp_path: Path
 ) -> None:

@@ -206,6 +206,65 @@ def test_klaviyo_landed_by_airbyte(make_settings: MakeSettings, tmp_path: Path) 
     same(ours, shop, "engagements", *engagement, "bounce_type", "url", "source_message_id")
 
 
+def test_who_comes_back_to_klaviyos_messages_is_back_when_landed_by_airbyte(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    metrics = (
+        "Unsubscribed from Email Marketing", "Subscribed to Email Marketing",
+        "Unsubscribed from SMS Marketing", "Subscribed to SMS Marketing",
+        "Consented to Receive SMS",
+    )  # fmt: skip
+    events = [
+        {
+            "id": metric,
+            "datetime": f"2026-01-05T0{place}:00:00+00:00",
+            "relationships": {
+                "metric": {"data": {"id": metric}},
+                "profile": {"data": {"id": "ada"}},
+            },
+        }
+        for place, metric in enumerate(metrics)
+    ]
+    tables = {
+        "events": events,
+        "metrics": [{"id": metric, "attributes": {"name": metric}} for metric in metrics],
+    }
+    shop = landed(make_settings, "airbyte", "klaviyo", path=str(land(tables, tmp_path / "landed")))
+    assert rows(shop, "engagements", ("occurred_at", "channel", "engagement")) == [
+        (dt.datetime(2026, 1, 5, 0), "email", "unsubscribed"),
+        (dt.datetime(2026, 1, 5, 1), "email", "resubscribed"),
+        (dt.datetime(2026, 1, 5, 2), "sms", "unsubscribed"),
+        (dt.datetime(2026, 1, 5, 3), "sms", "resubscribed"),
+        (dt.datetime(2026, 1, 5, 4), "sms", "resubscribed"),
+    ]
+
+
+def test_who_leaves_klaviyos_messages_and_comes_back_is_known_when_landed_by_stitch(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    events = {
+        "unsubscribe": ("email", "unsubscribed"),
+        "subscribed_to_email": ("email", "resubscribed"),
+        "unsubscribed_from_sms": ("sms", "unsubscribed"),
+        "subscribed_to_sms": ("sms", "resubscribed"),
+        "consented_to_receive": ("sms", "resubscribed"),
+    }
+    tables: dict[str, list[Record]] = {
+        table: [
+            {
+                "id": table,
+                "datetime": f"2026-01-05T0{place}:00:00+00:00",
+                "profile": [{"id": "ada"}],
+                "event_properties": {},
+            }
+        ]
+        for place, table in enumerate(events)
+    }
+    shop = landed(make_settings, "stitch", "klaviyo", path=str(land(tables, tmp_path / "landed")))
+    found = rows(shop, "engagements", ("occurred_at", "channel", "engagement"))
+    assert [row[1:] for row in found] == list(events.values())
+
+
 STITCH = {
     "Received Email": "receive", "Opened Email": "open", "Clicked Email": "click",
     "Bounced Email": "bounce", "Dropped Email": "dropped_email",

@@ -41,6 +41,7 @@ select
         when m.name in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
         when m.name = 'Marked Email as Spam' then 'complained'
         when m.name like 'Unsubscribed%' then 'unsubscribed'
+        when m.name like 'Subscribed%' or m.name = 'Consented to Receive SMS' then 'resubscribed'
     end as engagement,
     case
         when m.name = 'Bounced Email' then lower(t.properties ->> '$."Bounce Type"')
@@ -62,5 +63,7 @@ left join people as p on t.profile_id = p.id
 where m.name in (
     'Received Email', 'Received SMS', 'Opened Email', 'Clicked Email', 'Clicked SMS',
     'Bounced Email', 'Failed to Deliver SMS', 'Dropped Email', 'Marked Email as Spam',
-    'Unsubscribed', 'Unsubscribed from Email Marketing', 'Unsubscribed from SMS Marketing'
+    'Unsubscribed', 'Unsubscribed from Email Marketing', 'Unsubscribed from SMS',
+    'Unsubscribed from SMS Marketing', 'Subscribed to Email Marketing',
+    'Subscribed to SMS Marketing', 'Consented to Receive SMS'
 )

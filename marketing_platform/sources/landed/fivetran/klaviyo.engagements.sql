@@ -36,6 +36,7 @@ select
         when n.metric in ('Dropped Email', 'Failed to Deliver SMS') then 'failed'
         when n.metric = 'Marked Email as Spam' then 'complained'
         when n.metric like 'Unsubscribed%' then 'unsubscribed'
+        when n.metric like 'Subscribed%' or n.metric = 'Consented to Receive SMS' then 'resubscribed'
     end as engagement,
     case
         when n.metric = 'Bounced Email' then lower(n.property_bounce_type)
@@ -54,5 +55,7 @@ left join person as p on n.person_id = p.id
 where n.metric in (
     'Received Email', 'Received SMS', 'Opened Email', 'Clicked Email', 'Clicked SMS',
     'Bounced Email', 'Failed to Deliver SMS', 'Dropped Email', 'Marked Email as Spam',
-    'Unsubscribed', 'Unsubscribed from Email Marketing', 'Unsubscribed from SMS Marketing'
+    'Unsubscribed', 'Unsubscribed from Email Marketing', 'Unsubscribed from SMS',
+    'Unsubscribed from SMS Marketing', 'Subscribed to Email Marketing',
+    'Subscribed to SMS Marketing', 'Consented to Receive SMS'
 )

@@ -17,6 +17,18 @@ told as (
     select id, profile, event_properties, "datetime", 'complained', 'email' from mark_as_spam
     union all
     select id, profile, event_properties, "datetime", 'unsubscribed', 'email' from unsubscribe
+    union all
+    select id, profile, event_properties, "datetime", 'resubscribed', 'email'
+    from subscribed_to_email
+    union all
+    select id, profile, event_properties, "datetime", 'unsubscribed', 'sms'
+    from unsubscribed_from_sms
+    union all
+    select id, profile, event_properties, "datetime", 'resubscribed', 'sms'
+    from subscribed_to_sms
+    union all
+    select id, profile, event_properties, "datetime", 'resubscribed', 'sms'
+    from consented_to_receive
 ),
 named as (
     select
