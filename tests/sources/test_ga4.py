@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from discovery import check
+from lake_records import LakeRecord, write_records
 from samples.ga4 import SAMPLES
 from sandbox_pulls import HASTE, Shop, days, shop_of
 from staged_samples import stage
@@ -19,11 +20,13 @@ from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.errors import ConfigError
+from marketing_platform.pipeline import build_table, needed
 from marketing_platform.settings import Settings
 from marketing_platform.sources.client import Answer, Client, Request, open_client
 from marketing_platform.sources.ga4.source import SYSTEM
 from marketing_platform.sources.oauth import OAuth2, ServiceAccount
 from marketing_platform.sources.stream import Query
+from marketing_platform.warehouse import Warehouse
 
 MakeSettings = Callable[..., Settings]
 USER = {"client_id": "id", "client_secret": "secret", "refresh_token": "refresh"}
@@ -81,6 +84,27 @@ def test_rows_become_visits_and_what_is_not_set_is_null(make_settings: MakeSetti
         (fifth, "Paid Search", "google", "Brand", 120, 100, 3, Decimal("250.5"), "EUR", None),
         (sixth, "Unassigned", None, None, 5, None, 0, 0, "EUR", unreadable),
         (None, "(other)", "(other)", "(other)", 5, 5, 0, 0, "EUR", other),
+    ]
+
+
+def test_campaigns_that_differ_in_blanks_alone_are_one(make_settings: MakeSettings) -> None:
+    settings = make_settings(sources={"ga4": GIVEN})
+    (sample, *_) = SAMPLES["traffic"]
+    visits = {"Brand": "10", "Brand ": "2", "(not set)": "5", "": "1"}
+    records = []
+    for campaign, sessions in visits.items():
+        names = [*sample["dimensionValues"][:-1], {"value": campaign}]
+        figures = [{"value": value} for value in (sessions, sessions, "0.5", "20")]
+        payload = json.dumps({**sample, "dimensionValues": names, "metricValues": figures})
+        records.append(LakeRecord(campaign or "none", payload))
+    write_records(settings.lake_dir, "ga4", "traffic", records)
+    warehouse = Warehouse(settings.warehouse_path)
+    for table in needed(settings, ["core.traffic"]):
+        build_table(warehouse, settings, table)
+    columns = ("utm_campaign", "session_count", "conversions", "revenue_reporting_amount")
+    assert sorted(warehouse.read("core.traffic").select(columns).rows()) == [
+        ("", 6, 1.0, Decimal("40.00")),
+        ("Brand", 12, 1.0, Decimal("40.00")),
     ]
 
 
