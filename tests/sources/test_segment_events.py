@@ -78,6 +78,17 @@ def test_only_the_window_is_read_whatever_the_offset(tmp_path: Path) -> None:
     assert keys(pulled(tmp_path, "events")) == {"first", "offset"}
 
 
+def test_a_call_that_comes_late_is_read_when_it_is_received(tmp_path: Path) -> None:
+    lines = [
+        call("offline", "2025-12-20T10:00:00Z", receivedAt="2026-01-01T00:00:00Z"),
+        call("earlier", "2025-12-20T10:00:00Z", receivedAt="2025-12-31T23:59:59Z"),
+        call("later", "2025-12-20T10:00:00Z", receivedAt="2026-02-01T00:00:00Z"),
+        call("its clock is ahead", "2031-01-05T10:00:00Z", receivedAt="2026-01-05T10:00:00Z"),
+    ]
+    (tmp_path / "calls.jsonl").write_text("\n".join(lines))
+    assert keys(pulled(tmp_path, "events")) == {"offline"}
+
+
 def test_a_line_that_is_no_call_is_kept(tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl").write_text(
         call("m1", "2026-01-05T10:00:00Z", event='say "hi", é 😀')

@@ -34,22 +34,29 @@ def _calls(
     window: Window,
     condition: str,
 ) -> str:
-    """The calls of the window. A line that is no call, or has no moment, is in every window."""
+    """The calls of the window, and earlier ones that were received in it.
+
+    An app that was offline tells of its events days later. A line that is no call, or has no
+    moment, is in every window.
+    """
     assert isinstance(settings, SegmentEventsSettings)  # noqa: S101 - tells the type checker
     moments = ", ".join(f"try_cast(payload ->> '{path}' as timestamptz)" for path in _MOMENTS)
+    first, end = (f"timestamptz '{moment.isoformat()}'" for moment in (window.first, window.end))
     return f"""
         select payload
         from (
-            select payload, cast(payload as json) as call, coalesce({moments}) as moment
+            select
+                payload,
+                cast(payload as json) as call,
+                coalesce({moments}) as moment,
+                try_cast(payload ->> '$.receivedAt' as timestamptz) as received_at
             from ({json_lines(json_files(settings.files(connection)))})
         )
         where {condition}
             and (
                 moment is null
-                or (
-                    moment >= timestamptz '{window.first.isoformat()}'
-                    and moment < timestamptz '{window.end.isoformat()}'
-                )
+                or (moment >= {first} and moment < {end})
+                or (moment < {first} and received_at >= {first} and received_at < {end})
             )
     """  # noqa: S608 - made of names of our own
 
