@@ -161,3 +161,44 @@ def test_an_event_of_the_webhook_is_an_engagement(
         "https://shop.example.com/sale",
         "27c21bbf-a12c-440b-b8bf-c526975328ca",
     )
+
+
+def test_who_comes_back_to_a_group_is_back_only_where_they_left_nothing_else(
+    tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    told = {
+        "left one": [("group_unsubscribe", 1), ("group_resubscribe", 1)],
+        "left all": [("unsubscribe", None), ("group_resubscribe", 1)],
+        "left another": [("group_unsubscribe", 1), ("group_unsubscribe", 2),
+                         ("group_resubscribe", 2)],
+        "left two": [("group_unsubscribe", 1), ("group_unsubscribe", 2),
+                     ("group_resubscribe", 2), ("group_resubscribe", 1)],
+        "left twice": [("group_unsubscribe", 1), ("group_unsubscribe", 1),
+                       ("group_resubscribe", 1)],
+        "came first": [("group_resubscribe", 1), ("group_unsubscribe", 1)],
+    }  # fmt: skip
+    events = [
+        {
+            **SAMPLES["events"][0],
+            "sg_event_id": f"{who} {place}",
+            "event": kind,
+            "timestamp": FIRST + place,
+            "email": f"{'Ada' if place else 'ada'}.{who.replace(' ', '.')}@example.com",
+            "asm_group_id": group,
+        }
+        for who, events in told.items()
+        for place, (kind, group) in enumerate(events)
+    ]
+    rows = stage(make_settings, "sendgrid", {"events_folder": str(tmp_path)}, {"events": events})
+    last = {
+        row["source_engagement_id"].rpartition(" ")[0]: row["engagement"] or row["outcome"]
+        for row in rows("engagements", "source_engagement_id", "engagement", "outcome")
+    }
+    assert last == {
+        "left one": "resubscribed",
+        "left all": "quarantined",
+        "left another": "quarantined",
+        "left two": "resubscribed",
+        "left twice": "resubscribed",
+        "came first": "unsubscribed",
+    }

@@ -1,4 +1,58 @@
--- One row is an event of the webhook.
+-- One row is an event of the webhook. Who left all mails, or several groups, is not back by coming
+-- back to one group.
+with
+told as (
+    select
+        *,
+        lower(email) as address,
+        case when event = 'unsubscribe' then 'all' else coalesce(group_id, 'unknown') end as place,
+        case
+            when event in ('unsubscribe', 'group_unsubscribe') then true
+            when event = 'group_resubscribe' then false
+        end as is_leaving
+    from raw.sendgrid_events
+),
+placed as (
+    select
+        *,
+        coalesce(
+            lag(is_leaving) over (
+                partition by address, place, is_leaving is null order by occurred_at, is_leaving
+            ),
+            false
+        ) as was_away
+    from told
+),
+counted as (
+    select
+        *,
+        -- The groups that the address is away from by then, and one more where it left all mails.
+        sum(
+            case
+                when is_leaving and not was_away then 1
+                when not is_leaving and was_away then -1
+                else 0
+            end
+        ) over (partition by address order by occurred_at) as away_count
+    from placed
+),
+named as (
+    select
+        *,
+        case
+            when event = 'processed' then 'sent'
+            when event = 'delivered' then 'delivered'
+            when event = 'open' and is_by_machine then 'machine_opened'
+            when event = 'open' then 'opened'
+            when event = 'click' then 'clicked'
+            when event = 'bounce' then 'bounced'
+            when event = 'dropped' then 'failed'
+            when event = 'spamreport' then 'complained'
+            when event in ('unsubscribe', 'group_unsubscribe') then 'unsubscribed'
+            when event = 'group_resubscribe' and away_count = 0 then 'resubscribed'
+        end as engagement
+    from counted
+)
 select
     record_id,
     record_key,
@@ -9,8 +63,9 @@ select
         when unreadable is not null then concat('unreadable: ', unreadable)
         when event_id is null then 'no key'
         when occurred_at is null then 'no date'
-        when engagement is null then concat('not about a message: ', coalesce(event, ''))
         when email is null then 'nobody is named'
+        when event = 'group_resubscribe' and away_count > 0 then 'came back to one group only'
+        when engagement is null then concat('not about a message: ', coalesce(event, ''))
     end as quarantine_reason,
     event_id as source_engagement_id,
     'email' as channel,
@@ -27,20 +82,4 @@ select
     campaign_id as source_campaign_id,
     campaign_name,
     url
-from (
-    select
-        *,
-        case
-            when event = 'processed' then 'sent'
-            when event = 'delivered' then 'delivered'
-            when event = 'open' and is_by_machine then 'machine_opened'
-            when event = 'open' then 'opened'
-            when event = 'click' then 'clicked'
-            when event = 'bounce' then 'bounced'
-            when event = 'dropped' then 'failed'
-            when event = 'spamreport' then 'complained'
-            when event in ('unsubscribe', 'group_unsubscribe') then 'unsubscribed'
-            when event = 'group_resubscribe' then 'resubscribed'
-        end as engagement
-    from raw.sendgrid_events
-) as named
+from named

@@ -123,6 +123,7 @@ _EVENTS = Stream(
         text("campaign_name", "$.singlesend_name", "$.mc_auto_name", "$.marketing_campaign_name"),
         text("url", "$.url"),
         flag("is_by_machine", "$.sg_machine_open"),
+        ident("group_id", "$.asm_group_id"),
     ),
 )
 
