@@ -12,6 +12,7 @@ from typing import Literal
 Kind = Literal[
     "text",
     "id",
+    "person",
     "number",
     "integer",
     "flag",
@@ -52,6 +53,11 @@ def text(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Fie
 def ident(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:
     """A vendor's key, as text: `123` and `"123"` are the same key."""
     return Field(name, "id", paths, level=level, is_loose=is_loose)
+
+
+def person(name: str, *paths: str, level: int = -1) -> Field:
+    """A key of a visitor or a user; null where a script wrote that there is none (`undefined`)."""
+    return Field(name, "person", paths, level=level, is_loose=True)
 
 
 def number(name: str, *paths: str, level: int = -1, is_loose: bool = False) -> Field:

@@ -199,7 +199,7 @@ class _Document:
             return [f"nullif(cast({piece} as varchar), 'null')" for piece in found]
         paths = self._paths()
         places = [f"{self.suffix}[{paths.index(path) + 1}]" for path in field.paths]
-        if field.kind in ("text", "id"):
+        if field.kind in ("text", "id", "person"):
             return [
                 f"case when may_have_controls then clean{place} else trimmed{place} end"
                 for place in places

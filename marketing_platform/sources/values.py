@@ -10,6 +10,7 @@ from marketing_platform.sources.fields import Kind
 TYPES: dict[Kind, str] = {
     "text": "VARCHAR",
     "id": "VARCHAR",
+    "person": "VARCHAR",
     "number": "DECIMAL(28,8)",
     "integer": "BIGINT",
     "flag": "BOOLEAN",
@@ -37,6 +38,11 @@ _ISO_OFFSET = rf"{_ISO_DAY}{_ISO_TIME}\s?[+-]([01]\d|2[0-3])(:?[0-5]\d)?"
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _TRUE = ("true", "1", "yes", "1.0")
 _FALSE = ("false", "0", "no", "0.0")
+# What scripts of a site write where nobody is signed in.
+_NOBODY = (
+    *("null", "undefined", "nan", "none", "nil", "false", "0", "-1", "(not set)", "n/a", "-"),
+    *("[object object]", "guest", "anonymous", "unknown"),
+)
 
 
 def literal(text: str) -> str:
@@ -50,6 +56,7 @@ def typed(kind: Kind, text: str) -> str:
         return _since_1970(text, _MICROSECONDS[kind])
     readers = {
         "id": _key,
+        "person": _person,
         "number": _number,
         "integer": _integer,
         "flag": _flag,
@@ -105,6 +112,11 @@ def _key(text: str) -> str:
     """Tables and spreadsheets turn whole keys into 123.0."""
     whole = rf"regexp_replace({text}, '^(-?\d+)\.0+$', '\1')"
     return f"case when contains({text}, '.0') then {whole} else {text} end"
+
+
+def _person(text: str) -> str:
+    nobody = ", ".join(map(literal, _NOBODY))
+    return f"case when lower({text}) not in ({nobody}) then {_key(text)} end"
 
 
 def _number(text: str) -> str:

@@ -85,6 +85,16 @@ def test_the_kind_of_device_is_that_of_the_export(make_settings: MakeSettings) -
     assert found == ["tv", None, None, None, None]
 
 
+@pytest.mark.parametrize("user_id", ["null", "undefined", "(not set)", "0"])
+def test_who_is_not_signed_in_is_nobody_whatever_a_script_writes(
+    user_id: str, make_settings: MakeSettings
+) -> None:
+    samples = {"events": [{**one, "user_id": user_id} for one in SAMPLES["events"][:3]]}
+    rows = stage(make_settings, "ga4_export", {"folder": "unused"}, samples)
+    found = rows("events", "source_contact_id", "anonymous_id", "outcome")
+    assert {tuple(row.values()) for row in found} == {(None, "1166526666.1617691776", "accepted")}
+
+
 def test_the_whole_day_takes_the_place_of_its_beginning(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from samples.segment_events import SAMPLES
 from staged_samples import stage
 
 from marketing_platform.errors import ConfigError, SourceError
@@ -162,6 +163,31 @@ def test_a_visit_has_the_kind_of_device_that_the_browser_names(
     samples = {"events": [json.loads(told)]}
     rows = stage(make_settings, "segment_events", {"folder": "unused"}, samples)
     assert rows("events", "device_type") == [{"device_type": device_type}]
+
+
+NOBODY = ["null", "undefined", "NaN", "None", "(not set)", "0", "guest", "anonymous"]
+
+
+@pytest.mark.parametrize("user_id", NOBODY)
+def test_who_is_not_signed_in_is_nobody_whatever_a_script_writes(
+    user_id: str, make_settings: Callable[..., Settings]
+) -> None:
+    (seen, _), (told,) = SAMPLES["events"], SAMPLES["identifies"]
+    calls = {
+        "events": [
+            {**seen, "userId": user_id},
+            {**seen, "userId": user_id, "anonymousId": "undefined", "messageId": "m-9"},
+        ],
+        "identifies": [{**told, "userId": user_id}],
+    }
+    rows = stage(make_settings, "segment_events", {"folder": "unused"}, calls)
+    columns = ("source_contact_id", "anonymous_id", "quarantine_reason")
+    assert [tuple(row.values()) for row in rows("events", *columns)] == [
+        (None, "a-1", None),
+        (None, None, "nobody did it"),
+    ]
+    (person,) = rows("contacts", "source_contact_id", "email", "outcome")
+    assert tuple(person.values()) == (None, "peter@example.com", "accepted")
 
 
 def test_the_latest_push_token_of_a_person_reaches_their_profile(

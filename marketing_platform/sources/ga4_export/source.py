@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.fields import date, ident, microseconds, text
+from marketing_platform.sources.fields import date, ident, microseconds, person, text
 from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import lines_of
 from marketing_platform.sources.stream import Query, Stream, Window
@@ -159,7 +159,7 @@ SYSTEM = System(
                 date("export_date", "$._day"),
                 text("event_name", "$.event_name"),
                 microseconds("occurred_at", "$.event_timestamp"),
-                ident("user_id", "$.user_id"),
+                person("user_id", "$.user_id"),
                 ident("user_pseudo_id", "$.user_pseudo_id"),
                 ident("item_id", "$.items[0].item_id"),
                 ident(

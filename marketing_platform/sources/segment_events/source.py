@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from marketing_platform.sources.fields import flag, ident, text, timestamp
+from marketing_platform.sources.fields import flag, ident, person, text, timestamp
 from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.stream import Query, Stream, Window
@@ -77,8 +77,8 @@ _EVENTS = Stream(
         ident("message_id", "$.messageId"),
         text("event", "$.event"),
         timestamp("occurred_at", *_MOMENTS, local_date="event_date"),
-        ident("user_id", "$.userId"),
-        ident("anonymous_id", "$.anonymousId"),
+        person("user_id", "$.userId"),
+        person("anonymous_id", "$.anonymousId"),
         text("email", "$.properties.email", "$.context.traits.email", "$.traits.email"),
         ident("product_id", "$.properties.product_id"),
         ident("order_id", "$.properties.order_id"),
@@ -98,7 +98,7 @@ _IDENTIFIES = Stream(
     record_keys=("$.messageId",),
     fields=(
         ident("message_id", "$.messageId"),
-        ident("user_id", "$.userId"),
+        person("user_id", "$.userId"),
         timestamp("updated_at", *_MOMENTS),
         timestamp("created_at", "$.traits.createdAt", "$.traits.created_at"),
         text("email", "$.traits.email", "$.context.traits.email"),
