@@ -165,6 +165,26 @@ def test_a_visit_has_the_kind_of_device_that_the_browser_names(
     assert rows("events", "device_type") == [{"device_type": device_type}]
 
 
+@pytest.mark.parametrize(
+    ("created", "moment"),
+    [
+        ("2025-11-14T22:13:20Z", dt.datetime(2025, 11, 14, 22, 13, 20)),
+        (1763158400, dt.datetime(2025, 11, 14, 22, 13, 20)),
+        ("1763158400", dt.datetime(2025, 11, 14, 22, 13, 20)),
+        (1763158400000, dt.datetime(2025, 11, 14, 22, 13, 20)),
+        ("Fri Nov 14 2025", dt.datetime(2026, 1, 5, 9, 59)),
+    ],
+)
+def test_a_person_is_known_however_a_site_writes_since_when(
+    created: Any, moment: dt.datetime, make_settings: Callable[..., Settings]
+) -> None:
+    (sample,) = SAMPLES["identifies"]
+    told = {**sample, "traits": {**sample["traits"], "createdAt": created}}
+    rows = stage(make_settings, "segment_events", {"folder": "unused"}, {"identifies": [told]})
+    (person,) = rows("contacts", "email", "created_at", "outcome")
+    assert tuple(person.values()) == ("peter@example.com", moment, "accepted")
+
+
 NOBODY = ["null", "undefined", "NaN", "None", "(not set)", "0", "guest", "anonymous"]
 
 

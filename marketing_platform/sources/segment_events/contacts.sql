@@ -26,7 +26,16 @@ select
     push_token,
     cast(null as boolean) as has_email_consent,
     cast(null as boolean) as has_sms_consent,
-    coalesce(created_at, updated_at) as created_at,
+    -- Many a site tells it in seconds or milliseconds; of what else it writes nothing is known.
+    coalesce(
+        created_at,
+        case when created_seconds_at >= timestamp '1990-01-01 00:00:00' then created_seconds_at end,
+        case
+            when created_milliseconds_at >= timestamp '1990-01-01 00:00:00'
+                then created_milliseconds_at
+        end,
+        updated_at
+    ) as created_at,
     updated_at,
     cast(null as boolean) as is_deleted
 from raw.segment_events_identifies

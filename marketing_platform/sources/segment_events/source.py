@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import duckdb
 
-from marketing_platform.sources.fields import flag, ident, person, text, timestamp
+from marketing_platform.sources.fields import (
+    flag,
+    ident,
+    milliseconds,
+    person,
+    seconds,
+    text,
+    timestamp,
+)
 from marketing_platform.sources.folders import FolderSettings
 from marketing_platform.sources.json_lines import json_files, json_lines
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import System, SystemSettings
 
 _MOMENTS = ("$.timestamp", "$.originalTimestamp", "$.receivedAt", "$.sentAt")
+_CREATED = ("$.traits.createdAt", "$.traits.created_at")
 _IS_IDENTIFY = "coalesce(call ->> '$.type', '') = 'identify'"
 
 
@@ -100,7 +109,9 @@ _IDENTIFIES = Stream(
         ident("message_id", "$.messageId"),
         person("user_id", "$.userId"),
         timestamp("updated_at", *_MOMENTS),
-        timestamp("created_at", "$.traits.createdAt", "$.traits.created_at"),
+        timestamp("created_at", *_CREATED, is_loose=True),
+        seconds("created_seconds_at", *_CREATED, is_loose=True),
+        milliseconds("created_milliseconds_at", *_CREATED, is_loose=True),
         text("email", "$.traits.email", "$.context.traits.email"),
         text("phone", "$.traits.phone", "$.context.traits.phone"),
         text("first_name", "$.traits.firstName", "$.traits.first_name"),
