@@ -163,7 +163,9 @@ def _json_select(records: str) -> str:
 
 
 def _csv_select(path: str) -> str:
-    source = f"read_csv({literal(path)}, all_varchar = true, header = true)"
+    # Told, not found out: what stands at the beginning says little of what comes after it.
+    form = """all_varchar = true, header = true, delim = ',', quote = '"', escape = '"'"""
+    source = f"read_csv({literal(path)}, {form})"
     return f"select cast(to_json(row) as varchar) as payload from {source} as row"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import json
 from pathlib import Path
 
 import duckdb
@@ -12,6 +14,7 @@ from marketing_platform.lake import Lake, Stream
 from marketing_platform.sources.json_lines import json_lines
 from marketing_platform.sources.merge import merge
 from marketing_platform.sources.records import Intake
+from marketing_platform.sources.spool import Kept
 
 YEARS = window("2015-01-01", "2026-01-01")
 
@@ -96,3 +99,20 @@ def test_a_file_of_lines_larger_than_the_memory_is_read(tmp_path: Path) -> None:
         counted = connection.execute("select count(*), sum(length(payload)) from pulled").fetchone()
     assert path.stat().st_size > 400_000_000
     assert counted == (150_000, path.stat().st_size - 150_000)
+
+
+def test_a_csv_is_read_alike_wherever_in_it_the_first_quotes_are(tmp_path: Path) -> None:
+    plain = [{"id": str(number), "text": "Brand"} for number in range(25_000)]
+    odd = ['Brand "Winter"', "'Brand'", "a, b", "two\nlines", "back\\"]
+    rows = [*plain, *({"id": text, "text": text} for text in odd)]
+    path = tmp_path / "report.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "text"])
+        writer.writeheader()
+        writer.writerows(rows)
+    with duckdb.connect() as connection:
+        intake = Intake(connection, stream())
+        intake.add(Kept(path, 0, path.stat().st_size, "$", "csv", ""))
+        intake.flush()
+        found = connection.execute("select payload from pulled").fetchall()
+    assert [json.loads(payload) for (payload,) in found] == rows
