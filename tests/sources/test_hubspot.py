@@ -148,6 +148,50 @@ def test_an_archived_contact_is_the_latest_version_and_deleted(rows: Callable[..
     ]
 
 
+def merged_into(kind: str, moment: str, merged: str, **more: Any) -> dict[str, Any]:
+    """A record that stays alone, after a merge."""
+    sample = SAMPLES[kind][0]
+    changed = "lastmodifieddate" if kind == "contacts" else "hs_lastmodifieddate"
+    told = {"hs_object_id": "900", "hs_merged_object_ids": merged, changed: moment, **more}
+    return {**sample, "id": "900", "properties": {**sample["properties"], **told}}
+
+
+def test_a_contact_that_was_merged_away_is_who_it_became(
+    make_settings: Callable[..., Settings],
+) -> None:
+    (before, _, other) = SAMPLES["contacts"]
+    ada = {"email": "ada@example.com", "phone": None}
+    contacts = [
+        before,
+        other,
+        merged_into("contacts", "2026-01-07T10:00:00Z", "101;800", **ada),
+        merged_into("contacts", "2026-01-08T10:00:00Z", "101;800", hs_email_optout="true", **ada),
+    ]
+    given = {"access_token": "pat-secret"}
+    rows = stage(make_settings, "hubspot", given, {"contacts": contacts})
+    columns = ("source_contact_id", "email", "phone", "has_email_consent", "is_deleted", "outcome")
+    assert [tuple(row.values()) for row in rows("contacts", *columns)] == [
+        ("101", "ada@example.com", None, False, False, "accepted"),
+        ("102", None, None, None, False, "accepted"),
+        ("900", "ada@example.com", None, True, False, "duplicate"),
+        ("900", "ada@example.com", None, False, False, "accepted"),
+    ]
+
+
+@pytest.mark.parametrize(("kind", "key"), [("deals", "deal"), ("tickets", "ticket")])
+def test_a_deal_or_ticket_that_was_merged_away_counts_no_more(
+    kind: str, key: str, make_settings: Callable[..., Settings]
+) -> None:
+    before = SAMPLES[kind][0]
+    told = {kind: [before, merged_into(kind, "2026-01-07T10:00:00Z", f"{before['id']};800")]}
+    rows = stage(make_settings, "hubspot", {"access_token": "pat-secret"}, told)
+    found = rows(kind, f"source_{key}_id", "is_deleted", "outcome")
+    assert [tuple(row.values()) for row in found] == [
+        (before["id"], True, "accepted"),
+        ("900", False, "accepted"),
+    ]
+
+
 def test_a_deal_names_its_contact_company_and_owner(rows: Callable[..., Rows]) -> None:
     columns = (
         "source_contact_id",

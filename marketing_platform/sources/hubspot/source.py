@@ -218,6 +218,8 @@ def _objects(
 
 
 _OWNER = ident("owner_id", "$.properties.hubspot_owner_id")
+# The keys of those that became part of the record, with semicolons between them.
+_MERGED = text("merged_ids", "$.properties.hs_merged_object_ids")
 _CONTACT = ident("contact_id", "$.associations.contacts.results[0].id")
 
 _CONTACTS = _objects(
@@ -233,6 +235,7 @@ _CONTACTS = _objects(
         text("postcode", "$.properties.zip"),
         text("region", "$.properties.state"),
         text("language", "$.properties.hs_language"),
+        _MERGED,
         text("legal_basis", "$.properties.hs_legal_basis"),
         flag("is_opted_out", "$.properties.hs_email_optout"),
     ),
@@ -243,6 +246,7 @@ _DEALS = _objects(
     "deals",
     (
         _CONTACT,
+        _MERGED,
         ident("company_id", "$.properties.hs_primary_associated_company"),
         _OWNER,
         text("title", "$.properties.dealname"),
@@ -260,6 +264,7 @@ _TICKETS = _objects(
     "tickets",
     (
         _CONTACT,
+        _MERGED,
         _OWNER,
         text("subject", "$.properties.subject"),
         text("status", "$.properties.hs_pipeline_stage"),
