@@ -68,3 +68,31 @@ def test_a_message_is_what_became_of_it_and_a_reply_is_its_keyword(
         ("whatsapp", "replied_stop", None, "+15125550101", sent, None),
         ("sms", None, None, "+15125550101", dt.datetime(2026, 1, 5, 9, 59, 58), "not sent: queued"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "engagement"),
+    [
+        ("STOP !", "replied_stop"),
+        ("Stop all", "replied_stop"),
+        ("opt out", "replied_stop"),
+        ("Opt-Out.", "replied_stop"),
+        ('"Stop"', "replied_stop"),
+        ("unsubscribe\n", "replied_stop"),
+        ("Start!", "resubscribed"),
+        ("Un stop", None),
+        ("When does it end?", None),
+        ("Please don't stop", None),
+        ("🙂", None),
+        (None, None),
+    ],
+)
+def test_who_asks_to_be_left_alone_is_however_it_is_written(
+    body: str | None, engagement: str | None, make_settings: Callable[..., Settings]
+) -> None:
+    reply = {**SAMPLES["messages"][2], "body": body}
+    given = {"account_sid": ACCOUNT, "auth_token": "${TWILIO_TOKEN}"}
+    rows = stage(make_settings, "twilio", given, {"messages": [reply]})
+    (found,) = rows("engagements", "engagement", "quarantine_reason")
+    reason = None if engagement else "a reply that is no keyword"
+    assert tuple(found.values()) == (engagement, reason)

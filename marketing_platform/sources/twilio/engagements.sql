@@ -42,7 +42,7 @@ from (
                     when status = 'failed' then 'failed'
                 end
             when
-                keyword in (
+                letters in (
                     'STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'REVOKE', 'OPTOUT'
                 )
                 then 'replied_stop'
@@ -53,7 +53,10 @@ from (
             *,
             case when direction = 'inbound' then sender else recipient end as person,
             case when direction = 'inbound' then replace(replace(upper(body), '.', ''), '!', '') end
-                as keyword
+                as keyword,
+            -- Who asks to be left alone is, with blanks or a hyphen too; to come back takes the word.
+            case when direction = 'inbound' then translate(upper(body), ' .,;:!?-"''“”’*', '') end
+                as letters
         from raw.twilio_messages
     ) as told
 ) as named
