@@ -85,6 +85,15 @@ def test_the_kind_of_device_is_that_of_the_export(make_settings: MakeSettings) -
     assert found == ["tv", None, None, None, None]
 
 
+def test_an_item_that_is_not_set_is_no_product(make_settings: MakeSettings) -> None:
+    (seen, *_) = SAMPLES["events"]
+    samples = {"events": [{**seen, "items": [{"item_id": "(not set)", "item_name": "Stapler"}]}]}
+    (event,) = stage(make_settings, "ga4_export", {"folder": "unused"}, samples)(
+        "events", "event", "source_product_id", "outcome"
+    )
+    assert tuple(event.values()) == ("product_viewed", None, "accepted")
+
+
 @pytest.mark.parametrize("user_id", ["null", "undefined", "(not set)", "0"])
 def test_who_is_not_signed_in_is_nobody_whatever_a_script_writes(
     user_id: str, make_settings: MakeSettings

@@ -34,7 +34,7 @@ select
     export_date as event_date,
     user_id as source_contact_id,
     user_pseudo_id as anonymous_id,
-    item_id as source_product_id,
+    nullif(item_id, '(not set)') as source_product_id,
     nullif(transaction_id, '(not set)') as source_order_id,
     page_location as page_url,
     nullif(source, '(not set)') as utm_source,
