@@ -237,6 +237,33 @@ def test_email_events_are_engagements_but_for_steps_on_the_way_and_machines_are_
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "bounce_type"),
+    [
+        ("5.1.1", "hard"),
+        ("5.1.2", "hard"),
+        ("5.2.1", "hard"),
+        ("5.4.4", "hard"),
+        ("5.0.0", "hard"),
+        ("550", "hard"),
+        ("5.2.2", "soft"),
+        ("5.3.4", "soft"),
+        ("5.6.0", "soft"),
+        ("5.7.1", "soft"),
+        ("4.2.2", "soft"),
+        (None, None),
+    ],
+)
+def test_a_bounce_is_hard_only_where_it_is_about_the_address(
+    status: str | None, bounce_type: str | None, make_settings: Callable[..., Settings]
+) -> None:
+    (bounce,) = [one for one in SAMPLES["email_events"] if one["type"] == "BOUNCE"]
+    told = {"email_events": [{**bounce, "status": status}]}
+    rows = stage(make_settings, "hubspot", {"access_token": "pat-secret"}, told)
+    (found,) = rows("engagements", "engagement", "bounce_type")
+    assert tuple(found.values()) == ("bounced", bounce_type)
+
+
 def test_a_version_stands_behind_what_it_is_about_and_before_it_until_2027() -> None:
     assert crm_path("2026-09", "objects", "/deals/search") == "/crm/objects/2026-09/deals/search"
     assert crm_path("2026-03", "owners") == "/crm/owners/2026-03"

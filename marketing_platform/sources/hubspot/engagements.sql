@@ -31,8 +31,10 @@ select
   end as engagement,
   case
     when event_type <> 'BOUNCE' then null
+    -- By RFC 3463: a full mailbox, a mail server's trouble, what the mail holds, and policy (spam) say
+    -- nothing of the address.
+    when regexp_matches(smtp_status, '^(4|5[.](2[.][2-4]|[367][.]))') then 'soft'
     when smtp_status like '5%' then 'hard'
-    when smtp_status like '4%' then 'soft'
   end as bounce_type,
   occurred_at,
   engagement_date,
