@@ -183,6 +183,18 @@ words as (
             )
         )
     group by 1, 2
+),
+-- Who is known by an address alone speaks for it: so for all who have it, be it a family's phone.
+left_addresses as (
+    select distinct
+        w.channel,
+        case when w.channel = 'email' then m.email else m.phone end as address
+    from words as w
+    inner join merged as m on w.contact_id = m.contact_id
+    where
+        w.has_left
+        and substr(m.contact_id, length(m.source) + 2)
+        like case when w.channel = 'email' then 'email:%' else 'phone:%' end
 )
 select
     m.contact_id,
@@ -201,12 +213,16 @@ select
     h.region,
     m.loyalty_number,
     m.push_token,
-    case when e.has_left then false else m.has_email_consent end as has_email_consent,
-    case when s.has_left then false else m.has_sms_consent end as has_sms_consent,
+    case when e.has_left or a.address is not null then false else m.has_email_consent end
+        as has_email_consent,
+    case when s.has_left or p.address is not null then false else m.has_sms_consent end
+        as has_sms_consent,
     m.created_at,
     m.updated_at
 from merged as m
 left join homes as h on m.contact_id = h.contact_id and h.place = 1
 left join words as e on m.contact_id = e.contact_id and e.channel = 'email'
 left join words as s on m.contact_id = s.contact_id and s.channel = 'sms'
+left join left_addresses as a on m.email = a.address and a.channel = 'email'
+left join left_addresses as p on m.phone = p.address and p.channel = 'sms'
 where not m.is_deleted

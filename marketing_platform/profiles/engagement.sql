@@ -1,5 +1,14 @@
 -- One row is a customer who was ever sent a message: how they took it, up to the clock.
 with
+addresses as (
+    select customer_id, 'email' as channel, lower(trim(email)) as address
+    from identity.customers
+    where email is not null
+    union all
+    select customer_id, 'sms' as channel, phone as address
+    from identity.customers
+    where phone is not null
+),
 known as (
     select
         m.customer_id,
@@ -12,6 +21,28 @@ known as (
     inner join identity.contact_customers as m on e.contact_id = m.contact_id
     inner join identity.customers as c on m.customer_id = c.customer_id
     where e.occurred_at <= k.as_of
+    union all
+    -- Who is known by an address alone speaks for it: so for all who have it, be it a family's phone.
+    select
+        a.customer_id,
+        e.*,
+        date_diff('day', e.engagement_date, k.as_of_date) as days_ago,
+        true as is_of_their_address
+    from core.engagements as e
+    cross join core.clock as k
+    inner join core.contacts as t on e.contact_id = t.contact_id
+    inner join identity.contact_customers as m on e.contact_id = m.contact_id
+    inner join addresses as a
+        on
+            e.channel = a.channel
+            and case when e.channel = 'email' then t.email else t.phone end = a.address
+            and m.customer_id <> a.customer_id
+    where
+        e.occurred_at <= k.as_of
+        and e.engagement in (
+            'bounced', 'complained', 'unsubscribed', 'replied_stop', 'resubscribed'
+        )
+        and (t.source_contact_id like 'email:%' or t.source_contact_id like 'phone:%')
 ),
 -- What became of each message, once: a mail opened twice was opened.
 messages as (

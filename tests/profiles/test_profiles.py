@@ -66,6 +66,44 @@ def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop:
     assert found == {"moved": (False, True), "stayed": (True, False), "unsaid": (True, False)}
 
 
+def test_a_stop_from_a_phone_holds_for_all_who_have_it(shop: Shop) -> None:
+    family, other = "+4930901820", "+4930901821"
+    for who, phone in (("ada", family), ("ben", family), ("cleo", other)):
+        shop.add(
+            "contacts", source_contact_id=who, first_name=who.title(), phone=phone,
+            has_sms_consent=True, updated_at="2026-01-01",
+        )  # fmt: skip
+    shop.add(
+        "engagements", source_engagement_id="1", channel="sms", engagement="replied_stop",
+        occurred_at="2026-03-01 10:00", phone=family,
+    )  # fmt: skip
+    warehouse = shop.build()
+    found = {
+        who: (row["has_sms_consent"], row["has_sms_unsubscribed"])
+        for who in ("ada", "ben", "cleo")
+        for row in [profile(warehouse, who)]
+    }
+    assert found == {"ada": (False, True), "ben": (False, True), "cleo": (True, False)}
+
+
+def test_who_comes_back_by_a_familys_phone_is_back(shop: Shop) -> None:
+    for who in ("ada", "ben"):
+        shop.add(
+            "contacts", source_contact_id=who, first_name=who.title(), phone="+4930901820",
+            has_sms_consent=True, updated_at="2026-01-01",
+        )  # fmt: skip
+    for number, engagement in enumerate(("replied_stop", "resubscribed")):
+        shop.add(
+            "engagements", source_engagement_id=str(number), channel="sms",
+            engagement=engagement, occurred_at=f"2026-03-0{number + 1} 10:00",
+            phone="+4930901820",
+        )  # fmt: skip
+    warehouse = shop.build()
+    for who in ("ada", "ben"):
+        row = profile(warehouse, who)
+        assert (row["has_sms_consent"], row["has_sms_unsubscribed"]) == (True, False)
+
+
 def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
     for number, engagement in enumerate(("delivered", "machine_opened", "machine_clicked")):
