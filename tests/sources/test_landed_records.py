@@ -239,6 +239,33 @@ def test_who_comes_back_to_klaviyos_messages_is_back_when_landed_by_airbyte(
     ]
 
 
+@pytest.mark.parametrize("tool", ["airbyte", "stitch"])
+def test_a_bounce_is_of_the_address_that_it_was_sent_to_not_of_the_one_of_today(
+    tool: str, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    ada = {"id": "ada", "email": "new@example.com"}
+    properties = {"Bounce Type": "Hard", "Recipient Email Address": "old@example.com"}
+    moment = "2026-01-05T10:00:00+00:00"
+    event: Record = {"id": "1", "datetime": moment, "event_properties": properties}
+    bounce = {
+        "id": "1",
+        "datetime": moment,
+        "attributes": {"event_properties": properties},
+        "relationships": {"metric": {"data": {"id": "B"}}, "profile": {"data": {"id": "ada"}}},
+    }
+    tables: dict[str, list[Record]] = {
+        "airbyte": {
+            "profiles": [{"id": "ada", "attributes": ada}],
+            "metrics": [{"id": "B", "attributes": {"name": "Bounced Email"}}],
+            "events": [bounce],
+        },
+        "stitch": {"bounce": [{**event, "profile": [ada]}]},
+    }[tool]
+    shop = landed(make_settings, tool, "klaviyo", path=str(land(tables, tmp_path / "landed")))
+    columns = ("source_contact_id", "engagement", "bounce_type", "email")
+    assert rows(shop, "engagements", columns) == [("ada", "bounced", "hard", "old@example.com")]
+
+
 def test_who_leaves_klaviyos_messages_and_comes_back_is_known_when_landed_by_stitch(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

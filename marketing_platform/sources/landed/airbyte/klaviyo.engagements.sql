@@ -48,7 +48,8 @@ select
     end as bounce_type,
     t.happened_at as occurred_at,
     t.profile_id as source_contact_id,
-    p.email,
+    -- As it was then; the profile has that of today.
+    coalesce(t.properties ->> '$."Recipient Email Address"', p.email) as email,
     p.phone,
     -- All who get a message at a time are told of under one key.
     coalesce(

@@ -11,6 +11,7 @@ named as (
         e.property_campaign_name,
         e.property_bounce_type,
         e.property_url,
+        e.property_recipient_email_address,
         -- By Apple's mail privacy, or a filter that tries links.
         lower(
             coalesce(
@@ -43,7 +44,8 @@ select
     end as bounce_type,
     n.happened_at as occurred_at,
     n.person_id as source_contact_id,
-    p.email,
+    -- As it was then; the person has that of today.
+    coalesce(cast(n.property_recipient_email_address as varchar), p.email) as email,
     p.phone_number as phone,
     -- All who get a campaign's message are told of under one key.
     n.message || ':' || n.person_id as source_message_id,

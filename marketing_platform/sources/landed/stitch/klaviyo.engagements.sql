@@ -55,7 +55,8 @@ select
         as bounce_type,
     happened_at as occurred_at,
     person ->> '$.id' as source_contact_id,
-    person ->> '$.email' as email,
+    -- As it was then; the profile has that of today.
+    coalesce(properties ->> '$."Recipient Email Address"', person ->> '$.email') as email,
     person ->> '$.phone_number' as phone,
     -- All who get a message at a time are told of under one key.
     coalesce(
