@@ -172,6 +172,7 @@ words as (
         ) as has_left
     from staging.engagements as e
     left join merged as m on e.contact_id = m.contact_id
+    left join core.phones as p on e.phone = p.phone_text and p.country_text is null
     where
         e.channel in ('email', 'sms')
         and (
@@ -179,7 +180,13 @@ words as (
             or (
                 e.engagement = 'bounced'
                 and e.bounce_type = 'hard'
-                and coalesce(nullif(lower(trim(e.email)), '') = m.email, true)
+                and coalesce(
+                    case
+                        when e.channel = 'email' then nullif(lower(trim(e.email)), '') = m.email
+                        else p.phone = m.phone
+                    end,
+                    true
+                )
             )
         )
     group by 1, 2

@@ -66,6 +66,23 @@ def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop:
     assert found == {"moved": (False, True), "stayed": (True, False), "unsaid": (True, False)}
 
 
+def test_who_has_a_new_phone_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
+    phones = {"moved": "+4930901829", "stayed": "+49 30 901820", "unsaid": None}
+    now = {"moved": "+4930901821", "stayed": "+4930901820", "unsaid": "+4930901822"}
+    for who, told in phones.items():
+        shop.add(
+            "contacts", source_contact_id=who, phone=now[who], has_sms_consent=True,
+            updated_at="2026-03-30",
+        )  # fmt: skip
+        shop.add(
+            "engagements", source_engagement_id=who, channel="sms", engagement="bounced",
+            bounce_type="hard", occurred_at="2026-03-01 10:00", source_contact_id=who, phone=told,
+        )  # fmt: skip
+    warehouse = shop.build()
+    found = {who: profile(warehouse, who)["has_sms_consent"] for who in phones}
+    assert found == {"moved": True, "stayed": False, "unsaid": False}
+
+
 def test_a_stop_from_a_phone_holds_for_all_who_have_it(shop: Shop) -> None:
     family, other = "+4930901820", "+4930901821"
     for who, phone in (("ada", family), ("ben", family), ("cleo", other)):
