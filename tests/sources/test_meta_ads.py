@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -18,9 +19,10 @@ from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.settings import Settings
-from marketing_platform.sources.client import Answer, open_client
+from marketing_platform.sources.client import Answer, Client, Request, open_client
 from marketing_platform.sources.meta_ads.source import SYSTEM
 from marketing_platform.sources.pull import pull
+from marketing_platform.sources.stream import Query
 
 MakeSettings = Callable[..., Settings]
 GIVEN = {"account_id": "act_123", "access_token": "token"}
@@ -47,6 +49,33 @@ def test_a_purchase_counts_once_by_its_widest_name_and_figures_left_out_are_zero
     ]
     (group,) = rows("ad_performance__ad_sets", "source_ad_group_id", "ad_group_name", "conversions")
     assert tuple(group.values()) == ("200010", "Broad", 3)
+
+
+class Account(Client):
+    """An account without a row, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.questions: list[dict[str, str]] = []
+
+    def send(self, request: Request) -> Answer:
+        self.questions.append(dict(request.form or request.params))
+        return json_answer({"data": [], "report_run_id": "1"})
+
+
+@pytest.mark.parametrize(
+    ("stream", "level"), [("campaigns", "campaign"), ("ad_sets", "adset"), ("ads", "ad")]
+)
+@pytest.mark.parametrize("end", ["2026-01-06", "2026-01-20"])
+def test_what_was_deleted_or_archived_since_is_asked_for_too(
+    stream: str, level: str, end: str
+) -> None:
+    settings = SYSTEM.settings_model.model_validate({"type": "meta_ads", **GIVEN})
+    account, walk = Account(), SYSTEM.stream(stream).walk
+    assert not isinstance(walk, Query)
+    next(iter(walk.pages(account, settings, days("2026-01-05", end), None)))
+    (condition,) = json.loads(account.questions[0]["filtering"])
+    assert (condition["field"], condition["operator"]) == (f"{level}.effective_status", "IN")
+    assert {"ACTIVE", "PAUSED", "ARCHIVED", "DELETED"} <= set(condition["value"])
 
 
 def test_figures_that_cannot_be_are_held_back(make_settings: MakeSettings) -> None:

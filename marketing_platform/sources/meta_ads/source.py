@@ -25,6 +25,16 @@ _RESTATED_DAYS = 28
 # Errors that say "slow down", with status 400: the app's, the user's, the page's and the account's
 # limits. Those of single products have numbers of their own from 80000 on.
 _THROTTLED = {4, 17, 32, 613, *range(80000, 80015)}
+# What may have become of a campaign, an ad set or an ad (`effective_status`), and of one of them.
+_STATUSES = ("ACTIVE", "PAUSED", "ARCHIVED", "DELETED", "IN_PROCESS", "WITH_ISSUES")
+_STATUSES_BY_LEVEL: Mapping[str, tuple[str, ...]] = {
+    "campaign": (),
+    "adset": ("CAMPAIGN_PAUSED",),
+    "ad": (
+        *("CAMPAIGN_PAUSED", "ADSET_PAUSED", "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED"),
+        "PENDING_BILLING_INFO",
+    ),
+}
 _USAGE_HEADERS = ("x-business-use-case-usage", "x-ad-account-usage")
 _MOMENT_SECONDS = 5.0
 
@@ -94,6 +104,12 @@ def _probe(client: Client, settings: MetaAdsSettings) -> str:
     )
 
 
+def _of_any_status(level: str) -> dict[str, Any]:
+    """A condition for all of a level: Meta leaves out what was deleted unless it is asked for."""
+    statuses = (*_STATUSES, *_STATUSES_BY_LEVEL[level])
+    return {"field": f"{level}.effective_status", "operator": "IN", "value": statuses}
+
+
 @dataclass(frozen=True)
 class _Report:
     """The insights of one level as a report that Meta prepares."""
@@ -108,6 +124,7 @@ class _Report:
             "fields": ",".join((*self.columns, *_FIGURES)),
             "time_range": orjson.dumps(days).decode(),
             "time_increment": "1",
+            "filtering": orjson.dumps([_of_any_status(self.level)]).decode(),
         }
 
     def asking(self, settings: MetaAdsSettings, first: dt.date, last: dt.date) -> Request:
