@@ -70,6 +70,17 @@ def test_a_message_is_what_became_of_it_and_a_reply_is_its_keyword(
     ]
 
 
+@pytest.mark.parametrize(("code", "engagement"), [(21610, "unsubscribed"), (30008, "failed")])
+def test_whom_twilio_refuses_to_write_to_has_left(
+    code: int, engagement: str, make_settings: Callable[..., Settings]
+) -> None:
+    refused = {**SAMPLES["messages"][0], "status": "failed", "error_code": code}
+    given = {"account_sid": ACCOUNT, "auth_token": "${TWILIO_TOKEN}"}
+    rows = stage(make_settings, "twilio", given, {"messages": [refused]})
+    (found,) = rows("engagements", "channel", "engagement", "phone", "outcome")
+    assert tuple(found.values()) == ("sms", engagement, "+15125550101", "accepted")
+
+
 @pytest.mark.parametrize(
     ("body", "engagement"),
     [

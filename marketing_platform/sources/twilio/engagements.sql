@@ -39,6 +39,8 @@ from (
                     when status in ('delivered', 'partially_delivered') then 'delivered'
                     when status = 'read' then 'opened'
                     when status = 'undelivered' then 'bounced'
+                    -- The person has left, by a word or at a time that we do not know.
+                    when status = 'failed' and error_code = 21610 then 'unsubscribed'
                     when status = 'failed' then 'failed'
                 end
             when
