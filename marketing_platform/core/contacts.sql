@@ -103,7 +103,10 @@ keyed as (
         m.created_at,
         m.updated_at,
         m.is_deleted,
-        concat(cast(m.is_listed as varchar), cast(m.updated_at as varchar)) as standing,
+        -- As text it is in order of time: no moment before all others, a fraction after the blank.
+        concat(
+            cast(m.is_listed as varchar), coalesce(cast(m.updated_at as varchar), '0000'), ' '
+        ) as standing,
         nullif(lower(trim(m.email)), '') as clean_email,
         coalesce(
             p.phone, regexp_replace(translate(trim(m.phone), ' ()-./', ''), '^00', '+')
@@ -168,7 +171,8 @@ words as (
         e.contact_id,
         case when e.channel = 'email' then 'email' else 'sms' end as channel,
         arg_max(
-            e.engagement <> 'resubscribed', concat(cast(e.occurred_at as varchar), e.engagement)
+            e.engagement <> 'resubscribed',
+            concat(cast(e.occurred_at as varchar), ' ', e.engagement)
         ) as has_left
     from staging.engagements as e
     left join merged as m on e.contact_id = m.contact_id

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
@@ -59,3 +62,46 @@ def test_a_buyer_of_an_export_is_known_by_the_name_on_the_last_bill(
     assert (contact["first_name"], contact["last_name"]) == ("Ada", "Lovelace")
     assert contact["city"] == "Glenwick"
     assert warehouse.read("identity.customers")["first_name"].to_list() == ["Ada"]
+
+
+def test_what_is_told_without_a_date_does_not_win_over_what_is_newer(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    contacts, url = tmp_path / "contacts.csv", f"sqlite:///{tmp_path / 'crm.db'}"
+    contacts.write_text("id,email,updated_at\na,new@example.com,2024-01-01\n")
+    with sa.create_engine(url).begin() as connection:
+        connection.execute(sa.text("create table people (id text, mail text, given text)"))
+        connection.execute(sa.text("insert into people values ('a', 'old@example.com', 'Ada')"))
+    names = {"source_contact_id": "id", "email": "mail", "first_name": "given"}
+    people = {"sql": "select * from people", "record_id": ["id"], "columns": names}
+    crm = {"type": "database", "url": url, "customer_ids_of": "files"}
+    sources = {
+        "files": {"contacts": {"path": contacts}},
+        "crm": {**crm, "queries": {"contacts": people}},
+    }
+    settings = make_settings(sources=sources)
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["core.contacts"])
+    (contact,) = warehouse.read("core.contacts").to_dicts()
+    assert (contact["email"], contact["first_name"]) == ("new@example.com", "Ada")
+
+
+def test_what_is_told_later_in_the_same_second_wins(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    calls = [
+        {
+            "type": "identify",
+            "messageId": email,
+            "userId": "a",
+            "timestamp": f"2026-01-05T10:00:00{fraction}Z",
+            "traits": {"email": email},
+        }
+        for email, fraction in (("old@example.com", ""), ("new@example.com", ".500"))
+    ]
+    (tmp_path / "calls.jsonl").write_text("\n".join(map(json.dumps, calls)))
+    site = {"folder": str(tmp_path), "history_start": "2026-01-01"}
+    settings = make_settings(sources={"segment_events": site})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["core.contacts"])
+    assert warehouse.read("core.contacts")["email"].to_list() == ["new@example.com"]
