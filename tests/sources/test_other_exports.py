@@ -114,6 +114,22 @@ def test_the_customers_of_a_shop_system_have_a_name_in_one_column(
     ]
 
 
+@pytest.mark.parametrize(
+    ("word", "consent"),
+    [
+        ("SUBSCRIBED", True), ("NEVER_SUBSCRIBED", None), ("Not subscribed", None),
+        ("UNSUBSCRIBED", False),
+    ],
+)  # fmt: skip
+def test_who_never_subscribed_has_not_refused(
+    word: str, consent: bool | None, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    text = f"Email,Email Marketing Consent\nann@example.com,{word}\nbea@example.com,SUBSCRIBED\n"
+    path = write(tmp_path / "c.csv", text)
+    found = staged_contacts(make_settings, path, "has_email_consent", "outcome")
+    assert found == [(consent, "accepted"), (True, "accepted")]
+
+
 def test_german_contacts_are_read_without_being_told(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -105,7 +105,7 @@ def _expected(sandbox: Sandbox) -> dict[str, list[tuple[Any, ...]]]:
         ).rows(),
         "select cast(source_contact_id as bigint), email, first_name, has_email_consent"
         " from staging.shopify_contacts where outcome = 'accepted' order by 1": accounts.select(
-            "account_id", "email", "first_name", pl.col("has_email_consent").fill_null(value=False)
+            "account_id", "email", "first_name", "has_email_consent"
         ).rows(),
         "select cast(source_product_id as bigint), title, price_amount from"
         " staging.shopify_products where outcome = 'accepted' order by 1": sandbox.truth("products")

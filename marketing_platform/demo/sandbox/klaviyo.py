@@ -138,7 +138,8 @@ def _consent(channel: str) -> pl.Expr:
         .then(pl.lit("SUBSCRIBED"))
         .otherwise(pl.lit("UNSUBSCRIBED"))
     )
-    can_receive = agreed.fill_null(True).alias(f"can_receive_{channel}_marketing")
+    # Texts need a word of the person's own.
+    can_receive = agreed.fill_null(channel == "email").alias(f"can_receive_{channel}_marketing")
     return pl.struct(marketing=pl.struct(state.alias("consent"), can_receive))
 
 

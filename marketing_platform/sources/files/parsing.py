@@ -61,7 +61,9 @@ _ISO_TIME = r"[T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
 _ISO_ZONE = r"\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 # What stands in a column where nothing is known: of data frames, databases and spreadsheets.
 _NO_ID = ["nan", "none", "null", "<na>", "n/a", "#n/a", "\\n", "-"]
-_NO_VALUE = [*_NO_ID, "na", "nat", "--", "0000-00-00", "0000-00-00 00:00:00"]
+# Who never subscribed has not refused.
+_NO_ANSWER = ["never_subscribed", "not_subscribed", "never subscribed", "not subscribed"]
+_NO_VALUE = [*_NO_ID, "na", "nat", "--", "0000-00-00", "0000-00-00 00:00:00", *_NO_ANSWER]
 # As programs write them: there are people whose name is Null.
 _NO_TEXT = ["NULL", "null", "NaN", "nan", "None", "<NA>", "N/A", "n/a", "#N/A", "\\N", "-"]
 _NO_PERSON = [*_NO_ID, "na", "0", "guest", "anonymous", "unknown"]
@@ -72,7 +74,6 @@ _NO_PHONE = rf"\D*({_SAME_DIGIT}|0?123456789?0?|(\d\D*){{0,5}})"
 _TRUE = ["true", "t", "yes", "y", "1", "1.0", "on", "subscribed", "optin", "opted_in", "granted"]
 _FALSE = [
     *("false", "f", "no", "n", "0", "0.0", "off", "unsubscribed", "optout", "opted_out", "denied"),
-    *("never_subscribed", "not_subscribed"),
 ]
 
 

@@ -21,10 +21,16 @@ select
     postcode,
     region,
     language,
-    -- Who is suppressed keeps the consent once given, and may not be written to.
-    upper(email_consent) = 'SUBSCRIBED' and coalesce(can_receive_email, true)
-        as has_email_consent,
-    upper(sms_consent) = 'SUBSCRIBED' and coalesce(can_receive_sms, true) as has_sms_consent,
+    -- Who is suppressed keeps the consent once given, and may not be written to. Who never subscribed
+    -- has not refused; for text messages Klaviyo says of them, too, that they cannot receive any.
+    case
+        when not can_receive_email then false
+        else nullif(upper(email_consent), 'NEVER_SUBSCRIBED') = 'SUBSCRIBED'
+    end as has_email_consent,
+    case
+        when upper(sms_consent) <> 'NEVER_SUBSCRIBED'
+            then upper(sms_consent) = 'SUBSCRIBED' and coalesce(can_receive_sms, true)
+    end as has_sms_consent,
     created_at,
     updated_at
 from raw.klaviyo_profiles

@@ -11,10 +11,11 @@ select
   coalesce(phone, address_phone) as phone,
   first_name, last_name, country, street, city, postcode, region,
   locale as language,
+  -- Who never subscribed has not refused: it may have been agreed elsewhere.
   case
     when email_marketing_state is null then accepts_marketing
-    else lower(email_marketing_state) = 'subscribed'
+    else nullif(lower(email_marketing_state), 'not_subscribed') = 'subscribed'
   end as has_email_consent,
-  lower(sms_marketing_state) = 'subscribed' as has_sms_consent,
+  nullif(lower(sms_marketing_state), 'not_subscribed') = 'subscribed' as has_sms_consent,
   created_at, updated_at
 from raw.shopify_customers

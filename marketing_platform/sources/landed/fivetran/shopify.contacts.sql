@@ -10,8 +10,13 @@ select
     a.city,
     a.zip as postcode,
     coalesce(a.province_code, a.province) as region,
-    cast(coalesce(c.accepts_marketing, c.email_marketing_consent_state = 'subscribed') as boolean)
-        as has_email_consent,
+    -- Who never subscribed has not refused.
+    cast(
+        coalesce(
+            c.accepts_marketing,
+            nullif(c.email_marketing_consent_state, 'not_subscribed') = 'subscribed'
+        ) as boolean
+    ) as has_email_consent,
     c.created_at,
     c.updated_at,
     coalesce(cast(c._fivetran_deleted as boolean), false) as is_deleted

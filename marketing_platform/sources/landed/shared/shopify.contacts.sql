@@ -15,13 +15,17 @@ select
             coalesce(
                 email_marketing_consent ->> '$.state', email_marketing_consent__state
             ) is not null
-            then coalesce(
-                email_marketing_consent ->> '$.state', email_marketing_consent__state
+            -- Who never subscribed has not refused.
+            then nullif(
+                coalesce(email_marketing_consent ->> '$.state', email_marketing_consent__state),
+                'not_subscribed'
             ) = 'subscribed'
         else try_cast(accepts_marketing as boolean)
     end as has_email_consent,
-    coalesce(sms_marketing_consent ->> '$.state', sms_marketing_consent__state) = 'subscribed'
-        as has_sms_consent,
+    nullif(
+        coalesce(sms_marketing_consent ->> '$.state', sms_marketing_consent__state),
+        'not_subscribed'
+    ) = 'subscribed' as has_sms_consent,
     created_at,
     updated_at,
     deleted_at is not null as is_deleted
