@@ -42,11 +42,9 @@ def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
             old, other = change["customer_id"], change["other_customer_id"]
             is_split = change["kind"] == "split"
             new = list(_inherited(old, other, barred[old], joined_at if is_split else {}))
-            if new:
-                make = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-                connection.execute(make(suppressions).on_conflict_do_nothing(), new)
-            if is_split:
-                _take_back(connection, old, other)
+            _bar(connection, new)
+            if is_split and (channels := _take_back(connection, old, other)):
+                _bar_again(connection, old, channels, barred, changes)
 
 
 def _inherited(
@@ -73,9 +71,50 @@ def _joined_at(connection: sa.Connection) -> _Joins:
     return {(old, other): moment for old, other, moment in connection.execute(merged)}
 
 
-def _take_back(connection: sa.Connection, customer: str, left: str) -> None:
-    connection.execute(
-        sa.delete(suppressions).where(
-            suppressions.c.customer_id == customer, suppressions.c.told_by == INHERITED + left
-        )
+def _take_back(connection: sa.Connection, customer: str, left: str) -> set[str]:
+    """Free a customer of what was said of the one who leaves; gives the channels."""
+    gone = connection.execute(
+        sa.delete(suppressions)
+        .where(suppressions.c.customer_id == customer, suppressions.c.told_by == INHERITED + left)
+        .returning(suppressions.c.channel)
     )
+    return set(gone.scalars())
+
+
+def _bar_again(
+    connection: sa.Connection,
+    customer: str,
+    channels: set[str],
+    barred: Mapping[str, list[dict[str, Any]]],
+    changes: pl.DataFrame,
+) -> None:
+    """Bar a customer by channels by which somebody else is barred who is still a part of it."""
+    rows = [
+        {**row, "customer_id": customer, "told_by": INHERITED + other}
+        for other in _parts(connection, customer, changes)
+        for row in barred.get(other, ())
+        if row["channel"] in channels and row["told_by"] != INHERITED + customer
+    ]
+    _bar(connection, rows)
+
+
+def _bar(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    if rows:
+        connection.execute(make(suppressions).on_conflict_do_nothing(), rows)
+
+
+def _parts(connection: sa.Connection, customer: str, changes: pl.DataFrame) -> list[str]:
+    """Who became this customer, or a part of whom did, and has not left it since."""
+    pair = ("customer_id", "other_customer_id")
+    both = [identity_changes.c[name] for name in pair]
+    logged = connection.execute(
+        sa.select(*both)
+        .where(sa.or_(*(column == customer for column in both)))
+        .order_by(identity_changes.c.change_id)
+    )
+    parts: dict[str, bool] = {}
+    for old, new in [*map(tuple, logged), *changes.select(pair).rows()]:
+        if customer in (old, new):
+            parts[old if new == customer else new] = new == customer
+    return sorted(other for other, is_part in parts.items() if is_part)

@@ -18,15 +18,23 @@ Kind = Literal["merged", "split"]
 
 def becomes(engine: sa.Engine, customer: str, other: str, kind: Kind = "merged") -> None:
     """What a build does when all of a customer, or a part, becomes another one."""
-    change = {
-        "kind": kind,
-        "customer_id": customer,
-        "other_customer_id": other,
-        "contact_count": 1,
-        "contact_id": f"files:{customer}",
-    }
-    inherit_suppressions(engine, pl.DataFrame([change]))
-    log_changes(engine, [{**change, "cause": "a test"}])
+    become(engine, (customer, other, kind))
+
+
+def become(engine: sa.Engine, *changes: tuple[str, str, Kind]) -> None:
+    """What one build does when several do."""
+    told = [
+        {
+            "kind": kind,
+            "customer_id": customer,
+            "other_customer_id": other,
+            "contact_count": 1,
+            "contact_id": f"files:{customer}",
+        }
+        for customer, other, kind in changes
+    ]
+    inherit_suppressions(engine, pl.DataFrame(told))
+    log_changes(engine, [{**change, "cause": "a test"} for change in told])
 
 
 def says_no(engine: sa.Engine, customer: str, channel: Literal["email", "sms"] = "email") -> None:
@@ -90,3 +98,39 @@ def test_said_before_and_told_again_it_keeps_its_first_moment(engine: sa.Engine)
     with reading(engine) as connection:
         again = connection.execute(sa.select(suppressions.c.created_at)).scalar_one()
     assert again == first <= dt.datetime.now(dt.UTC)
+
+
+def test_who_joined_and_said_no_stays_barred_when_another_one_who_said_no_leaves(
+    engine: sa.Engine,
+) -> None:
+    says_no(engine, "ann")
+    says_no(engine, "cleo")
+    becomes(engine, "ann", "bob")
+    becomes(engine, "cleo", "bob")
+    becomes(engine, "bob", "ann", "split")
+    assert barred(engine) == {("ann", "email"), ("bob", "email"), ("cleo", "email")}
+    becomes(engine, "bob", "cleo", "split")
+    assert barred(engine) == {("ann", "email"), ("cleo", "email")}
+
+
+def test_who_was_allowed_again_stays_so_when_another_one_leaves(engine: sa.Engine) -> None:
+    says_no(engine, "ann")
+    says_no(engine, "cleo")
+    becomes(engine, "ann", "bob")
+    becomes(engine, "cleo", "bob")
+    assert forget_suppression(engine, "bob", "email")
+    becomes(engine, "bob", "ann", "split")
+    assert barred(engine) == {("ann", "email"), ("cleo", "email")}
+
+
+def test_who_comes_as_another_one_leaves_brings_what_they_said_and_who_leaves_takes_it(
+    engine: sa.Engine,
+) -> None:
+    says_no(engine, "ann")
+    says_no(engine, "cleo")
+    becomes(engine, "ann", "bob")
+    become(engine, ("cleo", "bob", "merged"), ("bob", "ann", "split"))
+    assert barred(engine) == {("ann", "email"), ("bob", "email"), ("cleo", "email")}
+    becomes(engine, "ann", "bob")
+    become(engine, ("bob", "ann", "split"), ("bob", "cleo", "split"))
+    assert barred(engine) == {("ann", "email"), ("cleo", "email")}
