@@ -29,6 +29,7 @@ from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations import Batch, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.identity.explain import customer_of
+from marketing_platform.identity.resolve import ID_PREFIX
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
 from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
@@ -241,10 +242,11 @@ def suppress_customers(
     told, and none is taken.
     """
     customers = set(names)
-    # Who was erased is not in the warehouse any more.
-    if reason != "erased":
+    # Who was erased already is not in the warehouse any more, and known by id alone.
+    gone = {name for name in customers if reason == "erased" and name.startswith(ID_PREFIX)}
+    if known := sorted(customers - gone):
         warehouse = built_warehouse(settings)
-        customers = {customer_of(warehouse, name) for name in sorted(customers)}
+        customers = gone | {customer_of(warehouse, name) for name in known}
     state = open_state(settings.state_url.get_secret_value())
     with writing(state) as connection:
         suppress(connection, sorted(customers), channel, reason, told_by="command", now=utc_now())

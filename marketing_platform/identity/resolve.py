@@ -21,6 +21,7 @@ import polars as pl
 from marketing_platform.identity.edges import Edge
 
 MAPPING = {"contact_id": pl.String, "customer_id": pl.String}
+ID_PREFIX = "cus_"
 _ID_LENGTH = 16
 
 
@@ -186,7 +187,7 @@ def _digests(texts: pl.Series) -> pl.Series:
     with _scratch().cursor() as connection:
         connection.register("texts", texts.alias("text").to_frame().to_arrow())
         rows = connection.sql(
-            f"select 'cus_' || substr(md5(text), 1, {_ID_LENGTH}) as id from texts"  # noqa: S608
+            f"select '{ID_PREFIX}' || substr(md5(text), 1, {_ID_LENGTH}) as id from texts"  # noqa: S608
         )
         return pl.DataFrame(rows.to_arrow_table())["id"]
 

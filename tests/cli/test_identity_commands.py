@@ -171,6 +171,17 @@ def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
     assert back == "0 suppression(s) taken back\n"
 
 
+def test_who_asks_to_be_erased_is_named_as_everybody_is(shop: Shop) -> None:
+    shop.write(*LINES)
+    customers = shop.build()
+    with pytest.raises(InputError, match=r"nobody@shop\.org: no customer"):
+        said("suppress", "nobody@shop.org", "--reason", "erased", app=activation_app)
+    told = said("suppress", "Ann@shop.org", "--reason", "erased", app=activation_app)
+    assert told == "1 customer(s) suppressed\n"
+    again = ("suppress", "--take-back", customers["files:a"])
+    assert said(*again, app=activation_app) == "1 suppression(s) taken back\n"
+
+
 def test_who_was_erased_is_suppressed_by_the_id_they_had(shop: Shop) -> None:
     shop.write(*LINES)
     done = said("suppress", "cus_gone", "--reason", "erased", app=activation_app)
