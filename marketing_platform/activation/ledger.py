@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
@@ -161,6 +161,25 @@ def _supersede(connection: sa.Connection, keys: Sequence[str], now: dt.datetime)
     )
     for start in range(0, len(keys), _CHUNK):
         connection.execute(statement, [{"key": key} for key in keys[start : start + _CHUNK]])
+
+
+def supersede_without_rule(
+    connection: sa.Connection, destination: str, audiences: Collection[str], now: dt.datetime
+) -> None:
+    """Give up what waits for other audiences: no plan looks any more whether it should be told.
+
+    Who was to be taken out of one is taken out.
+    """
+    connection.execute(
+        sa.update(messages)
+        .where(
+            messages.c.destination == destination,
+            sa.text(CLAIMABLE),
+            messages.c.audience.not_in(audiences),
+            messages.c.operation != "remove",
+        )
+        .values(state="suppressed", reason=_SUPERSEDED, settled_at=now, next_attempt_at=None)
+    )
 
 
 def _insert(

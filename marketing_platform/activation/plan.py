@@ -18,7 +18,12 @@ from marketing_platform.activation.guards import (
     segment_holds,
     size_guards,
 )
-from marketing_platform.activation.ledger import known_messages, write_messages, write_plan
+from marketing_platform.activation.ledger import (
+    known_messages,
+    supersede_without_rule,
+    write_messages,
+    write_plan,
+)
 from marketing_platform.activation.quiet import Window, keep_to, windows_of
 from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
@@ -86,12 +91,21 @@ def plan_all(
     force: bool = False,
     dry_run: bool = False,
 ) -> list[Plan]:
-    """Plan every rule of the settings; a mistake in one of them is told before any is planned."""
+    """Plan every rule of the settings; a mistake in one of them is told before any is planned.
+
+    What waits for a rule that was taken out is given up.
+    """
     rules = settings.platform.activations
     check_rules(warehouse, settings, rules)
-    return [
+    made = [
         _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run) for rule in rules
     ]
+    if not dry_run:
+        with writing(engine) as connection:
+            for name in settings.platform.destinations:
+                audiences = [rule.name for rule in rules if rule.destination == name]
+                supersede_without_rule(connection, name, audiences, utc_now())
+    return made
 
 
 def _plan(

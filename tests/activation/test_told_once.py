@@ -208,6 +208,40 @@ def test_who_leaves_between_plan_and_sending_is_not_written_to(
     assert all(balance.adds_up for balance in conservation(engine))
 
 
+def test_what_waits_for_a_rule_that_is_taken_out_is_told_to_nobody(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    shop.enter("ada", JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    platform = settings.platform.model_copy(update={"activations": ()})
+    without = settings.model_copy(update={"platform": platform})
+    plan_all(shop.warehouse, engine, without, dry_run=True)
+    assert ledger_sums(engine)["deferred"] == 1
+    shop.know("ada", has_email_consent=False)
+    activate(shop.warehouse, engine, without)
+    assert told(receiver) == []
+    assert [(r.reason, r.count) for r in reason_counts(engine)] == [("superseded", 1)]
+    assert all(balance.adds_up for balance in conservation(engine))
+    shop.know("ada", has_email_consent=True)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"], "the rule is back, and they are still members"
+
+
+def test_who_waits_to_be_taken_out_is_taken_out_although_the_rule_is_gone(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)})
+    shop.fill(2)
+    activate(shop.warehouse, engine, settings)
+    shop.members(["c00000"])
+    plan_all(shop.warehouse, engine, settings)
+    platform = settings.platform.model_copy(update={"activations": ()})
+    activate(shop.warehouse, engine, settings.model_copy(update={"platform": platform}))
+    removed = [row for row in receiver.received.rows.values() if row["operation"] == "remove"]
+    assert [row["customer_id"] for row in removed] == ["c00001"]
+
+
 def test_a_suppression_of_another_channel_and_one_taken_back_suppress_nothing(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
