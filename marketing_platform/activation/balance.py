@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from marketing_platform.activation.claims import held_audiences
 from marketing_platform.activation.ledger import settled_sums
 from marketing_platform.activation.verdict import UNKNOWN
+from marketing_platform.settings import ActivationRule
 from marketing_platform.state import (
     CLAIMABLE,
     OPEN,
@@ -214,8 +215,8 @@ class HeldPlan:
     released_by: str | None
 
 
-def held_plans(engine: sa.Engine) -> list[HeldPlan]:
-    """The audiences that are held now."""
+def held_plans(engine: sa.Engine, rules: Iterable[ActivationRule]) -> list[HeldPlan]:
+    """The audiences of these rules that are held now: of others no plan is made any more."""
     latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
     columns = [plans.c[name] for name in HeldPlan.__dataclass_fields__]
     statement = (
@@ -224,7 +225,9 @@ def held_plans(engine: sa.Engine) -> list[HeldPlan]:
         .order_by(plans.c.plan_id)
     )
     with reading(engine) as connection:
-        return [HeldPlan(**row) for row in connection.execute(statement).mappings()]
+        found = [HeldPlan(**row) for row in connection.execute(statement).mappings()]
+    named = {(rule.destination, rule.name) for rule in rules}
+    return [plan for plan in found if (plan.destination, plan.audience) in named]
 
 
 def failures(

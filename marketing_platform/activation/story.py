@@ -99,7 +99,7 @@ def story_of(
     rules = settings.platform.activations
     check_rules(warehouse, settings, rules)
     before = former_ids(engine, customer_id)
-    held = {(one.destination, one.audience): one.held_reason for one in held_plans(engine)}
+    held = {(one.destination, one.audience): one.held_reason for one in held_plans(engine, rules)}
     return Story(
         customer_id,
         before,

@@ -161,7 +161,8 @@ def _minute(moment: dt.datetime) -> str:
 
 def show_held(console: Console, settings: Settings) -> None:
     """Print the audiences that are held, and why."""
-    found = held_plans(open_state(settings.state_url.get_secret_value()))
+    state = open_state(settings.state_url.get_secret_value())
+    found = held_plans(state, settings.platform.activations)
     for plan in found:
         let_go = f"; let go by {plan.released_by}" if plan.released_by else ""
         console.print(

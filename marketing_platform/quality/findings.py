@@ -33,10 +33,10 @@ def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list
         *_checks(engine, settings),
         *_stale(engine, settings, now),
         *_aged(engine, settings, now),
-        *_held(engine),
+        *_held(engine, settings),
         *_sums(engine),
         *_silent(engine, settings, now),
-        *_suppressed(engine),
+        *_suppressed(engine, settings),
         *_waiting(engine, now),
         *_room(settings),
     ]
@@ -93,8 +93,8 @@ def _aged(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[F
         )
 
 
-def _held(engine: sa.Engine) -> Iterator[Finding]:
-    for plan in held_plans(engine):
+def _held(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
+    for plan in held_plans(engine, settings.platform.activations):
         yield Finding(
             f"plan:{plan.destination}:{plan.audience}",
             f"{plan.audience} -> {plan.destination} is held",
@@ -138,7 +138,7 @@ def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator
             )
 
 
-def _suppressed(engine: sa.Engine) -> Iterator[Finding]:
+def _suppressed(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
     """Audiences of which nearly nobody may be told: of all who should be, not of one plan."""
     latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
     # Who is held out could be told.
@@ -158,8 +158,11 @@ def _suppressed(engine: sa.Engine) -> Iterator[Finding]:
         .group_by(plans.c.destination, plans.c.audience, people)
         .having(counted >= _JUDGED_FROM, counted >= _SUPPRESSED_SHARE * people)
     )
+    named = {(rule.destination, rule.name) for rule in settings.platform.activations}
     with reading(engine) as connection:
         for row in connection.execute(statement):
+            if (row.destination, row.audience) not in named:
+                continue
             yield Finding(
                 f"suppressed:{row.destination}:{row.audience}",
                 f"nearly nobody of {row.audience} can be told to {row.destination}",

@@ -482,6 +482,26 @@ def test_an_audience_of_which_nobody_may_be_told_is_an_incident_and_one_that_is_
     assert silenced() == []
 
 
+def test_an_audience_whose_rule_is_taken_out_is_no_incident_any_more(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    strict = webhook(receiver.url, consent="email")
+    settings = small_settings(tmp_path, {"crm": strict, "other": strict})
+    shop.fill(250)
+    agree(shop, 0)
+    held_rule = settings.platform.activations[1]
+    plan_all(shop.warehouse, engine, settings)
+    make_plan(shop.warehouse, engine, settings, held_rule, holds=["orders are stale"])
+
+    def wrong(settings: Settings) -> set[str]:
+        keys = {one.key for one in find_all(engine, settings, now=utc_now())}
+        return {key for key in keys if key.startswith(("plan:", "suppressed:"))}
+
+    assert wrong(settings) == {f"suppressed:crm:{SEGMENT}", f"plan:other:{SEGMENT}"}
+    platform = settings.platform.model_copy(update={"activations": ()})
+    assert wrong(settings.model_copy(update={"platform": platform})) == set()
+
+
 def agree(shop: SmallShop, count: int) -> None:
     """Let so many of the customers have agreed to e-mail, and no others."""
     with shop.warehouse.connect() as connection:
