@@ -20,22 +20,29 @@ from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.vocabulary import PREDICTIONS
 from marketing_platform.segments.warnings import warnings_of
 from marketing_platform.settings import Settings
+from marketing_platform.state import utc_now
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _MEMBERSHIPS = "segments.memberships"
 _STAYS = "segments.stays"
 _SIZES = "segments.sizes"
-# A clock that is set back must not leave members who entered after it: the earlier moment is kept.
+# A clock that is set back must not leave members who entered after it: the earlier moment is kept
+# until the clock has come back to the stay, which knows since when it is.
 _WITH_ENTRY = """
     select
         members.segment,
         members.customer_id,
-        least(coalesce(previous.entered_at, now.as_of), now.as_of) as entered_at,
+        least(coalesce(stays.entered_at, previous.entered_at, now.as_of), now.as_of) as entered_at,
         case when previous.customer_id is null then members.why else previous.why end as why
     from members_told as members
     cross join core.clock as now
     left join segments.memberships as previous
         on previous.segment = members.segment and previous.customer_id = members.customer_id
+    left join segments.stays as stays
+        on stays.segment = members.segment
+        and stays.customer_id = members.customer_id
+        and stays.left_at is null
+        and stays.entered_at <= now.as_of
     where not list_contains({found_not}, members.segment)
     union all
     select kept.segment, kept.customer_id, kept.entered_at, kept.why
@@ -82,12 +89,22 @@ _STAYS_NOW = """
     where stays.customer_id is null
 """
 
+# When somebody last entered or left of whom the warehouse still knows. A moment that is still to
+# come is of a clock that was wrong, but for the end of a day.
+_LAST_CHANGE = """
+    select max(greatest(stays.entered_at, stays.left_at))
+    from segments.stays as stays
+    semi join profiles.customers as customers on customers.customer_id = stays.customer_id
+    where greatest(stays.entered_at, stays.left_at) < $now + interval 2 day
+"""
+
 
 def build_memberships(warehouse: Warehouse, settings: Settings) -> Built:
     """Compute all segments in one query; whoever was in before keeps the moment of entry."""
     segments = load_segments(settings.segments_dir)
     as_of = _clock(warehouse)
     warehouse.ensure(_MEMBERSHIPS)
+    warehouse.ensure(_STAYS)
     kept = _kept(warehouse, segments, as_of)
     expired = _expired(segments, as_of)
     text = _WITH_ENTRY.format(found_not=_names(kept | expired), kept=_names(kept - expired))
@@ -96,9 +113,15 @@ def build_memberships(warehouse: Warehouse, settings: Settings) -> Built:
 
 
 def build_stays(warehouse: Warehouse, settings: Settings) -> Built:
-    """Close the stays of those who left, and begin those of who entered."""
+    """Close the stays of those who left, and begin those of who entered.
+
+    A look at the past, by a clock that was set back, changes none.
+    """
     warehouse.ensure(_STAYS)
-    return warehouse.build(_STAYS, _STAYS_NOW)
+    now = utc_now().replace(tzinfo=None)
+    last = warehouse.query(_LAST_CHANGE, {"now": now}).item()
+    is_of_past = last is not None and _clock(warehouse) < last
+    return warehouse.build(_STAYS, "select * from segments.stays" if is_of_past else _STAYS_NOW)
 
 
 def build_sizes(warehouse: Warehouse, settings: Settings) -> Built:
@@ -221,7 +244,7 @@ TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName.parse(_STAYS),
         "One row is a stay of a customer in a segment; ended ones for 400 days.",
-        ("core.clock", _MEMBERSHIPS),
+        ("core.clock", "profiles.customers", _MEMBERSHIPS),
         build_stays,
     ),
     PythonTable(

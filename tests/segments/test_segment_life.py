@@ -63,6 +63,37 @@ def test_a_stay_ends_at_the_first_build_without_the_person_and_another_begins(sh
     assert stays(shop) == expected, "the same build again changes nothing"
 
 
+def test_a_look_at_the_past_is_forgotten_when_the_clock_stands_as_before(shop: Shop) -> None:
+    def entered() -> dict[str, dt.datetime]:
+        rows = shop.warehouse.query("select customer_id, entered_at from segments.memberships")
+        return dict(rows.iter_rows())
+
+    today = dt.datetime(2020, 3, 1, 12)
+    shop.segment("buyers", BUYERS)
+    shop.clock(today - 9 * DAY)
+    customers(shop, anna=1, bert=0, cleo=1, dora=0)
+    stays(shop)
+    shop.clock(today)
+    customers(shop, anna=1, bert=1, cleo=0, dora=0)
+    known = stays(shop)
+    before = entered()
+    assert before == {"anna": today - 9 * DAY, "bert": today}
+    # In the past neither was a member, others were, and one of these is until then.
+    for days in (20, 3):
+        shop.clock(today - days * DAY)
+        customers(shop, anna=0, bert=0, cleo=1, dora=1)
+        stays(shop)
+        assert set(entered()) == {"cleo", "dora"}
+    shop.clock(today)
+    customers(shop, anna=1, bert=1, cleo=0, dora=0)
+    assert [stay for stay in stays(shop) if stay[0] != "dora"] == known
+    assert entered() == before
+    shop.clock(today + DAY)
+    customers(shop, anna=0, bert=1, cleo=0, dora=0)
+    assert ("anna", today - 9 * DAY, today + DAY) in stays(shop), "who leaves now has left"
+    assert entered() == {"bert": today}
+
+
 def test_who_leaves_and_is_back_at_the_same_clock_has_not_left(shop: Shop) -> None:
     shop.segment("buyers", BUYERS)
     for orders in (1, 0, 1):
