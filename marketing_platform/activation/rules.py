@@ -9,7 +9,7 @@ from marketing_platform.activation.attributes import known_attributes, tables_to
 from marketing_platform.activation.cause import check_cause
 from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
-from marketing_platform.destinations.registry import audience_of, modes_of
+from marketing_platform.destinations.registry import audience_of, modes_of, shares_audience
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.warehouse import Warehouse
@@ -31,6 +31,7 @@ def check_declared(
     """Refuse what is wrong with rules whatever the data: no warehouse is needed to tell it."""
     check_feeds(settings)
     seen: set[tuple[str, str]] = set()
+    kept: dict[tuple[str, str], str] = {}
     for rule in rules:
         check_destination(rule.destination, settings)
         if rule.segment not in segments:
@@ -47,6 +48,7 @@ def check_declared(
                 mend="Keep one of the two rules",
             )
         seen.add((rule.name, rule.destination))
+        _check_alone(rule, kept, settings)
 
 
 def check_feeds(settings: Settings) -> None:
@@ -116,6 +118,23 @@ def _check_audience(rule: ActivationRule, kind: str, settings: Settings) -> None
             f"{rule.segment} to {rule.destination}: {kind} needs {known.what}",
             where=_where(settings),
             mend="Write it as audience: '123'",
+        )
+
+
+def _check_alone(
+    rule: ActivationRule, kept: dict[tuple[str, str], str], settings: Settings
+) -> None:
+    """Refuse a second rule that keeps an audience: who leaves one of them would be taken out."""
+    if rule.is_once or shares_audience(settings.platform.destinations[rule.destination].type):
+        return
+    over_there = rule.audience or rule.label
+    other = kept.setdefault((rule.destination, over_there), rule.name)
+    if other != rule.name:
+        raise ConfigError(
+            f"{rule.name} to {rule.destination}: its audience, {over_there}, is that of {other}"
+            " too, and who leaves one of them would be taken out",
+            where=_where(settings),
+            mend="Give each an audience of its own, or make one segment of both",
         )
 
 

@@ -133,6 +133,8 @@ class HttpDestination(ABC):
     modes: ClassVar[tuple[Mode, ...]] = ("audience",)
     # What the audience of a rule is; any text where nothing is said.
     audience: ClassVar[Audience | None] = None
+    # Whether rules may name one audience: nobody is taken out of it by its name.
+    shares_audience: ClassVar[bool] = False
     # What the vendor lets be repeated without harm: it knows a row again, or sets what is set.
     repeatable: ClassVar[tuple[Mode, ...]] = ("audience", "event", "message", "task")
     # The vendor's published limits: so many calls in so many seconds.

@@ -45,6 +45,7 @@ class QueueDestination(ABC):
 
     modes: ClassVar[tuple[Mode, ...]] = ("audience", "event")
     audience: ClassVar[Audience | None] = None
+    shares_audience: ClassVar[bool] = True
     is_full_feed = False
     # One batch after the other, so that what was told of a person first arrives first.
     concurrency = 1

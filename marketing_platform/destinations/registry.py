@@ -30,5 +30,11 @@ def audience_of(kind: str) -> Audience | None:
     return audience
 
 
+def shares_audience(kind: str) -> bool:
+    """Whether rules may name one audience: nobody is taken out of it by its name."""
+    shares: bool = _module(kind).DESTINATION.shares_audience
+    return shares
+
+
 def _module(kind: str) -> Any:
     return importlib.import_module(f"marketing_platform.destinations.vendors.{kind}")

@@ -616,6 +616,24 @@ def test_a_rule_without_the_vendors_audience_is_told_before_anything_is_planned(
         plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
 
 
+def test_two_segments_do_not_share_an_audience_out_of_which_one_would_take_the_members_of_the_other(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    meta = MetaAdsDestination.model_validate({"type": "meta_ads", "access_token": "t"})
+    rules = [
+        ActivationRule(segment=name, destination="meta", audience="123", attributes=("email",))
+        for name in (SEGMENT, "other")
+    ]
+    with pytest.raises(ConfigError) as refused:
+        plan_all(shop.warehouse, engine, small_settings(tmp_path, {"meta": meta}, rules=rules))
+    assert "other to meta: its audience, 123, is that of winback too" in str(refused.value)
+    apart = [rules[0], rules[1].model_copy(update={"audience": "124"})]
+    assert plan_all(shop.warehouse, engine, small_settings(tmp_path, {"meta": meta}, rules=apart))
+    crm = [rule.model_copy(update={"destination": "crm"}) for rule in rules]
+    hook = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=crm)
+    assert plan_all(shop.warehouse, engine, hook), "a receiver keeps them apart by their names"
+
+
 @pytest.mark.parametrize(
     ("kind", "declared", "told"),
     [

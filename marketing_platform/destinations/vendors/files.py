@@ -45,6 +45,7 @@ class Files:
 
     modes: ClassVar[tuple[Mode, ...]] = ("audience",)
     audience: ClassVar[Audience | None] = None
+    shares_audience: ClassVar[bool] = True
     batch_size = 10_000_000
     concurrency = 1
     is_idempotent = True

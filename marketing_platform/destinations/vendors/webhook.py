@@ -67,6 +67,7 @@ class Webhook(HttpDestination):
     """An HTTP receiver. Its token and the path of its URL appear in no text that it gives out."""
 
     modes = ("audience", "event")
+    shares_audience = True
     needs_rule = False
 
     def __init__(self, name: str, settings: WebhookDestination, place: Place | None = None) -> None:
