@@ -63,13 +63,18 @@ def size_guards(
 
 def clock_guards(engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime) -> list[str]:
     """A plan for an earlier moment than the last one: a backfill, which must tell nobody."""
-    last = sa.select(sa.func.max(plans.c.as_of, type_=plans.c.as_of.type)).where(
-        plans.c.destination == rule.destination,
-        plans.c.audience == rule.name,
-        plans.c.status != "held",
+    last = (
+        sa.select(plans.c.as_of)
+        .where(
+            plans.c.destination == rule.destination,
+            plans.c.audience == rule.name,
+            plans.c.status != "held",
+        )
+        .order_by(plans.c.plan_id.desc())
+        .limit(1)
     )
     with reading(engine) as connection:
-        latest = connection.execute(last).scalar_one()
+        latest = connection.execute(last).scalar()
     if latest is None or as_of >= latest:
         return []
     return [

@@ -383,6 +383,21 @@ def test_a_backfill_of_an_earlier_day_tells_nobody(
     assert "before the plan of 2025-06-01" in held.held_reasons[0]
 
 
+def test_after_a_clock_that_was_wrong_a_plan_that_is_forced_lets_the_next_ones_pass(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, settings: Settings
+) -> None:
+    shop.fill(5)
+    shop.clock("2035-06-01 00:00:00")
+    plan(shop, engine, settings)
+    shop.clock("2025-06-01 00:00:00")
+    assert plan(shop, engine, settings).is_held
+    assert not plan(shop, engine, settings, force=True).is_held
+    shop.clock("2025-06-02 00:00:00")
+    assert plan(shop, engine, settings).held_reasons == ()
+    shop.clock("2025-05-01 00:00:00")
+    assert plan(shop, engine, settings).is_held, "and a backfill is held as ever"
+
+
 def test_a_dry_run_counts_and_writes_nothing(
     engine: sa.Engine, shop: SmallShop, settings: Settings
 ) -> None:
