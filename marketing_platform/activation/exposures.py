@@ -73,12 +73,13 @@ def _of_rule(engine: sa.Engine, rule: ActivationRule, holdout: Holdout) -> pl.Da
         )
         known: set[str] = set()
         if not rule.is_once:
-            # Who was in the audience before cannot be held out of what they were told.
+            # Who was in the audience before cannot be held out of what they were told, and is not
+            # compared with those who were held out then.
             arrived = sa.or_(messages.c.state == "sent", messages.c.may_have_arrived)
-            told = sa.select(messages.c.customer_id).where(
-                *ours, messages.c.plan_id <= before, arrived
+            decided = sa.select(messages.c.customer_id).where(
+                *ours, messages.c.plan_id <= before, sa.or_(arrived, is_held_out)
             )
-            known = set(connection.execute(told).scalars())
+            known = set(connection.execute(decided).scalars())
         rows = [
             (customer, bool(held), moment.astimezone(dt.UTC).replace(tzinfo=None))
             for customer, held, moment in connection.execute(exposed)

@@ -128,6 +128,29 @@ def test_who_was_told_before_the_holdout_began_is_in_neither_part_of_an_audience
     assert set(exposed["customer_id"]) == set(new)
 
 
+def test_who_was_held_out_before_another_share_is_in_neither_part_of_an_audience(
+    engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
+) -> None:
+    def rule(share: float) -> Settings:
+        holdout = {"share": share, "bucket": "spring"}
+        names = ("email", "first_name")
+        return settings_of(
+            tmp_path, receiver, state_url, event=None, holdout=holdout, attributes=names
+        )
+
+    old, new = [f"c{i:05}" for i in range(200)], [f"c{i:05}" for i in range(200, 400)]
+    full.members(old)
+    activate(full.warehouse, engine, rule(0.25))
+    full.members([*old, *new])
+    with full.warehouse.connect() as connection:
+        # What changes of those who are held out is written down anew.
+        connection.execute("update profiles.customers set first_name = 'Eve'")
+    activate(full.warehouse, engine, rule(0.5))
+    lift(full, rule(0.5))
+    exposed = full.warehouse.read("activation.exposures")
+    assert set(exposed["customer_id"]) == set(new)
+
+
 def test_who_was_told_shortly_before_is_in_neither_part_whatever_was_drawn(
     engine: sa.Engine, full: SmallShop, receiver: Receiver, tmp_path: Path, state_url: str
 ) -> None:
