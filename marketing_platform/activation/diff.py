@@ -395,7 +395,7 @@ def compare(
     """Compare the members of a segment with the rows of the ledger about that audience.
 
     A rule whose cause is not there has no members. With `customer` it is about that one alone, and
-    so must be the rows of `ledger`.
+    so must be the rows of `ledger`; what is told once looks at those of whom they were before, too.
     """
     known = known_attributes(rule.product_count)
     told = [known[name] for name in payload_columns(rule)]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.balance import held_plans
@@ -105,7 +106,10 @@ def story_of(
         before,
         _consents(warehouse, customer_id),
         _bars(engine, customer_id),
-        tuple(_standing(warehouse, engine, settings, rule, customer_id, held) for rule in rules),
+        tuple(
+            _standing(warehouse, engine, settings, rule, customer_id, before, held)
+            for rule in rules
+        ),
         _said(engine, [customer_id, *before]),
     )
 
@@ -160,12 +164,15 @@ def _standing(
     settings: Settings,
     rule: ActivationRule,
     customer_id: str,
+    before: Sequence[str],
     held: dict[tuple[str, str], str],
 ) -> Standing:
     destination = settings.platform.destinations[rule.destination]
     # How many a rule tells a day is no question of one person.
     reach = replace(reach_of(engine, rule, destination, settings.platform.fatigue), room=None)
-    own = known_messages(engine, rule.destination, rule.name, customer_id)
+    own = _known(engine, rule, customer_id)
+    # What is told once was told to whom they were before, too.
+    known = [own, *(_known(engine, rule, one) for one in before if rule.is_once)]
     member = warehouse.query(
         "select entered_at from segments.memberships"
         " where segment = $segment and customer_id = $customer",
@@ -173,7 +180,9 @@ def _standing(
     )["entered_at"].to_list()
     cause = cause_of(warehouse, rule)
     with warehouse.connect() as connection:
-        diff = compare(connection, own, rule, destination, reach, cause, customer=customer_id)
+        diff = compare(
+            connection, pl.concat(known), rule, destination, reach, cause, customer=customer_id
+        )
     latest = own.sort("sequence").tail(1).to_dicts()
     entered = member[0].replace(tzinfo=dt.UTC) if member and member[0] else None
     absent = "" if member and cause.is_on else "not in the segment"
@@ -189,6 +198,10 @@ def _standing(
         stands if cause.is_on else f"{stands}; the rule waits for its cause",
         held.get((rule.destination, rule.name)),
     )
+
+
+def _known(engine: sa.Engine, rule: ActivationRule, customer_id: str) -> pl.DataFrame:
+    return known_messages(engine, rule.destination, rule.name, customer_id)
 
 
 def _in_words(diff: Diff, latest: dict[str, Any] | None, absent: str) -> str:

@@ -120,3 +120,22 @@ def test_messages_to_who_became_this_person_are_theirs(
     assert story.former_ids == ("old", "older")
     assert {said.customer_id for said in story.said} == {"old", "older"}
     assert stands(story) == "to be told by the next activation"
+
+
+def test_who_was_told_shortly_before_they_became_another_one_is_not_said_to_be_told_next(
+    shop: SmallShop, engine: sa.Engine, receiver: Receiver, tmp_path: Path
+) -> None:
+    rule = ActivationRule(segment=SEGMENT, destination="crm", event="came", attributes=("email",))
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[rule])
+    shop.enter("ada", "2025-06-01 00:00:00")
+    activate(shop.warehouse, engine, settings)
+    becomes(engine, "ada", "bob")
+    shop.members([])
+    shop.enter("bob", "2025-07-01 00:00:00")
+    for _ in range(2):
+        story = story_of(shop.warehouse, engine, settings, "bob")
+        assert stands(story, f"{SEGMENT}.event") == "not told: told_recently"
+        plan_all(shop.warehouse, engine, settings)
+    shop.members([])
+    story = story_of(shop.warehouse, engine, settings, "bob")
+    assert stands(story, f"{SEGMENT}.event") == "not in the segment"
