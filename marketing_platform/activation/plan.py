@@ -24,7 +24,7 @@ from marketing_platform.activation.ledger import (
     write_messages,
     write_plan,
 )
-from marketing_platform.activation.quiet import Window, keep_to, windows_of
+from marketing_platform.activation.quiet import Window, forget_windows, keep_to, windows_of
 from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
 from marketing_platform.activation.suppression import reach_of
@@ -149,7 +149,8 @@ def _plan(
         )
         windows = windows_of(warehouse, hours, waiting, settings.platform.shop.timezone, now)
     if not dry_run:
-        plan_id, eligible = _write(engine, rule, as_of, diff, reasons, reach, windows)
+        kept_to = windows if hours else None
+        plan_id, eligible = _write(engine, rule, as_of, diff, reasons, reach, kept_to)
     return Plan(
         plan_id=plan_id,
         destination=rule.destination,
@@ -172,9 +173,12 @@ def _write(
     diff: Diff,
     reasons: list[str],
     reach: Reach,
-    windows: Sequence[Window],
+    windows: Sequence[Window] | None,
 ) -> tuple[int, int]:
-    """Write the plan and, unless it is held, its messages; gives its number and how many."""
+    """Write the plan and, unless it is held, its messages; gives its number and how many.
+
+    `windows` is None where there are no quiet hours.
+    """
     now = utc_now()
     names = {"destination": rule.destination, "audience": rule.name}
     counts = asdict(diff.counts)
@@ -197,7 +201,10 @@ def _write(
         if reasons:
             return plan_id, 0
         eligible = write_messages(connection, plan_id, fixed, diff, now)
-        keep_to(connection, windows, now)
+        if windows is None:
+            forget_windows(connection, rule.destination, rule.name)
+        else:
+            keep_to(connection, windows, now)
         return plan_id, eligible
 
 

@@ -96,6 +96,20 @@ def keep_to(connection: sa.Connection, windows: Sequence[Window], now: dt.dateti
             connection.execute(statement, [{"key": key} for key in part])
 
 
+def forget_windows(connection: sa.Connection, destination: str, audience: str) -> None:
+    """Let the messages that wait be claimed at any hour: there are no quiet hours any more."""
+    connection.execute(
+        sa.update(messages)
+        .where(
+            messages.c.destination == destination,
+            messages.c.audience == audience,
+            sa.text(CLAIMABLE),
+            messages.c.not_after.is_not(None),
+        )
+        .values(not_after=None)
+    )
+
+
 def _first(
     hours: QuietHours, zones: Sequence[str], now: dt.datetime, *, is_quiet: bool
 ) -> dt.datetime | None:

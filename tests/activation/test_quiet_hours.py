@@ -160,6 +160,20 @@ def test_a_dispatch_that_takes_long_ends_when_the_quiet_hours_begin(
     assert received(receiver) == ["here"]
 
 
+def test_who_waits_is_told_when_the_quiet_hours_are_taken_away(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.know("here", country="IS")
+    shop.enter("here", "2025-05-01 00:00:00")
+    plan_all(shop.warehouse, engine, texts(tmp_path, receiver, around_now()))
+    settings = texts(tmp_path, receiver, None)
+    plan_all(shop.warehouse, engine, settings)
+    # Their hours had ended by then.
+    in_two_days = utc_now() + dt.timedelta(days=2)
+    dispatch(engine, settings, now=lambda: in_two_days)
+    assert received(receiver) == ["here"]
+
+
 def test_an_audience_is_kept_by_night_too(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
