@@ -24,6 +24,8 @@ from marketing_platform.state import messages, reaching, reading, suppressions, 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+# A run each day begins less than a day after that of the day before has sent its last message.
+_LATE = dt.timedelta(hours=20)
 # Customers that became another one, `other`.
 _MERGES = sa.select(
     identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other")
@@ -54,12 +56,18 @@ def reach_of(
 
 
 def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:
-    """How many more the rule may tell: whoever was planned within 24 hours counts."""
+    """How many more the rule may tell: whoever was planned within 24 hours counts, and who was
+    planned before, as after an outage, and still waits or was told of late.
+    """
     statement = sa.select(sa.func.count()).where(
         messages.c.destination == rule.destination,
         messages.c.audience == rule.name,
         messages.c.state != "suppressed",
-        messages.c.created_at > now - dt.timedelta(days=1),
+        sa.or_(
+            messages.c.created_at > now - DAY,
+            messages.c.settled_at > now - _LATE,
+            messages.c.settled_at.is_(None),
+        ),
     )
     with reading(engine) as connection:
         planned = int(connection.execute(statement).scalar_one())

@@ -427,10 +427,37 @@ def test_a_rule_tells_so_many_a_day_who_entered_first_first_and_the_others_wait(
     with engine.begin() as connection:
         moment = utc_now() - dt.timedelta(hours=25)
         connection.execute(sa.update(messages).values(created_at=moment))
+    ended_a_day_ago(engine)
     assert told() == (0, ["ada", "bob", "cleo", "eve"])
     assert all(balance.adds_up for balance in conservation(engine))
     with pytest.raises(ValueError, match="an audience is kept whole"):
         ActivationRule(segment=SEGMENT, destination="crm", per_day=5)
+
+
+def test_after_an_outage_a_rule_tells_no_more_a_day_than_it_may(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver, consent=None, per_day=2)
+    for number in range(6):
+        shop.enter(f"c{number}", f"2025-05-{20 + number} 00:00:00")
+    for _ in range(3):
+        # Nothing is sent on these days.
+        plan_all(shop.warehouse, engine, settings)
+        with engine.begin() as connection:
+            moment = messages.c.created_at
+            for row in connection.execute(sa.select(messages.c.message_key, moment)).all():
+                connection.execute(
+                    sa.update(messages)
+                    .where(messages.c.message_key == row.message_key)
+                    .values(created_at=row.created_at - dt.timedelta(days=1))
+                )
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["c0", "c1"]
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["c0", "c1"], "they were planned long ago, and told today"
+    ended_a_day_ago(engine)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["c0", "c1", "c2", "c3"]
 
 
 def answering(answer: RowAnswer) -> Standing:
