@@ -116,18 +116,19 @@ from (
         struct_pack(
             key := message_key, sequence := sequence, operation := operation, state := state,
             reason := reason, content := content_version, payload := payload,
-            settled_at := settled_at
+            created_at := created_at, settled_at := settled_at
         ) as row
     from ledger
 )
 group by customer_id
 """
 
-# When somebody was told who has become another customer since.
+# When somebody was told of whom all or a part has become another customer since.
 _BEFORE = """
 create or replace temp table told_before as
 select b.other_customer_id as customer_id, max(k.told.settled_at) as settled_at
-from became b join known k on k.customer_id = b.customer_id
+from told_as b
+join known k on k.customer_id = b.customer_id and k.told.created_at <= b.until_at
 group by b.other_customer_id
 """
 
@@ -354,8 +355,9 @@ class Reach:
     """Whom a rule may reach: the channel, and who must not be written to, with the reason.
 
     `suppressed` has the columns customer_id and reason. `told_since`: who was told after it is not
-    told again. `became`: each customer_id that was merged, with each other_customer_id it became.
-    `room` is how many more may be told today; None where the rule does not say.
+    told again. `told_as`: each customer_id of which all or a part became an other_customer_id; what
+    it was told before `until_at` that one was told as well. `room` is how many more may be told
+    today; None where the rule does not say.
     """
 
     channel: Channel | None
@@ -363,7 +365,7 @@ class Reach:
     suppressed: pl.DataFrame
     fatigue: Fatigue
     told_since: dt.datetime
-    became: pl.DataFrame
+    told_as: pl.DataFrame
     room: int | None = None
 
 
@@ -438,9 +440,9 @@ def compare(
     connection.execute(_KNOWN)
     overtaken = connection.sql(_OVERTAKEN).pl()["message_key"].to_list()
     connection.unregister("ledger")
-    connection.register("became", reach.became.to_arrow())
+    connection.register("told_as", reach.told_as.to_arrow())
     connection.execute(_BEFORE)
-    connection.unregister("became")
+    connection.unregister("told_as")
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     columns = payload_columns(rule)
     paths = [f"$.{name}" for name in columns]

@@ -28,7 +28,7 @@ _SQLITE_MOMENT = "%Y-%m-%d %H:%M:%S.%f"
 
 _KNOWN = f"""
 select customer_id, sequence, operation, state, reason, content_version, message_key, payload,
-    may_have_arrived, settled_at
+    may_have_arrived, created_at, settled_at
 from messages
 where destination = :destination and audience = :audience and {PRESENT}
 """  # noqa: S608 - a condition of our own
@@ -62,6 +62,7 @@ _SCHEMA: dict[str, Any] = {
     "message_key": pl.String,
     "payload": pl.String,
     "may_have_arrived": pl.Boolean,
+    "created_at": pl.Datetime("us"),
     "settled_at": pl.Datetime("us"),
 }
 
@@ -78,7 +79,9 @@ def known_messages(
         text += " and customer_id = :customer_id"
         values["customer_id"] = customer_id
     # A statement as text gives SQLite's moments as text, too.
-    typed = sa.text(text).columns(may_have_arrived=sa.Boolean, settled_at=sa.DateTime)
+    typed = sa.text(text).columns(
+        may_have_arrived=sa.Boolean, created_at=sa.DateTime, settled_at=sa.DateTime
+    )
     with reading(engine) as connection:
         rows = connection.execute(typed, values)
         return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")

@@ -106,10 +106,7 @@ def story_of(
         before,
         _consents(warehouse, customer_id),
         _bars(engine, customer_id),
-        tuple(
-            _standing(warehouse, engine, settings, rule, customer_id, before, held)
-            for rule in rules
-        ),
+        tuple(_standing(warehouse, engine, settings, rule, customer_id, held) for rule in rules),
         _said(engine, [customer_id, *before]),
     )
 
@@ -164,7 +161,6 @@ def _standing(
     settings: Settings,
     rule: ActivationRule,
     customer_id: str,
-    before: Sequence[str],
     held: dict[tuple[str, str], str],
 ) -> Standing:
     destination = settings.platform.destinations[rule.destination]
@@ -172,7 +168,8 @@ def _standing(
     reach = replace(reach_of(engine, rule, destination, settings.platform.fatigue), room=None)
     own = _known(engine, rule, customer_id)
     # What is told once was told to whom they were before, too.
-    known = [own, *(_known(engine, rule, one) for one in before if rule.is_once)]
+    before = reach.told_as.filter(pl.col("other_customer_id") == customer_id)["customer_id"]
+    known = [own, *(_known(engine, rule, one) for one in before)]
     member = warehouse.query(
         "select entered_at from segments.memberships"
         " where segment = $segment and customer_id = $customer",

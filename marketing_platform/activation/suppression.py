@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 import sqlalchemy as sa
@@ -26,12 +26,15 @@ FATIGUE = "fatigue"
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 # A run each day begins less than a day after that of the day before has sent its last message.
 _LATE = dt.timedelta(hours=20)
-# Customers that became another one, `other`.
-_MERGES = sa.select(
-    identity_changes.c.customer_id, identity_changes.c.other_customer_id.label("other")
-).where(identity_changes.c.kind == "merged")
-_MERGED = _MERGES.subquery("merged")
+# Customers of whom all or a part became another one, `other`, and when.
+_CHANGES = sa.select(
+    identity_changes.c.customer_id,
+    identity_changes.c.other_customer_id.label("other"),
+    identity_changes.c.changed_at,
+)
+_MERGES = _CHANGES.where(identity_changes.c.kind == "merged")
 _BECAME = {"customer_id": pl.String, "other_customer_id": pl.String}
+_TOLD_AS: dict[str, Any] = {**_BECAME, "until_at": pl.Datetime("us")}
 
 
 def reach_of(
@@ -50,9 +53,9 @@ def reach_of(
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
     # Only what is told once looks at whom the person was before; a shop has many merges.
-    merged = became(engine) if rule.is_once else pl.DataFrame(schema=_BECAME)
+    before = told_as(engine) if rule.is_once else pl.DataFrame(schema=_TOLD_AS)
     room = _room(engine, rule, now) if rule.per_day is not None else None
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, merged, room)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, before, room)
 
 
 def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:
@@ -135,14 +138,26 @@ def reason_now() -> sa.ScalarSelect[str]:
 
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     """Whether the person of a message was written to as often as they may be, under any id."""
-    other = messages.alias("other")
+    other, change = messages.alias("other"), _CHANGES.subquery("change")
     became = (
-        sa.select(_MERGED.c.customer_id)
-        .where(_MERGED.c.other == messages.c.customer_id)
+        sa.exists()
+        .where(
+            change.c.other == messages.c.customer_id,
+            change.c.customer_id == other.c.customer_id,
+            change.c.changed_at >= other.c.created_at,
+        )
+        .correlate(messages, other)
+    )
+    former = (
+        sa.select(change.c.customer_id)
+        .where(change.c.other == messages.c.customer_id)
         .correlate(messages)
     )
     # Two counts and no `or` between them, so that each finds its rows by an index.
-    ids = (other.c.customer_id == messages.c.customer_id, other.c.customer_id.in_(became))
+    ids = (
+        other.c.customer_id == messages.c.customer_id,
+        sa.and_(other.c.customer_id.in_(former), became),
+    )
 
     def reached(length: dt.timedelta) -> sa.ColumnElement[int]:
         own, before = (
@@ -175,24 +190,47 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
 
 def became(engine: sa.Engine) -> pl.DataFrame:
     """Each customer that was merged, with every other one it has become, in one step or several."""
+    became = _becoming(_MERGES)
+    statement = sa.select(became.c.customer_id, became.c.other).distinct()
     with reading(engine) as connection:
-        rows = connection.execute(sa.select(_becoming())).all()
+        rows = connection.execute(statement).all()
     return pl.DataFrame([tuple(row) for row in rows], schema=_BECAME, orient="row")
+
+
+def told_as(engine: sa.Engine) -> pl.DataFrame:
+    """Each customer of whom all or a part became another one, with every such other one.
+
+    What the customer was told until then, `until_at`, the other one was told as well; what they are
+    told later, as after a merge that was undone, they are told alone.
+    """
+    became = _becoming(_CHANGES)
+    until = sa.func.max(became.c.until_at, type_=became.c.until_at.type)
+    ids = (became.c.customer_id, became.c.other)
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(*ids, until).group_by(*ids)).all()
+    told = [(old, other, moment.replace(tzinfo=None)) for old, other, moment in rows]
+    return pl.DataFrame(told, schema=_TOLD_AS, orient="row")
 
 
 def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
     """The ids of those who became this customer, in one step or several."""
-    became = _becoming()
+    became = _becoming(_MERGES)
     statement = sa.select(became.c.customer_id).where(became.c.other == customer_id).distinct()
     with reading(engine) as connection:
         return tuple(sorted(connection.execute(statement).scalars()))
 
 
-def _becoming() -> sa.Subquery:
-    step = _MERGES.subquery("step")
-    known = _MERGES.cte("known", recursive=True)
-    further = sa.select(known.c.customer_id, step.c.other).where(
-        step.c.customer_id == known.c.other
+def _becoming(changes: sa.Select[tuple[str, str, dt.datetime]]) -> sa.Subquery:
+    """Each customer with what it became, in one step or several, and when it took the first.
+
+    A step that was taken before another one is not taken after it.
+    """
+    step, first = changes.subquery("step"), changes.subquery("first")
+    known = sa.select(first.c.customer_id, first.c.other, first.c.changed_at.label("until_at")).cte(
+        "known", recursive=True
+    )
+    further = sa.select(known.c.customer_id, step.c.other, known.c.until_at).where(
+        step.c.customer_id == known.c.other, step.c.changed_at >= known.c.until_at
     )
     known = known.union(further)
     # A merge that was undone and made the other way round leads back.
@@ -201,12 +239,13 @@ def _becoming() -> sa.Subquery:
 
 def tired_customers(fatigue: Fatigue, now: dt.datetime) -> sa.Select[tuple[str]]:
     """Who was written to as often as they may be, under their id and under those they had."""
-    reached, became = _reached(now - WEEK), _becoming()
+    reached, became = _reached(now - WEEK), _becoming(_CHANGES)
+    columns = (reached.c.message_key, reached.c.customer_id, reached.c.settled_at)
     as_now = sa.select(reached.c.message_key, became.c.other, reached.c.settled_at).where(
-        reached.c.customer_id == became.c.customer_id
+        reached.c.customer_id == became.c.customer_id, reached.c.created_at <= became.c.until_at
     )
     # A union, as somebody may have become the same one twice.
-    counted = sa.select(reached).union(as_now).subquery()
+    counted = sa.select(*columns).union(as_now).subquery()
     of_day = sa.func.count().filter(
         sa.or_(counted.c.settled_at.is_(None), counted.c.settled_at > now - DAY)
     )
@@ -219,7 +258,7 @@ def tired_customers(fatigue: Fatigue, now: dt.datetime) -> sa.Select[tuple[str]]
 
 def _reached(since: dt.datetime) -> sa.CTE:
     """The messages that have written to somebody since, may have, or are about to (no moment)."""
-    row = (messages.c.message_key, messages.c.customer_id)
+    row = (messages.c.message_key, messages.c.customer_id, messages.c.created_at)
     # In two, so that each finds its rows by an index.
     done = sa.select(*row, messages.c.settled_at).where(
         reaching(messages), _has_arrived(messages, since)

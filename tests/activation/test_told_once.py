@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
+from test_merged_people import becomes
 
 from marketing_platform.activation import (
     activate,
@@ -355,6 +356,43 @@ def test_who_became_another_customer_is_not_told_again_too_soon(
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == sorted(["ada", "dora", names[-1]])
     assert all(balance.adds_up for balance in conservation(engine))
+
+
+def test_who_was_parted_from_another_one_is_told_for_themselves_again(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=7)
+    cap = Fatigue(per_day=1, per_week=1)
+    platform = settings.platform.model_copy(update={"fatigue": cap})
+    settings = settings.model_copy(update={"platform": platform})
+    becomes(engine, "ada", "bob")
+    becomes(engine, "bob", "ada", "split")
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    shop.enter("bob", JULY)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "bob"]
+
+
+@pytest.mark.parametrize("repeat_after_days", [7, 0], ids=["told recently", "tired"])
+def test_who_is_parted_from_who_was_told_is_not_told_again_too_soon(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, repeat_after_days: int
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=repeat_after_days)
+    cap = Fatigue(per_day=1 if repeat_after_days == 0 else 2)
+    platform = settings.platform.model_copy(update={"fatigue": cap})
+    settings = settings.model_copy(update={"platform": platform})
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    # The address that was written to is of the part that leaves.
+    becomes(engine, "ada", "new", "split")
+    shop.enter("new", JULY)
+    for _ in range(2):
+        activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"]
+    ended_a_day_ago(engine, days=8)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "new"]
 
 
 def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
