@@ -12,6 +12,8 @@ from decimal import Decimal
 from threading import Event
 from typing import Any, Literal
 
+import polars as pl
+import sqlalchemy as sa
 from rich.console import Console
 
 from marketing_platform.activation import (
@@ -24,7 +26,12 @@ from marketing_platform.activation import (
     write_feeds,
 )
 from marketing_platform.activation.diff import row_of
-from marketing_platform.activation.suppression import Reason, forget_suppression, suppress
+from marketing_platform.activation.suppression import (
+    Reason,
+    became,
+    forget_suppression,
+    suppress,
+)
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations import Batch, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
@@ -249,9 +256,22 @@ def suppress_customers(
         warehouse = built_warehouse(settings)
         customers = gone | {customer_of(warehouse, name) for name in known}
     state = open_state(settings.state_url.get_secret_value())
+    _refuse_former(settings, state, gone)
     with writing(state) as connection:
         suppress(connection, sorted(customers), channel, reason, told_by="command", now=utc_now())
     return len(customers)
+
+
+def _refuse_former(settings: Settings, state: sa.Engine, names: set[str]) -> None:
+    """Refuse ids of customers that are another one by now, who would be written to as before."""
+    merged = became(state).filter(pl.col("customer_id").is_in(names)).sort(pl.all())
+    if merged.is_empty():
+        return
+    found = built_warehouse(settings).query("select customer_id from identity.contact_customers")
+    current = set(found["customer_id"])
+    for old, other in merged.rows():
+        if old not in current and other in current:
+            raise InputError(f"it became {other}", where=old, mend="Name that one")
 
 
 def allow_again(settings: Settings, names: Sequence[str], channel: str) -> int:

@@ -182,6 +182,18 @@ def test_who_asks_to_be_erased_is_named_as_everybody_is(shop: Shop) -> None:
     assert said(*again, app=activation_app) == "1 suppression(s) taken back\n"
 
 
+def test_who_asks_to_be_erased_by_an_id_that_became_another_one_is_not_passed_over(
+    shop: Shop,
+) -> None:
+    shop.write(LINES[0], LINES[2])
+    before = shop.build()
+    shop.write(*LINES)
+    after = shop.build()
+    [gone] = {before["files:a"], before["files:c"]} - set(after.values())
+    with pytest.raises(InputError, match=f"{gone}: it became {after['files:a']}"):
+        said("suppress", gone, "--reason", "erased", app=activation_app)
+
+
 def test_who_was_erased_is_suppressed_by_the_id_they_had(shop: Shop) -> None:
     shop.write(*LINES)
     done = said("suppress", "cus_gone", "--reason", "erased", app=activation_app)
