@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from marketing_platform.activation.claims import Claim, Holder, close_batch, regroup
-from marketing_platform.activation.suppression import suppress
+from marketing_platform.activation.suppression import became_since, suppress
 from marketing_platform.destinations import Row, RowAnswer
+from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.state import SETTLED_STATES, messages, writing
 
 
@@ -81,19 +82,19 @@ def _note(
         if row.suppresses is None:
             continue
         told = connection.execute(
-            sa.select(messages.c.customer_id, messages.c.channel).where(
+            sa.select(messages.c.customer_id, messages.c.channel, messages.c.created_at).where(
                 messages.c.message_key == key, messages.c.channel.is_not(None)
             )
         ).first()
-        if told:
-            suppress(
-                connection,
-                [told.customer_id],
-                told.channel,
-                row.suppresses,
-                told_by=claimed.batch.destination,
-                now=now,
-            )
+        if told is None:
+            continue
+        # A build may have ended since the message was planned.
+        others = became_since(connection, told.customer_id, told.created_at)
+        for customers, told_by in (
+            ([told.customer_id], claimed.batch.destination),
+            (others, INHERITED + told.customer_id),
+        ):
+            suppress(connection, customers, told.channel, row.suppresses, told_by=told_by, now=now)
 
 
 def _settle_keys(

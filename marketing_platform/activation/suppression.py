@@ -212,6 +212,13 @@ def told_as(engine: sa.Engine) -> pl.DataFrame:
     return pl.DataFrame(told, schema=_TOLD_AS, orient="row")
 
 
+def became_since(connection: sa.Connection, customer_id: str, moment: dt.datetime) -> list[str]:
+    """Whom a customer, or a part of it, has become since a moment."""
+    became = _becoming(_CHANGES.where(identity_changes.c.changed_at >= moment))
+    statement = sa.select(became.c.other).where(became.c.customer_id == customer_id).distinct()
+    return list(connection.execute(statement).scalars())
+
+
 def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
     """The ids of those who became this customer, in one step or several."""
     became = _becoming(_MERGES)

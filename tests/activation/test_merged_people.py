@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 import sqlalchemy as sa
+from small_shop import SEGMENT, SmallShop, Standing, small_settings
 
+from marketing_platform.activation import dispatch, plan_all
 from marketing_platform.activation.suppression import forget_suppression, suppress
+from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.identity.edges import log_changes
 from marketing_platform.identity.inherited import inherit_suppressions
+from marketing_platform.settings import ActivationRule
 from marketing_platform.state import reading, suppressions, utc_now, writing
 
 Kind = Literal["merged", "split"]
@@ -134,3 +141,39 @@ def test_who_comes_as_another_one_leaves_brings_what_they_said_and_who_leaves_ta
     becomes(engine, "ann", "bob")
     become(engine, ("bob", "ann", "split"), ("bob", "cleo", "split"))
     assert barred(engine) == {("ann", "email"), ("cleo", "email")}
+
+
+def test_who_says_stop_to_a_message_of_before_they_became_another_one_is_barred_as_that_one(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "sms", "message": {"text": "Hi"}, "attributes": []}
+    )
+    sms = TwilioDestination.model_validate(
+        {
+            "type": "twilio",
+            "account_sid": "AC" + "0" * 32,
+            "auth_token": "hush",
+            "from_number": "+15005550006",
+            "quiet_hours": None,
+        }
+    )
+    settings = small_settings(tmp_path, {"sms": sms}, rules=[rule])
+    shop.know("ann", phone="+4915112345678", has_sms_consent=True)
+    shop.members(["ann"])
+    becomes(engine, "ann", "dora", "split")
+    plan_all(shop.warehouse, engine, settings)
+
+    def stops(batch: Batch) -> Answer:
+        # Builds end while the message is under way.
+        becomes(engine, "ann", "bob")
+        becomes(engine, "bob", "cleo")
+        said = {
+            row.key: RowAnswer("error", "STOP", suppresses="unsubscribed") for row in batch.rows
+        }
+        return Answer("accepted", rows=said)
+
+    dispatch(engine, settings, make=lambda name, _: Standing(name, "message", stops))
+    assert barred(engine) == {(name, "sms") for name in ("ann", "bob", "cleo")}
+    becomes(engine, "bob", "ann", "split")
+    assert ("bob", "sms") not in barred(engine)
