@@ -52,9 +52,8 @@ def _inherited(
 ) -> Iterator[dict[str, Any]]:
     since = joined_at.get((other, old))
     for row in barred:
-        is_own = not row["told_by"].startswith(INHERITED)
         # What was said before the one who leaves had come is not about them.
-        if is_own and since is not None and row["created_at"] < since:
+        if since is not None and row["created_at"] < since:
             continue
         if row["told_by"] != INHERITED + other:
             yield {**row, "customer_id": other, "told_by": INHERITED + old}

@@ -83,6 +83,20 @@ def test_what_was_said_while_they_were_one_holds_for_both(engine: sa.Engine) -> 
     }
 
 
+def test_who_was_one_with_others_for_a_while_is_not_barred_for_what_these_said_before(
+    engine: sa.Engine,
+) -> None:
+    says_no(engine, "ann")
+    becomes(engine, "ann", "bob")
+    becomes(engine, "dora", "bob")
+    becomes(engine, "bob", "dora", "split")
+    assert barred(engine) == {("ann", "email"), ("bob", "email")}
+    becomes(engine, "dora", "bob")
+    says_no(engine, "bob")
+    becomes(engine, "bob", "dora", "split")
+    assert barred(engine) == {("ann", "email"), ("bob", "email"), ("dora", "email")}
+
+
 def test_a_part_that_was_always_there_takes_along_what_was_said(engine: sa.Engine) -> None:
     says_no(engine, "ann")
     becomes(engine, "ann", "new", "split")
