@@ -1,6 +1,6 @@
 -- One row is a line that was given back. It belongs to the order whose number it carries, or else
 -- to the latest earlier line of the same buyer, product and price that is not given back already;
--- where none matches it stands alone.
+-- where none matches, or its order was cancelled, it stands alone.
 with
 returned as (
     select
@@ -21,6 +21,11 @@ returned as (
     -- What gives back neither a piece nor money is a note in the shop's books.
     where quantity > 0 or refund_amount > 0
 ),
+cancelled as (
+    select concat(source, ':', source_order_id) as order_number
+    from staging.orders
+    where order_status = 'cancelled' or is_deleted
+),
 sold as (
     select
         i.order_item_id, i.order_id, o.contact_id, o.ordered_at, i.product_id, i.quantity,
@@ -36,7 +41,11 @@ candidates as (
             r.contact_id = s.contact_id
             and r.product_id = s.product_id
             and r.unit_price_amount = s.unit_price_amount
-    where r.refunded_at >= s.ordered_at and r.quantity <= s.quantity
+    where
+        r.refunded_at >= s.ordered_at
+        and r.quantity <= s.quantity
+        -- What was given back of an order that was cancelled is of no other one.
+        and (r.order_number is null or r.order_number not in (select order_number from cancelled))
     union all
     select r.refund_id, s.order_item_id, s.order_id, s.ordered_at, s.quantity, 2 as certainty
     from returned as r

@@ -249,6 +249,27 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
     assert spent["gift"]["order_count"] == 1
 
 
+def test_what_is_given_back_of_a_cancelled_order_is_taken_from_no_other_one(shop: Shop) -> None:
+    for number, day, status in (("1", "2026-02-01", "placed"), ("2", "2026-03-01", "cancelled")):
+        shop.add(
+            "orders", source_order_id=number, source_contact_id="again", order_status=status,
+            ordered_at=f"{day} 12:00", gross_amount=50, total_amount=50, currency="EUR",
+        )  # fmt: skip
+        shop.add(
+            "order_items", source_order_item_id=f"line{number}", source_order_id=number,
+            source_product_id="beans", quantity=1, unit_price_amount=50, line_amount=50,
+            currency="EUR",
+        )  # fmt: skip
+    shop.add(
+        "refunds", source_refund_id="r", source_order_id="2", source_order_item_id="line2",
+        source_contact_id="again", source_product_id="beans", quantity=1, unit_price_amount=50,
+        refund_amount=50, refunded_at="2026-03-02 12:00", currency="EUR",
+    )  # fmt: skip
+    warehouse = shop.build()
+    assert warehouse.read("core.refunds")["order_id"].to_list() == [None]
+    assert profile(warehouse, "again")["lifetime_value_amount"] == 50
+
+
 def test_an_open_cart_is_one_that_no_order_followed(shop: Shop) -> None:
     for who in ("left", "bought", "finished"):
         shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
