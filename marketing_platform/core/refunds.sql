@@ -53,7 +53,8 @@ candidates as (
     where
         r.refunded_at >= s.ordered_at
         and r.quantity <= s.quantity
-        and r.refund_amount <= s.line_amount
+        -- Prices that tax comes on top of are without it.
+        and r.refund_amount - r.tax_amount <= s.line_amount
     union all
     -- A refund that names its line or its order is of it, also where it names no product.
     select r.refund_id, null, o.order_id, o.ordered_at, null, 2 as certainty

@@ -1,0 +1,67 @@
+"""Which order, and which line of it, WooCommerce's refunds are taken from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from lake_records import LakeRecord, write_records
+
+from marketing_platform.pipeline import build_table, needed
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+SHOP = {"base_url": "http://localhost", "consumer_key": "k", "consumer_secret": "s"}
+ORDERED, REFUNDED = "2026-01-05T10:00:00", "2026-01-09T10:00:00"
+
+
+def order(*lines: dict[str, Any], tax: str) -> dict[str, Any]:
+    total = sum(Decimal(line["subtotal"]) for line in lines) + Decimal(tax)
+    return {
+        "id": 1, "customer_id": 7, "status": "completed", "currency": "EUR", "total": str(total),
+        "total_tax": tax, "date_created_gmt": ORDERED, "date_modified_gmt": ORDERED,
+        "line_items": list(lines),
+    }  # fmt: skip
+
+
+def line(key: int, subtotal: str) -> dict[str, Any]:
+    return {"id": key, "product_id": 4, "quantity": 1, "subtotal": subtotal}
+
+
+def refund(key: int, of_line: int | None, total: str, tax: str) -> dict[str, Any]:
+    """Of one piece; `of_line` is the line that WooCommerce notes in the meta data."""
+    named = [{"id": 1, "key": "_refunded_item_id", "value": str(of_line)}] if of_line else []
+    given_back = {
+        "id": 900 + key, "product_id": 4, "quantity": -1, "total": f"-{total}",
+        "total_tax": f"-{tax}", "meta_data": [{"id": 2, "key": "Size", "value": "M"}, *named],
+    }  # fmt: skip
+    amount = str(Decimal(total) + Decimal(tax))
+    dates = {"date_created_gmt": REFUNDED}
+    return {"id": key, "parent_id": 1, "amount": amount, "line_items": [given_back], **dates}
+
+
+def refunds(
+    settings: Settings, sold: dict[str, Any], given_back: list[dict[str, Any]]
+) -> list[tuple[Any, ...]]:
+    """The order, the line and the buyer of each refund that gives something back."""
+    for stream, records in (("orders", [sold]), ("refunds", given_back)):
+        moment = dt.datetime.fromisoformat(ORDERED if stream == "orders" else REFUNDED)
+        found = [LakeRecord(str(one["id"]), json.dumps(one), moment) for one in records]
+        write_records(settings.lake_dir, "woocommerce", stream, found)
+    warehouse = Warehouse(settings.warehouse_path)
+    for name in needed(settings, ["core.refunds"]):
+        build_table(warehouse, settings, name)
+    columns = ("order_id", "order_item_id", "contact_id")
+    return warehouse.read("core.refunds").sort("refund_id").select(columns).rows()
+
+
+def test_a_line_given_back_with_its_tax_is_of_its_order(make_settings: MakeSettings) -> None:
+    sold = order(line(11, "100.00"), tax="19.00")
+    found = refunds(
+        make_settings(sources={"woocommerce": SHOP}), sold, [refund(5, None, "100.00", "19.00")]
+    )
+    assert found == [("woocommerce:1", "woocommerce:11", "woocommerce:7")]
