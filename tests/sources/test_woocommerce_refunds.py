@@ -65,3 +65,15 @@ def test_a_line_given_back_with_its_tax_is_of_its_order(make_settings: MakeSetti
         make_settings(sources={"woocommerce": SHOP}), sold, [refund(5, None, "100.00", "19.00")]
     )
     assert found == [("woocommerce:1", "woocommerce:11", "woocommerce:7")]
+
+
+def test_two_variations_of_a_product_are_given_back_each_on_its_own_line(
+    make_settings: MakeSettings,
+) -> None:
+    sold = order(line(11, "10.00"), line(12, "10.00"), tax="0.00")
+    given_back = [refund(5, 12, "10.00", "0.00"), refund(6, 11, "10.00", "0.00")]
+    found = refunds(make_settings(sources={"woocommerce": SHOP}), sold, given_back)
+    assert found == [
+        ("woocommerce:1", "woocommerce:12", "woocommerce:7"),
+        ("woocommerce:1", "woocommerce:11", "woocommerce:7"),
+    ]

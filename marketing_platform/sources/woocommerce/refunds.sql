@@ -10,6 +10,7 @@ select
   end as quarantine_reason,
   r.line_id as source_refund_id,
   r.order_id as source_order_id,
+  m.order_line_id as source_order_item_id,
   r.refunded_at,
   r.refund_date,
   nullif(r.product_id, '0') as source_product_id,
@@ -19,6 +20,12 @@ select
   cast(abs(coalesce(r.total_tax, 0)) as decimal(18, 2)) as tax_amount,
   o.currency
 from raw.woocommerce_refund_items as r
+left join (
+  select parent_record_id, line_id, max(value) as order_line_id
+  from raw.woocommerce_refund_item_meta
+  where key = '_refunded_item_id'
+  group by parent_record_id, line_id
+) as m on m.parent_record_id = r.parent_record_id and m.line_id = r.line_id
 left join (
   select order_id, max(upper(currency)) as currency
   from raw.woocommerce_orders

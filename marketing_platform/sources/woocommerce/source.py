@@ -181,6 +181,11 @@ _REFUNDS = Stream(
             ),
             "$.id",
         ),
+        Items(
+            "refund_item_meta",
+            ("$.line_items", "$.meta_data"),
+            (ident("line_id", "$.id", level=1), text("key", "$.key"), text("value", "$.value")),
+        ),
     ),
 )
 
