@@ -15,7 +15,9 @@ import httpx
 import polars as pl
 import pytest
 from paged_shop import Vendor, serving
+from samples.bigcommerce import SAMPLES
 from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
+from staged_samples import stage
 
 from marketing_platform.demo.sandbox.facts import Facts, make_facts
 from marketing_platform.demo.sandbox.faults import Faults
@@ -209,3 +211,19 @@ def test_the_wait_is_what_the_store_says_in_milliseconds() -> None:
     assert pause(Answer(429, told, b"", False)) == 15
     assert pause(Answer(429, httpx.Headers(), b"", False)) is None, "the platform's own load"
     assert pause(Answer(200, told, b"", False)) is None
+
+
+def test_an_order_is_in_the_currency_that_was_paid_and_not_in_the_one_that_was_shown(
+    make_settings: MakeSettings,
+) -> None:
+    shown = {"currency_code": "GBP", "default_currency_code": "EUR"}
+    samples = {
+        **SAMPLES,
+        "orders": [{**SAMPLES["orders"][0], **shown}],
+        "carts": [{**SAMPLES["carts"][0], **shown}],
+    }
+    given = {"store_hash": "abc", "access_token": "${TOKEN}", "streams": STREAMS}
+    rows = stage(make_settings, "bigcommerce", given, samples)
+    tables = ("orders", "order_items", "carts", "cart_items", "refunds")
+    found = {table: rows(table, "currency") for table in tables}
+    assert found == {table: [{"currency": "EUR"}] for table in tables}

@@ -230,7 +230,7 @@ _BUYER = (
     integer("status_id", "$.status_id"),
     text("status", "$.status"),
     number("subtotal", "$.subtotal_inc_tax"),
-    text("currency", "$.currency_code", "$.default_currency_code"),
+    text("currency", "$.default_currency_code", "$.currency_code"),
     _ORDER_UPDATED,
 )
 
@@ -262,7 +262,7 @@ _ORDERS = Stream(
                 integer("quantity", "$.quantity"),
                 number("price", "$.price_inc_tax"),
                 number("amount", "$.total_inc_tax"),
-                text("currency", "$.currency_code", "$.default_currency_code", level=0),
+                text("currency", "$.default_currency_code", "$.currency_code", level=0),
             ),
             "$.id",
         ),
@@ -286,7 +286,7 @@ _CARTS = Stream(
                 text("title", "$.name"),
                 integer("quantity", "$.quantity"),
                 number("price", "$.price_inc_tax"),
-                text("currency", "$.currency_code", "$.default_currency_code", level=0),
+                text("currency", "$.default_currency_code", "$.currency_code", level=0),
             ),
             "$.id",
         ),
