@@ -100,6 +100,26 @@ class LastId(Paging):
 
 
 @dataclass(frozen=True)
+class FromKey(Paging):
+    """The next page starts at the number after the last record's key; the last one is short.
+
+    A record that leaves the list meanwhile moves no other one. How many records a full page has,
+    the request says in `size_param` (BigCommerce: `min_id`, in the order of the keys).
+    """
+
+    size_param: str
+    param: str
+    key: str = "id"
+
+    def following(self, request: Request, answer: Answer, records: Records) -> Request | None:
+        """The same request above the last record."""
+        listed = records()
+        if len(listed or ()) < int(request.params[self.size_param]):
+            return None
+        return _with_params(request, {self.param: int(listed[-1][self.key]) + 1})
+
+
+@dataclass(frozen=True)
 class PageNumber(Paging):
     """Pages are numbered from `first`; the last one is short, or `total_pages` says so.
 

@@ -27,7 +27,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource
 from marketing_platform.sources.bigcommerce.source import SYSTEM, BigCommerceSettings
 from marketing_platform.sources.client import Answer, open_client
-from marketing_platform.sources.stream import Checkpoint, Window
+from marketing_platform.sources.stream import Checkpoint, Query, Window
 
 MakeSettings = Callable[..., Settings]
 FIRST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -156,6 +156,37 @@ class Catalogue(Vendor):
 
     def count(self, product: int) -> int:
         return 600 if product == 7 else product % 3
+
+
+@dataclass
+class Till(Vendor):
+    """Sixty orders; the first one changes, and leaves the window, once their list was asked for."""
+
+    keys: list[int] = field(default_factory=lambda: list(range(100, 160)))
+
+    def answer(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+        if path.endswith("/products"):
+            return 204, {}, b""
+        number, size = int(query.get("page", ["1"])[0]), int(query["limit"][0])
+        listed = [key for key in self.keys if key >= int(query.get("min_id", ["0"])[0])]
+        page = [{"id": key} for key in listed[(number - 1) * size : number * size]]
+        self.keys = [key for key in self.keys if key != 100]
+        return 200, {"Content-Type": "application/json"}, json.dumps(page).encode()
+
+
+def test_an_order_that_changes_while_orders_are_read_hides_no_other_one() -> None:
+    with serving(Till()) as vendor:
+        given = {"type": "bigcommerce", "store_hash": "a", "access_token": "t", "page_size": 20,
+                 "base_url": vendor.url, **HASTE}  # fmt: skip
+        settings = BigCommerceSettings.model_validate(given)
+        walk = SYSTEM.stream("orders").walk
+        assert not isinstance(walk, Query)
+        with open_client(ActiveSource("bigcommerce", SYSTEM, settings)) as client:
+            window = Window(FIRST, FIRST + dt.timedelta(days=1))
+            pages = walk.pages(client, settings, window, None)
+            read = [order["id"] for page, _ in pages for order in json.loads(page.content)]
+    assert read == list(range(100, 160))
 
 
 def reviews_of(vendor: Catalogue, checkpoint: Checkpoint | None = None) -> Iterator[Any]:

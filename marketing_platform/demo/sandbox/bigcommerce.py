@@ -217,6 +217,7 @@ def _page(
     found = shelf.select(
         first=_moment(asked.get(first)),
         end=end + dt.timedelta(seconds=1) if end else None,
+        after=int(asked["min_id"]) - 1 if "min_id" in asked else None,
         order="key",
         offset=(number - 1) * size,
         limit=size,

@@ -20,7 +20,7 @@ from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import flag, ident, integer, number, rfc2822, text, timestamp
 from marketing_platform.sources.json_text import read_json
-from marketing_platform.sources.paging import PageNumber, Rest, find
+from marketing_platform.sources.paging import FromKey, PageNumber, Rest, find
 from marketing_platform.sources.stream import Checkpoint, Items, Page, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
@@ -101,7 +101,7 @@ class _Orders:
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
         """Each page of orders, completed."""
-        walk = Rest(self._first, "$", PageNumber("limit"))
+        walk = Rest(self._first, "$", FromKey("limit", "min_id"))
         for page, following in walk.pages(client, settings, window, checkpoint):
             yield self._completed(client, page), following
 
