@@ -99,11 +99,13 @@ def _walk_whole(
     """Walk the pages, and once more where they brought fewer records than there are said to be.
 
     Pages shift while they are read, and a cache may give one of another place. That is noticed
-    where pages come one at a time, which is how they are asked for again.
+    where pages come one at a time, which is how they are asked for again. What all walks brought
+    counts together: a record that left the list meanwhile was there.
     """
     assert not isinstance(stream.walk, Query)  # noqa: S101 - tells the type checker
+    intake = Intake(scratch, stream)
     for number in range(_WALKS):
-        spool, intake = _open_spool(settings, source, stream, window), Intake(scratch, stream)
+        spool = _open_spool(settings, source, stream, window)
         with open_client(source, in_turn=number > 0, stream=stream.name) as client:
             _walk(client, source, stream.walk, window, spool, intake)
         count = intake.count_keys() if spool.total else 0

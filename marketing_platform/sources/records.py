@@ -61,8 +61,9 @@ class Intake:
 
     def count_keys(self) -> int:
         """How many different records there are."""
-        row = self._connection.execute("select count(distinct record_key) from pulled").fetchone()
-        return int(row[0]) if row else 0
+        query = "select count(distinct record_key) from pulled"
+        ((count,),) = self._connection.execute(query).fetchall()
+        return int(count)
 
     def insert(self, select: str, extra: str = "") -> None:
         """Take the records of a select with the column `payload`, at once."""

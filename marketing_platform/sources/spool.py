@@ -90,9 +90,9 @@ class Spool:
 
     @property
     def total(self) -> int:
-        """How many records the vendor last said there are; 0 where it says nothing."""
+        """How many records the vendor said at most that there are; 0 where it says nothing."""
         told = [line["total"] for line in self._lines[1:] if line.get("total") is not None]
-        return int(told[-1]) if told else 0
+        return max(map(int, told), default=0)
 
     def add(self, page: Page, checkpoint: Checkpoint | None) -> Kept | None:
         """Keep a page; without a checkpoint it is the last one. None if there is nothing in it."""

@@ -123,6 +123,25 @@ def test_a_page_that_comes_in_place_of_another_loses_no_record(
         assert pulled_keys(make_settings(), vendor) == list(range(100))
 
 
+@dataclass
+class Moving(Numbered):
+    """The first record changes, and leaves the list, whenever the second page is asked for."""
+
+    def answer(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        if target.endswith("page=2"):
+            self.records = self.records[1:]
+        return super().answer(target)
+
+
+def test_a_record_that_leaves_the_list_while_it_is_read_hides_no_other_one(
+    make_settings: MakeSettings,
+) -> None:
+    with serving(Moving([record(number) for number in range(60)])) as vendor:
+        assert isinstance(vendor, Moving)
+        assert pulled_keys(make_settings(), vendor) == list(range(60))
+    assert vendor.pages[1] == 2
+
+
 def test_records_that_are_gone_before_the_last_page_was_asked_for_end_the_walk_there() -> None:
     vendor = Numbered([record(number) for number in range(60)])
     with serving(vendor), open_client(numbered(vendor)) as client:
