@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
+from staged_samples import stage
 
 from marketing_platform.errors import ConfigError, SourceError
 from marketing_platform.settings import Settings
@@ -150,6 +151,49 @@ def test_a_column_is_found_under_the_name_that_the_mapping_gives(
     assert paths["email"] == ("$.mail",)
     assert paths["last_name"] == ("$.last_name",)
     assert stream.record_keys == ("$.id",)
+
+
+@pytest.mark.parametrize(
+    ("entity", "more", "reason"),
+    [
+        ("orders", {"order_status": "placed"}, None),
+        ("orders", {}, "no order status"),
+        ("order_items", {"unit_price_amount": "5.00"}, None),
+        ("order_items", {"unit_price_amount": "5.00", "currency": None}, "no currency"),
+        ("refunds", {}, None),
+        ("refunds", {"currency": None}, "no currency"),
+        ("refunds", {"quantity": -2}, "negative quantity"),
+    ],
+)
+def test_a_row_without_what_every_table_needs_is_held_back_alone(
+    make_settings: MakeSettings, entity: str, more: dict[str, Any], reason: str | None
+) -> None:
+    row = {"id": 1, "source_order_id": "1", "source_order_item_id": "1", "source_refund_id": "1",
+           "ordered_at": "2026-01-05T10:00:00", "refunded_at": "2026-01-09T10:00:00",
+           "gross_amount": "10.00", "refund_amount": "5.00", "quantity": 2, "currency": "EUR",
+           **more}  # fmt: skip
+    given = {"url": "sqlite://", "queries": {entity: {"sql": "select 1", "record_id": "id"}}}
+    rows = stage(make_settings, "database", given, {entity: [row]})
+    outcome = "quarantined" if reason else "accepted"
+    assert rows(entity, "outcome", "quarantine_reason") == [
+        {"outcome": outcome, "quarantine_reason": reason}
+    ]
+
+
+def test_a_line_that_tells_its_price_or_its_amount_alone_has_both(
+    make_settings: MakeSettings,
+) -> None:
+    line = {"source_order_id": "1", "source_order_item_id": "1", "currency": "EUR"}
+    lines = [
+        {**line, "id": 1, "quantity": 4, "unit_price_amount": "2.5000"},
+        {**line, "id": 2, "quantity": 4, "line_amount": "10.00"},
+        {**line, "id": 3, "quantity": 0, "line_amount": "10.00"},
+    ]
+    queries = {"order_items": {"sql": "select 1", "record_id": "id"}}
+    given = {"url": "sqlite://", "queries": queries}
+    rows = stage(make_settings, "database", given, {"order_items": lines})
+    found = rows("order_items", "unit_price_amount", "line_amount")
+    assert [tuple(map(float, row.values())) for row in found] == [(2.5, 10), (2.5, 10), (10, 10)]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ select
         when coalesce(gross_amount, total_amount) is null then 'no amount'
         when coalesce(gross_amount, total_amount) < 0 then 'negative amount'
         when currency is null then 'no currency'
+        when order_status is null then 'no order status'
         when
             lower(order_status) not in ('placed', 'cancelled')
             then 'not an order status that we know'

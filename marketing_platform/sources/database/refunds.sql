@@ -11,6 +11,8 @@ select
         when refunded_at is null then 'no date'
         when refund_amount is null then 'no amount'
         when refund_amount < 0 then 'negative amount'
+        when quantity < 0 then 'negative quantity'
+        when currency is null then 'no currency'
         when
             abs(unit_price_amount) >= 100000000000000
             or abs(refund_amount) >= 100000000000000
