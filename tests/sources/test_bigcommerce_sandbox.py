@@ -258,3 +258,11 @@ def test_an_order_is_in_the_currency_that_was_paid_and_not_in_the_one_that_was_s
     tables = ("orders", "order_items", "carts", "cart_items", "refunds")
     found = {table: rows(table, "currency") for table in tables}
     assert found == {table: [{"currency": "EUR"}] for table in tables}
+
+
+def test_a_refund_of_an_order_that_was_not_read_is_held_back(make_settings: MakeSettings) -> None:
+    (told,) = SAMPLES["refunds"]
+    samples = {**SAMPLES, "refunds": [told, {**told, "id": 6, "order_id": 1}]}
+    given = {"store_hash": "abc", "access_token": "${TOKEN}", "streams": STREAMS}
+    found = stage(make_settings, "bigcommerce", given, samples)("refunds", "quarantine_reason")
+    assert [row["quarantine_reason"] for row in found] == [None, "of an order that was not read"]

@@ -32,7 +32,9 @@ def line(key: int, subtotal: str) -> dict[str, Any]:
     return {"id": key, "product_id": 4, "quantity": 1, "subtotal": subtotal}
 
 
-def refund(key: int, of_line: int | None, total: str, tax: str) -> dict[str, Any]:
+def refund(
+    key: int, of_line: int | None, total: str, tax: str, of_order: int = 1
+) -> dict[str, Any]:
     """Of one piece; `of_line` is the line that WooCommerce notes in the meta data."""
     named = [{"id": 1, "key": "_refunded_item_id", "value": str(of_line)}] if of_line else []
     given_back = {
@@ -41,7 +43,7 @@ def refund(key: int, of_line: int | None, total: str, tax: str) -> dict[str, Any
     }  # fmt: skip
     amount = str(Decimal(total) + Decimal(tax))
     dates = {"date_created_gmt": REFUNDED}
-    return {"id": key, "parent_id": 1, "amount": amount, "line_items": [given_back], **dates}
+    return {"id": key, "parent_id": of_order, "amount": amount, "line_items": [given_back], **dates}
 
 
 def refunds(
@@ -77,3 +79,12 @@ def test_two_variations_of_a_product_are_given_back_each_on_its_own_line(
         ("woocommerce:1", "woocommerce:12", "woocommerce:7"),
         ("woocommerce:1", "woocommerce:11", "woocommerce:7"),
     ]
+
+
+def test_a_refund_of_an_order_that_was_not_read_keeps_no_other_one_back(
+    make_settings: MakeSettings,
+) -> None:
+    sold = order(line(11, "10.00"), tax="0.00")
+    given_back = [refund(5, 11, "10.00", "0.00"), refund(6, 99, "8.00", "0.00", of_order=2)]
+    found = refunds(make_settings(sources={"woocommerce": SHOP}), sold, given_back)
+    assert found == [("woocommerce:1", "woocommerce:11", "woocommerce:7")]

@@ -7,6 +7,7 @@ select
     when r.refunded_at is null then 'no date'
     when r.amount is null then 'no amount'
     when r.amount < 0 then 'negative amount'
+    when o.currency is null then 'of an order that was not read'
   end as quarantine_reason,
   r.refund_id as source_refund_id,
   r.order_id as source_order_id,

@@ -7,6 +7,7 @@ select
     when r.line_id is null then 'no key'
     when r.refunded_at is null then 'no date'
     when r.total is null then 'no amount'
+    when o.currency is null then 'of an order that was not read'
   end as quarantine_reason,
   r.line_id as source_refund_id,
   r.order_id as source_order_id,

@@ -6,6 +6,7 @@ select
     when r.refund_id is null then 'no key'
     when r.refunded_at is null then 'no date'
     when r.amount is null then 'no amount'
+    when o.currency is null then 'of an order that was not read'
     when r.amount < coalesce(l.amount, 0) then 'less than its lines'
   end as quarantine_reason,
   -- Refunds and their lines are numbered apart.
