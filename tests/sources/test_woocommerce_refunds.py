@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from lake_records import LakeRecord, write_records
 
 from marketing_platform.pipeline import build_table, needed
@@ -47,9 +48,12 @@ def refund(
 
 
 def refunds(
-    settings: Settings, sold: dict[str, Any], given_back: list[dict[str, Any]]
+    settings: Settings,
+    sold: dict[str, Any],
+    given_back: list[dict[str, Any]],
+    columns: tuple[str, ...] = ("order_id", "order_item_id", "contact_id"),
 ) -> list[tuple[Any, ...]]:
-    """The order, the line and the buyer of each refund that gives something back."""
+    """Of each refund that gives something back, by default its order, its line and its buyer."""
     for stream, records in (("orders", [sold]), ("refunds", given_back)):
         moment = dt.datetime.fromisoformat(ORDERED if stream == "orders" else REFUNDED)
         found = [LakeRecord(str(one["id"]), json.dumps(one), moment) for one in records]
@@ -57,7 +61,6 @@ def refunds(
     warehouse = Warehouse(settings.warehouse_path)
     for name in needed(settings, ["core.refunds"]):
         build_table(warehouse, settings, name)
-    columns = ("order_id", "order_item_id", "contact_id")
     return warehouse.read("core.refunds").sort("refund_id").select(columns).rows()
 
 
@@ -88,3 +91,25 @@ def test_a_refund_of_an_order_that_was_not_read_keeps_no_other_one_back(
     given_back = [refund(5, 11, "10.00", "0.00"), refund(6, 99, "8.00", "0.00", of_order=2)]
     found = refunds(make_settings(sources={"woocommerce": SHOP}), sold, given_back)
     assert found == [("woocommerce:1", "woocommerce:11", "woocommerce:7")]
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        ("119.00", [("119.00", "19.00")]),
+        # A fee was kept.
+        ("59.50", [("59.50", "9.50")]),
+        # Taxes of lines are told rounded, and that of the whole was rounded once.
+        ("118.99", [("118.99", "19.00")]),
+        # Shipping went back too.
+        ("124.00", [("119.00", "19.00"), ("5.00", "0.00")]),
+    ],
+)
+def test_a_refund_is_the_money_that_went_back(
+    make_settings: MakeSettings, amount: str, expected: list[tuple[str, str]]
+) -> None:
+    sold = order(line(11, "100.00"), tax="19.00")
+    told = {**refund(5, 11, "100.00", "19.00"), "amount": amount}
+    settings = make_settings(sources={"woocommerce": SHOP})
+    found = refunds(settings, sold, [told], ("refund_amount", "tax_amount"))
+    assert sorted(found, reverse=True) == [tuple(map(Decimal, one)) for one in expected]

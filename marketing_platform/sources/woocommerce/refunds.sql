@@ -1,4 +1,5 @@
--- One line of a refund, with its tax. The refund does not say its currency: the order does.
+-- One line of a refund, with its tax. The refund does not say its currency: the order does. Lines that
+-- come to more than the money that went back, as a fee was kept, share it.
 select
   r.record_id, r.parent_record_id, r.record_key, r.received_date, r.record_updated_at,
   r.received_at,
@@ -16,11 +17,25 @@ select
   r.refund_date,
   nullif(r.product_id, '0') as source_product_id,
   abs(r.quantity) as quantity,
-  cast(abs(r.total + coalesce(r.total_tax, 0)) as decimal(18, 2)) as refund_amount,
+  cast(
+    abs(r.total + coalesce(r.total_tax, 0))
+    * case when w.amount < l.amount then cast(w.amount as double) / cast(l.amount as double) else 1 end
+    as decimal(18, 2)
+  ) as refund_amount,
   -- A line's price is told without tax, whether or not it was within what the buyer saw.
-  cast(abs(coalesce(r.total_tax, 0)) as decimal(18, 2)) as tax_amount,
+  cast(
+    abs(coalesce(r.total_tax, 0))
+    * case when w.amount < l.amount then cast(w.amount as double) / cast(l.amount as double) else 1 end
+    as decimal(18, 2)
+  ) as tax_amount,
   o.currency
 from raw.woocommerce_refund_items as r
+left join raw.woocommerce_refunds as w on w.record_id = r.parent_record_id
+left join (
+  select parent_record_id, sum(abs(total + coalesce(total_tax, 0))) as amount
+  from raw.woocommerce_refund_items
+  group by parent_record_id
+) as l on l.parent_record_id = r.parent_record_id
 left join (
   select parent_record_id, line_id, max(value) as order_line_id
   from raw.woocommerce_refund_item_meta

@@ -7,14 +7,17 @@ select
     when r.refunded_at is null then 'no date'
     when r.amount is null then 'no amount'
     when o.currency is null then 'of an order that was not read'
-    when r.amount < coalesce(l.amount, 0) then 'less than its lines'
+    when r.amount < 0 then 'negative amount'
   end as quarantine_reason,
   -- Refunds and their lines are numbered apart.
   concat(r.refund_id, '/rest') as source_refund_id,
   r.order_id as source_order_id,
   r.refunded_at,
   r.refund_date,
-  cast(r.amount - coalesce(l.amount, 0) as decimal(18, 2)) as refund_amount,
+  cast(
+    case when r.amount > coalesce(l.amount, 0) then r.amount - coalesce(l.amount, 0) else 0 end
+    as decimal(18, 2)
+  ) as refund_amount,
   o.currency
 from raw.woocommerce_refunds as r
 left join (
