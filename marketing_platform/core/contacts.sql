@@ -14,6 +14,7 @@ mentions as (
         street, city, postcode, region, null, null, null,
         null, ordered_at, ordered_at, null, 0
     from staging.orders
+    where is_deleted is not true
     union all
     select
         source, contact_id, email, null, null, null, null, null, null,

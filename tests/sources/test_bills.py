@@ -71,3 +71,11 @@ def test_what_an_account_says_goes_before_its_bills_and_no_address_is_mixed_of_t
         "7": ("Grace", "Hopper", "1 Mill Street", "Dunmere", "QX1 1AA", None),
         "8": ("Other", "Name", "9 Park Street", "Glenwick", None, "CA"),
     }
+
+
+def test_an_order_in_the_trash_makes_nobody_known(make_settings: MakeSettings) -> None:
+    kept, thrown = order(1, 5, email="ada@example.com"), order(2, 6, email="bot@example.com")
+    settings = make_settings(sources={"woocommerce": SHOP})
+    assert list(contacts(settings, [kept, {**thrown, "status": "trash"}], [])) == [
+        "email:ada@example.com"
+    ]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
+from paged_shop import Vendor, serving
 from sandbox_pulls import FAULTS, HASTE, Shop, shop_of
 from staged_samples import stage
 
@@ -147,6 +151,59 @@ def test_a_page_that_was_skipped_is_noticed_by_the_number_of_records(
         shop.pull(Window(FIRST, facts().end))
         check(shop, sandbox)
     assert sandbox.faults_happened["skip_page"] > 0
+
+
+@dataclass
+class Site(Vendor):
+    """Orders and products by key; as in WordPress, "any" is every status but the trash.
+
+    Where `refuses_trash`, it does not know that status.
+    """
+
+    refuses_trash: bool = False
+
+    def answer(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        query = parse_qs(urlsplit(target).query)
+        kind, (status,) = {"Content-Type": "application/json"}, query["status"]
+        if status == "trash" and self.refuses_trash:
+            return 400, kind, b'{"code": "rest_invalid_param", "message": "status"}'
+        listed = [one for one in self.records if (one["status"] == "trash") == (status == "trash")]
+        place, size = (int(query["page"][0]) - 1 if "page" in query else 0), 2
+        headers = {"X-WP-Total": str(len(listed)), "X-WP-TotalPages": str(-(-len(listed) // size))}
+        return 200, kind | headers, json.dumps(listed[place * size : (place + 1) * size]).encode()
+
+
+def sold(key: int, status: str = "completed") -> dict[str, Any]:
+    moment = "2026-01-05T10:00:00"
+    return {"id": key, "status": status, "date_created_gmt": moment, "date_modified_gmt": moment,
+            "total": "9.90", "currency": "EUR", "name": f"Mug {key}"}  # fmt: skip
+
+
+JANUARY = Window(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
+
+
+def shop_at(make_settings: MakeSettings, site: Vendor, stream: str) -> Shop:
+    given = {"base_url": site.url, "consumer_key": "k", "consumer_secret": "s", **HASTE}
+    streams = {**given, "page_size": 2, "streams": [stream]}
+    return shop_of(make_settings(sources={"woocommerce": streams}))
+
+
+@pytest.mark.parametrize("stream", ["orders", "products"])
+def test_what_lies_in_the_trash_is_deleted(make_settings: MakeSettings, stream: str) -> None:
+    records = [sold(key, "trash" if key % 2 else "completed") for key in range(1, 7)]
+    with serving(Site(records)) as site:
+        shop = shop_at(make_settings, site, stream)
+        shop.break_off(stream, JANUARY, after=3)
+        shop.pull(JANUARY)
+    found = accepted(shop, stream, f"source_{stream.removesuffix('s')}_id", "is_deleted")
+    assert found == [(str(key), key % 2 == 1) for key in range(1, 7)]
+
+
+def test_a_site_that_does_not_list_its_trash_is_read_without(make_settings: MakeSettings) -> None:
+    with serving(Site([sold(1), sold(2)], refuses_trash=True)) as site:
+        shop = shop_at(make_settings, site, "products")
+        shop.pull(JANUARY)
+    assert accepted(shop, "products", "source_product_id") == [("1",), ("2",)]
 
 
 def test_a_list_that_stays_short_fails_and_says_by_how_much(make_settings: MakeSettings) -> None:

@@ -1,8 +1,8 @@
 """WooCommerce REST v3: customers, orders, refunds, products, reviews, a page number, HTTP Basic.
 
 Orders and products are found by `modified_after` and `modified_before`, refunds by `after` and
-`before` (all exclusive), customers and reviews not by time. The shop has no tax set up. Guests are
-customer 0.
+`before` (all exclusive), customers and reviews not by time. Nothing lies in the trash. The shop has
+no tax set up. Guests are customer 0.
 """
 
 from __future__ import annotations
@@ -207,6 +207,9 @@ class _List:
         asked = request.query_params
         size = min(int(asked.get("per_page", _DEFAULT)), _MOST)
         page = int(asked.get("page", 1))
+        if asked.get("status") == "trash":
+            nothing = {"X-WP-Total": "0", "X-WP-TotalPages": "0"}
+            return Response(b"[]", media_type="application/json", headers=nothing)
         after = _moment(asked.get(self._after))
         found = self._shelf.select(
             first=after + dt.timedelta(microseconds=1) if after else None,
