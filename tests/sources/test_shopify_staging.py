@@ -262,6 +262,12 @@ def test_products_variants_and_carts_are_read(stage: Stage) -> None:
     ]
 
 
+def test_a_variant_whose_stock_is_not_counted_has_none_told(stage: Stage) -> None:
+    uncounted = {"inventoryQuantity": 0, "inventoryItem": {"tracked": False}}
+    warehouse = stage({"variants": [changed("variants", **uncounted)]})
+    assert only(warehouse.rows("variants"))["inventory_quantity"] is None
+
+
 @pytest.mark.parametrize(
     ("odd", "reason"),
     [

@@ -285,6 +285,7 @@ _VARIANTS = Stream(
         number("price", "$.price"),
         text("currency", "$.product.priceRangeV2.minVariantPrice.currencyCode"),
         integer("inventory_quantity", "$.inventoryQuantity", "$.inventory_quantity"),
+        flag("tracks_inventory", "$.inventoryItem.tracked"),
         text("barcode", "$.barcode"),
         _UPDATED,
     ),

@@ -12,6 +12,7 @@ select
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
   upper(currency) as currency,
-  inventory_quantity, barcode,
+  case when coalesce(tracks_inventory, true) then inventory_quantity end as inventory_quantity,
+  barcode,
   updated_at
 from raw.shopify_variants
