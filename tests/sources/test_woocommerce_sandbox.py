@@ -266,6 +266,29 @@ def test_a_review_without_stars_has_none_and_one_that_waits_is_not_shown(
     ]
 
 
+def test_a_product_without_a_count_of_its_stock_is_in_stock_as_its_status_says(
+    make_settings: MakeSettings,
+) -> None:
+    stocks = (
+        ("instock", None, None), ("outofstock", None, 0), ("instock", 4, 4), ("outofstock", 1, 0),
+        (None, 3, 3),
+    )  # fmt: skip
+    products = [
+        {
+            **sold(key, "publish"),
+            "purchasable": True,
+            "stock_status": status,
+            "stock_quantity": count,
+        }
+        for key, (status, count, _) in enumerate(stocks, start=1)
+    ]
+    given = {"base_url": "https://shop.example", "consumer_key": "${KEY}",
+             "consumer_secret": "${SECRET}", "streams": ["products"]}  # fmt: skip
+    rows = stage(make_settings, "woocommerce", given, {"products": products})
+    found = [row["inventory_quantity"] for row in rows("products", "inventory_quantity")]
+    assert found == [expected for _, _, expected in stocks]
+
+
 def test_an_order_came_from_where_the_shop_ascribes_it_to(make_settings: MakeSettings) -> None:
     order = {
         "date_created_gmt": "2026-01-05T10:00:00", "total": "9.90", "currency": "EUR",

@@ -10,7 +10,9 @@ select
   product_id as source_product_id,
   sku, title, category, brand,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity, description, url, image_url, barcode,
+  -- Most shops count no pieces, and say by hand that there are none.
+  case when stock_status = 'outofstock' then 0 else inventory_quantity end as inventory_quantity,
+  description, url, image_url, barcode,
   status = 'publish' and is_purchasable as is_active,
   updated_at,
   status = 'trash' as is_deleted

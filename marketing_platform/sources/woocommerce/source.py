@@ -241,6 +241,7 @@ _PRODUCTS = Stream(
         text("brand", "$.brands[0].name"),
         number("price", "$.price"),
         integer("inventory_quantity", "$.stock_quantity"),
+        text("stock_status", "$.stock_status"),
         text("description", "$.short_description", "$.description"),
         text("url", "$.permalink"),
         text("image_url", "$.images[0].src"),
