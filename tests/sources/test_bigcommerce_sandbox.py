@@ -266,3 +266,23 @@ def test_a_refund_of_an_order_that_was_not_read_is_held_back(make_settings: Make
     given = {"store_hash": "abc", "access_token": "${TOKEN}", "streams": STREAMS}
     found = stage(make_settings, "bigcommerce", given, samples)("refunds", "quarantine_reason")
     assert [row["quarantine_reason"] for row in found] == [None, "of an order that was not read"]
+
+
+@pytest.mark.parametrize(
+    ("tracking", "product", "variant"),
+    [("none", None, None), ("product", 4, None), ("variant", 4, 3), (None, 4, 3)],
+)
+def test_stock_that_is_not_counted_is_not_told(
+    make_settings: MakeSettings, tracking: str | None, product: int | None, variant: int | None
+) -> None:
+    (told,) = SAMPLES["products"]
+    (of_it,) = told["variants"]
+    counted = {"inventory_tracking": tracking, "variants": [{**of_it, "inventory_level": 3}]}
+    samples = {**SAMPLES, "products": [{**told, **counted}]}
+    given = {"store_hash": "abc", "access_token": "${TOKEN}", "streams": STREAMS}
+    rows = stage(make_settings, "bigcommerce", given, samples)
+    found = {table: rows(table, "inventory_quantity") for table in ("products", "variants")}
+    assert found == {
+        "products": [{"inventory_quantity": product}],
+        "variants": [{"inventory_quantity": variant}],
+    }

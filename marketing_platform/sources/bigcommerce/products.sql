@@ -10,7 +10,9 @@ select
   product_id as source_product_id,
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity, description, image_url, barcode,
+  case when coalesce(inventory_tracking, '') <> 'none' then inventory_quantity end
+    as inventory_quantity,
+  description, image_url, barcode,
   is_visible as is_active,
   updated_at
 from raw.bigcommerce_products

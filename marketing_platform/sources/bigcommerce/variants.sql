@@ -11,6 +11,9 @@ select
   product_id as source_product_id,
   sku, title,
   cast(price as decimal(18, 2)) as price_amount,
-  inventory_quantity, barcode,
+  -- Where the product's pieces are counted together, or none are, each variant has zero.
+  case when coalesce(inventory_tracking, 'variant') = 'variant' then inventory_quantity end
+    as inventory_quantity,
+  barcode,
   updated_at
 from raw.bigcommerce_variants
