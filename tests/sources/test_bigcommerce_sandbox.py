@@ -286,3 +286,16 @@ def test_stock_that_is_not_counted_is_not_told(
         "products": [{"inventory_quantity": product}],
         "variants": [{"inventory_quantity": variant}],
     }
+
+
+def test_a_product_that_cannot_be_bought_is_not_for_sale(make_settings: MakeSettings) -> None:
+    (told,) = SAMPLES["products"]
+    states = (("available", True), ("preorder", True), ("disabled", True), ("available", False))
+    products = [
+        {**told, "id": key, "availability": availability, "is_visible": is_visible}
+        for key, (availability, is_visible) in enumerate(states)
+    ]
+    given = {"store_hash": "abc", "access_token": "${TOKEN}", "streams": STREAMS}
+    rows = stage(make_settings, "bigcommerce", given, {**SAMPLES, "products": products})
+    found = [row["is_active"] for row in rows("products", "is_active")]
+    assert found == [True, True, False, False]

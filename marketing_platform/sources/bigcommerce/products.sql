@@ -13,6 +13,6 @@ select
   case when coalesce(inventory_tracking, '') <> 'none' then inventory_quantity end
     as inventory_quantity,
   description, image_url, barcode,
-  is_visible as is_active,
+  is_visible and coalesce(availability, '') <> 'disabled' as is_active,
   updated_at
 from raw.bigcommerce_products

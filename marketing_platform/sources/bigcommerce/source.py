@@ -324,6 +324,7 @@ _PRODUCTS = Stream(
         integer("inventory_quantity", "$.inventory_level"),
         text("inventory_tracking", "$.inventory_tracking"),
         flag("is_visible", "$.is_visible"),
+        text("availability", "$.availability"),
         text("description", "$.description"),
         text("barcode", "$.gtin", "$.upc"),
         text("image_url", "$.primary_image.url_standard"),
