@@ -179,6 +179,21 @@ def test_a_product_of_shopify_has_its_page_its_picture_and_the_shops_currency(
     assert product["image_url"] == "https://cdn.example/first.png"
 
 
+def test_a_product_that_shopify_archived_is_not_for_sale_though_it_was_published(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    moment = "timestamp '2026-01-05 10:00:00'"
+    states = (
+        "unnest([1, 2, 3, 4]) as id, unnest(['active', 'archived', 'unlisted', null]) as status"
+    )
+    product = f"{states}, {moment} as published_at, {moment} as updated_at"
+    for table, columns in (("product", product), ("shop", "1 as id, 'EUR' as currency")):
+        duckdb.sql(f"copy (select {columns}) to '{tmp_path / table}.parquet'")
+    products = landed(make_settings, "shopify", tmp_path).staged("products")
+    found = products.sort("source_product_id")["is_active"].to_list()
+    assert found == [True, False, True, True]
+
+
 def test_a_refunded_line_has_its_order_its_day_and_its_tax(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

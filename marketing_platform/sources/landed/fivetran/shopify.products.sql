@@ -40,7 +40,7 @@ select
             then concat('https://', s.domain, '/products/', p.handle)
     end as url,
     coalesce(i.image_url, o.image_url) as image_url,
-    p.published_at is not null as is_active,
+    coalesce(lower(p.status) in ('active', 'unlisted'), p.published_at is not null) as is_active,
     p.updated_at,
     coalesce(cast(p._fivetran_deleted as boolean), false) as is_deleted
 from product as p

@@ -25,7 +25,7 @@ select
             then concat('https://', s.domain, '/products/', p.handle)
     end as url,
     coalesce(p.image ->> '$.src', p.image__src, p.images ->> '$[0].src') as image_url,
-    coalesce(lower(p.status) = 'active', p.published_at is not null) as is_active,
+    coalesce(lower(p.status) in ('active', 'unlisted'), p.published_at is not null) as is_active,
     p.updated_at,
     p.deleted_at is not null as is_deleted
 from products as p
