@@ -121,6 +121,7 @@ CORE: tuple[Contract, ...] = (
             "quantity": integer("Pieces given back.", ge=0),
             "refund_amount": money("Money given back.", ge=0),
             "tax_amount": money("Of it, tax that was on top of the prices.", ge=0),
+            "shipping_amount": money("Of it, for shipping, with its tax.", ge=0),
             "refund_reporting_amount": _reporting("refund_amount"),
             "currency": text("ISO 4217 code."),
         },

@@ -146,6 +146,7 @@ ENTITIES: Mapping[str, Mapping[str, Column]] = {
         "unit_price_amount": _money("Price of a piece.", scale=4),
         "refund_amount": _money("Money given back, not negative."),
         "tax_amount": _money("Of it, tax that was on top of the prices; null: none, or not told."),
+        "shipping_amount": _money("Of it, for shipping, with its tax; null: none, or not told."),
         "currency": _CURRENCY,
     },
     "products": {

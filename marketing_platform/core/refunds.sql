@@ -16,6 +16,12 @@ returned as (
         refund_amount,
         least(greatest(coalesce(tax_amount, 0), 0), refund_amount) as tax_amount,
         currency,
+        cast(
+            least(
+                greatest(coalesce(shipping_amount, 0), 0),
+                refund_amount - least(greatest(coalesce(tax_amount, 0), 0), refund_amount)
+            ) as decimal(18, 2)
+        ) as shipping_amount,
         source
     from staging.refunds
     -- What gives back neither a piece nor money is a note in the shop's books.
@@ -114,6 +120,7 @@ select
     r.quantity,
     r.refund_amount,
     r.tax_amount,
+    r.shipping_amount,
     -- In the shop's own currency, at the rate of the day; null where none is known.
     cast(round(cast(r.refund_amount as double) * x.rate, 2) as decimal(18, 2))
         as refund_reporting_amount,

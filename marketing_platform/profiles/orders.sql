@@ -2,15 +2,16 @@
 -- shop's own currency. An order that cost nothing, by its discounts or without, is no purchase.
 with
 refunded as (
-    -- Prices that tax comes on top of are without it, and so is what is given back of them.
+    -- What was spent is without shipping, and without tax that comes on top of the prices: so is what
+    -- is given back of it.
     select
         r.order_id,
         sum(
             case
-                when r.tax_amount > 0
+                when r.tax_amount + r.shipping_amount > 0
                     then
                         cast(r.refund_reporting_amount as double)
-                        * cast(r.refund_amount - r.tax_amount as double)
+                        * cast(r.refund_amount - r.tax_amount - r.shipping_amount as double)
                         / cast(r.refund_amount as double)
                 else cast(r.refund_reporting_amount as double)
             end

@@ -223,6 +223,14 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
         "refunds", source_refund_id="p", source_order_id="9", refunded_at="2026-03-05 12:00",
         quantity=1, refund_amount=54, tax_amount=4, currency="EUR",
     )  # fmt: skip
+    # Shipping alone, and shipping with one of two pieces.
+    for who, number, refund, shipping in (("late", "11", 5, 5), ("both", "12", 55, 5)):
+        bought(who, number, 100, 0, shipping_amount=5, total_amount=105)
+        shop.add(
+            "refunds", source_refund_id=f"s{number}", source_order_id=number, quantity=0,
+            refunded_at="2026-03-05 12:00", refund_amount=refund, shipping_amount=shipping,
+            currency="EUR",
+        )  # fmt: skip
     # One of two pieces taken out before it was paid, the other one given back later.
     bought("edited", "10", 200, 0, tax_amount=8, total_amount=108)
     for number in ("e1", "e2"):
@@ -238,12 +246,12 @@ def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -
     bought("gift", "5", 100, 100, total_amount=0)
     bought("gift", "6", 20, 0, total_amount=20)
     warehouse = shop.build()
-    everybody = ("half", "back", "all", "part", "edited", "taxed", "told", "tipped", "gift")
-    spent = {who: profile(warehouse, who) for who in everybody}
-    assert {who: float(row["lifetime_value_amount"]) for who, row in spent.items()} == {
+    expected = {
         "half": 50, "back": 0, "all": 0, "part": 50, "edited": 0, "taxed": 90, "told": 90,
-        "tipped": 90, "gift": 20,
+        "tipped": 90, "gift": 20, "late": 100, "both": 50,
     }  # fmt: skip
+    spent = {who: profile(warehouse, who) for who in expected}
+    assert {who: float(row["lifetime_value_amount"]) for who, row in spent.items()} == expected
     assert spent["half"]["average_order_value_amount"] == 50
     assert spent["back"]["refund_share"] == spent["all"]["refund_share"] == 1
     assert spent["gift"]["order_count"] == 1

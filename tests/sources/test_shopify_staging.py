@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from lake_records import LakeRecord, write_records
-from samples.shopify import SAMPLES, gid, line, money
+from samples.shopify import SAMPLES, gid, line, listed, money
 
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import active_sources
@@ -183,6 +183,22 @@ def test_a_refund_is_its_lines_and_the_rest_and_never_more_than_went_back(stage:
     assert rest == [
         {"source_refund_id": "7/rest", "refund_amount": Decimal("4.90")},
         {"source_refund_id": "8/rest", "refund_amount": Decimal("0.00")},
+    ]
+
+
+def test_of_a_refund_the_part_for_shipping_is_told(stage: Stage) -> None:
+    shipping = {"subtotalAmountSet": money("3.00"), "taxAmountSet": money("0.57")}
+    refund = {**SAMPLES["orders"][0]["refunds"][0], "refundShippingLines": listed(shipping)}
+    orders = [
+        changed("orders", refunds=[refund]),
+        changed("orders", id=gid("Order", 1003), taxesIncluded=True, refunds=[refund]),
+        changed("orders", id=gid("Order", 1004)),
+    ]
+    found = stage({"orders": orders}).rows("refunds__rest", "refund_amount, shipping_amount")
+    assert [tuple(row.values()) for row in found] == [
+        (Decimal("4.90"), Decimal("3.57")),
+        (Decimal("6.80"), Decimal("3.00")),
+        (Decimal("4.90"), Decimal("0.00")),
     ]
 
 

@@ -101,7 +101,7 @@ def test_a_refund_of_an_order_that_was_not_read_keeps_no_other_one_back(
         ("59.50", [("59.50", "9.50")]),
         # Taxes of lines are told rounded, and that of the whole was rounded once.
         ("118.99", [("118.99", "19.00")]),
-        # Shipping went back too.
+        # Something went back beside the lines.
         ("124.00", [("119.00", "19.00"), ("5.00", "0.00")]),
     ],
 )
@@ -113,3 +113,24 @@ def test_a_refund_is_the_money_that_went_back(
     settings = make_settings(sources={"woocommerce": SHOP})
     found = refunds(settings, sold, [told], ("refund_amount", "tax_amount"))
     assert sorted(found, reverse=True) == [tuple(map(Decimal, one)) for one in expected]
+
+
+@pytest.mark.parametrize(
+    ("amount", "has_shipping", "shipping"),
+    [
+        ("5.95", True, "5.95"),
+        ("9.00", True, "5.95"),
+        ("3.00", True, "3.00"),
+        ("9.00", False, "0.00"),
+    ],
+)
+def test_of_a_refund_the_part_for_shipping_is_told(
+    make_settings: MakeSettings, amount: str, has_shipping: bool, shipping: str
+) -> None:
+    sold = order(line(11, "100.00"), tax="19.95")
+    told = {**refund(5, 11, "100.00", "19.00"), "amount": amount, "line_items": []}
+    lines = [{"id": 8, "total": "-5.00", "total_tax": "-0.95"}] if has_shipping else []
+    settings = make_settings(sources={"woocommerce": SHOP})
+    columns = ("refund_amount", "shipping_amount")
+    found = refunds(settings, sold, [{**told, "shipping_lines": lines}], columns)
+    assert found == [(Decimal(amount), Decimal(shipping))]

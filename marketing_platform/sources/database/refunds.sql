@@ -17,6 +17,7 @@ select
             abs(unit_price_amount) >= 100000000000000
             or abs(refund_amount) >= 100000000000000
             or abs(tax_amount) >= 100000000000000
+            or abs(shipping_amount) >= 100000000000000
             then 'amount out of range'
     end as quarantine_reason,
     source_refund_id,
@@ -37,5 +38,8 @@ select
     cast(
         case when abs(tax_amount) < 100000000000000 then tax_amount end as decimal(18, 2)
     ) as tax_amount,
+    cast(
+        case when abs(shipping_amount) < 100000000000000 then shipping_amount end as decimal(18, 2)
+    ) as shipping_amount,
     upper(currency) as currency
 from raw.database_refunds

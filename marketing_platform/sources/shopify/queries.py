@@ -62,6 +62,9 @@ query Orders($first: Int!, $after: String, $query: String!, $lines: Int!) {{
         id createdAt processedAt updatedAt
         totalRefundedSet {_MONEY}
         orderAdjustments(first: 1) {{ nodes {{ id }} }}
+        refundShippingLines(first: 5) {{
+          nodes {{ subtotalAmountSet {_MONEY} taxAmountSet {_MONEY} }}
+        }}
         refundLineItems(first: $lines) {{ nodes {{ {_REFUND_LINE_FIELDS} }} {_PAGE} }}
       }}
       lineItems(first: $lines) {{ nodes {{ {_LINE_FIELDS} }} {_PAGE} }}

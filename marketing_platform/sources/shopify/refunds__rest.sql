@@ -17,6 +17,14 @@ select
     case when r.amount > coalesce(l.amount, 0) then r.amount - coalesce(l.amount, 0) else 0 end
     as decimal(18, 2)
   ) as refund_amount,
+  cast(
+    case
+      when r.amount > coalesce(l.amount, 0)
+        then least(coalesce(s.amount, 0), r.amount - coalesce(l.amount, 0))
+      else 0
+    end
+    as decimal(18, 2)
+  ) as shipping_amount,
   upper(coalesce(r.currency, r.order_currency)) as currency
 from raw.shopify_refunds as r
 left join (
@@ -26,3 +34,10 @@ left join (
   from raw.shopify_refund_items
   group by parent_record_id, refund_id
 ) as l on l.parent_record_id = r.parent_record_id and l.refund_id = r.refund_id
+left join (
+  select
+    parent_record_id, refund_id,
+    sum(subtotal + case when has_tax_in_price then 0 else coalesce(total_tax, 0) end) as amount
+  from raw.shopify_refund_shipping
+  group by parent_record_id, refund_id
+) as s on s.parent_record_id = r.parent_record_id and s.refund_id = r.refund_id

@@ -176,6 +176,13 @@ _REFUND_ITEMS = (
     text("email", "$.email", level=0),
 )
 
+_REFUND_SHIPPING = (
+    ident("refund_id", "$.id", level=1),
+    _amount("subtotal", "subtotalAmountSet"),
+    _amount("total_tax", "taxAmountSet"),
+    flag("has_tax_in_price", "$.taxesIncluded", "$.taxes_included", level=0),
+)
+
 _ORDERS = Stream(
     "orders",
     Connections(
@@ -240,6 +247,7 @@ _ORDERS = Stream(
         Items("order_discounts", ("$.discountCodes",), (text("code", "$.code", "$"),)),
         Items("refunds", ("$.refunds",), _REFUNDS, "$.id"),
         Items("refund_items", ("$.refunds", "$.refundLineItems.nodes"), _REFUND_ITEMS),
+        Items("refund_shipping", ("$.refunds", "$.refundShippingLines.nodes"), _REFUND_SHIPPING),
     ),
 )
 

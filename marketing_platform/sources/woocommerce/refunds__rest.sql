@@ -18,6 +18,14 @@ select
     case when r.amount > coalesce(l.amount, 0) then r.amount - coalesce(l.amount, 0) else 0 end
     as decimal(18, 2)
   ) as refund_amount,
+  cast(
+    case
+      when r.amount > coalesce(l.amount, 0)
+        then least(coalesce(s.amount, 0), r.amount - coalesce(l.amount, 0))
+      else 0
+    end
+    as decimal(18, 2)
+  ) as shipping_amount,
   o.currency
 from raw.woocommerce_refunds as r
 left join (
@@ -25,6 +33,11 @@ left join (
   from raw.woocommerce_refund_items
   group by parent_record_id
 ) as l on l.parent_record_id = r.record_id
+left join (
+  select parent_record_id, sum(abs(total + coalesce(total_tax, 0))) as amount
+  from raw.woocommerce_refund_shipping
+  group by parent_record_id
+) as s on s.parent_record_id = r.record_id
 left join (
   select order_id, max(upper(currency)) as currency
   from raw.woocommerce_orders

@@ -222,6 +222,11 @@ _REFUNDS = Stream(
             "$.id",
         ),
         Items(
+            "refund_shipping",
+            ("$.shipping_lines",),
+            (number("total", "$.total"), number("total_tax", "$.total_tax")),
+        ),
+        Items(
             "refund_item_meta",
             ("$.line_items", "$.meta_data"),
             (ident("line_id", "$.id", level=1), text("key", "$.key"), text("value", "$.value")),
