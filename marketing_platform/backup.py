@@ -31,6 +31,7 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 _STATE = "state.db"
 _WAREHOUSE = "warehouse.duckdb"
+_NOTE = "note.json"
 # What belongs to a data folder besides state and warehouse. Dagster's own history is not there: it
 # tells what ran, and nothing depends on it.
 _FOLDERS = ("lake", "models", "feeds")
@@ -58,20 +59,18 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch:
         folder = Path(scratch)
         copied = [*_copied_state(settings, folder, left_out), *_copied_warehouse(settings, folder)]
-        found = [(name, path) for name, path in _kept(settings.data_dir)]
-        sums = {name: _sum(path) for name, path in (*copied, *found)}
-        manifest = {
-            "format": _FORMAT,
-            "made_at": dt.datetime.now(dt.UTC).isoformat(),
-            "left_out": left_out,
-            "sha256": sums,
-        }
-        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         part = folder / "part"
         with tarfile.open(part, "w:gz", compresslevel=1) as archive:
+            added = [_added(archive, *file) for file in (*copied, *_kept(settings.data_dir))]
+            sums = dict(one for one in added if one)
+            manifest = {
+                "format": _FORMAT,
+                "made_at": dt.datetime.now(dt.UTC).isoformat(),
+                "left_out": left_out,
+                "sha256": sums,
+            }
+            (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             archive.add(folder / _MANIFEST, _MANIFEST)
-            for name, path in (*copied, *found):
-                archive.add(path, name, recursive=False)
         part.replace(target)
     size = target.stat().st_size
     return BackedUp(target, len(sums), size, tuple(left_out))
@@ -147,9 +146,29 @@ def _kept(data: Path) -> Iterator[tuple[str, Path]]:
         if (data / name).is_file():
             yield name, data / name
     for folder in _FOLDERS:
-        for path in sorted((data / folder).rglob("*")):
-            if path.is_file():
-                yield path.relative_to(data).as_posix(), path
+        # The note of a stream says up to when it was read. Where a load writes meanwhile it must
+        # not be newer than the records: what it names is not read again.
+        for path in sorted((data / folder).rglob("*"), key=lambda path: (path.name != _NOTE, path)):
+            inside = path.relative_to(data)
+            is_half_written = any(part.startswith(".") for part in inside.parts)
+            if path.is_file() and not is_half_written:
+                yield inside.as_posix(), path
+
+
+def _added(archive: tarfile.TarFile, name: str, path: Path) -> tuple[str, str] | None:
+    """Put a file into the archive; its name and checksum, or None where it is gone by now.
+
+    It is opened once, so that a file that takes its place meanwhile changes nothing.
+    """
+    try:
+        content = path.open("rb")
+    except FileNotFoundError:
+        return None
+    with content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+        content.seek(0)
+        archive.addfile(archive.gettarinfo(arcname=name, fileobj=content), content)
+    return name, found
 
 
 def _unpacked(source: Path, folder: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pytest
@@ -61,6 +63,47 @@ def test_a_backup_comes_back_as_it_was(shop: Settings, tmp_path: Path) -> None:
     # No secret is in a backup.
     assert not back.tokens_dir.exists()
     assert not (back.data_dir / "manifest.json").exists()
+
+
+def test_a_backup_that_is_taken_while_a_load_writes_can_be_restored(
+    shop: Settings, tmp_path: Path
+) -> None:
+    lake, stop = shop.lake_dir / "files" / "orders", Event()
+
+    def load() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            for day in range(1, 29):
+                staged = lake / f".staged-{turn}-{day}"
+                staged.write_bytes(f"{turn} {day} ".encode() * 10_000)
+                staged.replace(lake / f"2026-01-{day:02}.parquet")
+            for day in range(1, 29, 2):
+                (lake / f"2026-01-{day:02}.parquet").unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        try:
+            made = [back_up(shop, tmp_path / f"{number}.tar.gz") for number in range(5)]
+        finally:
+            stop.set()
+        loading.result()
+    for number, backup in enumerate(made):
+        back = settings_of(tmp_path / f"back-{number}")
+        restore(back, backup.path)
+        names = {path.name for path in (back.lake_dir / "files" / "orders").iterdir()}
+        assert "day.parquet" in names
+        assert not [name for name in names if name.startswith(".")]
+
+
+def test_what_a_stream_says_it_has_read_is_never_newer_than_its_records(
+    shop: Settings, tmp_path: Path
+) -> None:
+    (shop.lake_dir / "files" / "orders" / "note.json").write_text("{}")
+    made = back_up(shop, tmp_path / "b.tar.gz")
+    with tarfile.open(made.path) as archive:
+        names = archive.getnames()
+    assert names.index("lake/files/orders/note.json") < names.index("lake/files/orders/day.parquet")
 
 
 def test_nothing_is_written_over(shop: Settings, tmp_path: Path) -> None:
