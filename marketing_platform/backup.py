@@ -8,14 +8,16 @@ PostgreSQL state its own tools take care.
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import hashlib
 import json
 import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
-from marketing_platform.errors import InputError
+from marketing_platform.errors import InputError, full_disk, no_permission
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
 
@@ -79,33 +81,44 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
 def restore(settings: Settings, source: Path) -> BackedUp:
     """Put a backup into the shop's data folder, which must not exist or be empty.
 
-    The files are unpacked beside it and checked before they take its place: a backup that is
-    damaged changes nothing.
+    The files are unpacked in there, in a folder of their own, and checked before they take their
+    places: a backup that is damaged changes nothing. The data folder itself stays, for it may be
+    where a disk is mounted, or the one folder that its user may write to.
     """
     target = settings.data_dir
-    if target.exists() and any(target.iterdir()):
+    if not source.is_file():
+        raise InputError("no such file", where=str(source), mend="Name a backup")
+    is_new = not target.exists()
+    target.mkdir(parents=True, exist_ok=True)
+    _refuse_other_files(target)
+    try:
+        with tempfile.TemporaryDirectory(dir=target, prefix=".restore-") as scratch:
+            folder = Path(scratch)
+            manifest = _unpacked(source, folder)
+            for name, expected in manifest["sha256"].items():
+                path = folder / name
+                if not path.is_file() or _sum(path) != expected:
+                    raise InputError(f"{name} is damaged or missing", where=str(source))
+            (folder / _MANIFEST).unlink()
+            _refuse_other_files(target, folder)
+            for path in folder.iterdir():
+                path.rename(target / path.name)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                target.rmdir()
+        raise
+    size = source.stat().st_size
+    return BackedUp(source, len(manifest["sha256"]), size, tuple(manifest["left_out"]))
+
+
+def _refuse_other_files(target: Path, *ours: Path) -> None:
+    if set(target.iterdir()) - set(ours):
         raise InputError(
             "the data folder is not empty",
             where=str(target),
             mend="Move it away, or name another with MARKETING_PLATFORM_DATA_DIR",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".restore-"))
-    try:
-        manifest = _unpacked(source, folder)
-        for name, expected in manifest["sha256"].items():
-            path = folder / name
-            if not path.is_file() or _sum(path) != expected:
-                raise InputError(f"{name} is damaged or missing", where=str(source))
-        (folder / _MANIFEST).unlink()
-        if target.exists():
-            target.rmdir()
-        folder.replace(target)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    size = source.stat().st_size
-    return BackedUp(source, len(manifest["sha256"]), size, tuple(manifest["left_out"]))
 
 
 def _copied_state(
@@ -172,15 +185,20 @@ def _added(archive: tarfile.TarFile, name: str, path: Path) -> tuple[str, str] |
 
 
 def _unpacked(source: Path, folder: Path) -> dict[str, Any]:
+    no_backup = InputError("not a backup, or damaged", where=str(source), mend="Name another file")
     try:
         with tarfile.open(source, "r:gz") as archive:
             # Nothing outside of the folder, no links, no devices.
             archive.extractall(folder, filter="data")
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, tarfile.TarError, ValueError, EOFError) as error:
-        raise InputError(
-            f"not a backup: {type(error).__name__}", where=str(source), mend="Name another file"
-        ) from None
+    except (
+        *(gzip.BadGzipFile, tarfile.TarError, zlib.error),
+        *(EOFError, ValueError, FileNotFoundError),
+    ):
+        raise no_backup from None
+    except OSError as error:
+        told = InputError(f"cannot be unpacked: {error.strerror or error}", where=str(source))
+        raise full_disk(error, folder.parent) or no_permission(error) or told from None
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise InputError("a backup of another format", where=str(source))
     return manifest
