@@ -132,8 +132,16 @@ def _copied_state(
     if not path.exists():
         return
     copy = folder / _STATE
-    with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as kept:
-        now.backup(kept)
+    try:
+        with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as kept:
+            now.backup(kept)
+    except sqlite3.OperationalError as error:
+        told = InputError(
+            f"the state cannot be copied: {error}",
+            where=str(path),
+            mend="Let the user that runs this read and write there, and in its folder",
+        )
+        raise full_disk(error, folder) or told from None
     yield _STATE, copy
 
 

@@ -64,10 +64,15 @@ def main() -> None:
     except PlatformError as error:
         _give_up(error)
     except Exception as error:
-        from marketing_platform.commands.places import unbuilt_table
+        from marketing_platform.commands.places import unbuilt_table, unusable_warehouse
 
         folder = Path(os.environ.get(DATA_DIR_VARIABLE) or "data")
-        told = full_disk(error, folder) or no_permission(error) or unbuilt_table(error)
+        told = (
+            full_disk(error, folder)
+            or no_permission(error)
+            or unbuilt_table(error)
+            or unusable_warehouse(error)
+        )
         if told is None:
             raise
         _give_up(told)

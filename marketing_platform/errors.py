@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pathlib import Path
 _NO_FILE = "disk I/O error"
 _FULL = ("disk is full", "No space left on device", "Disk quota exceeded")
 _HARDLY_ANY = 16 * 2**20
+# As DuckDB says it.
+_NOT_PERMITTED = re.compile(r'open file "([^"]+)": (?:Permission denied|Read-only file system)')
 
 
 class PlatformError(Exception):
@@ -86,9 +89,11 @@ def full_disk(error: BaseException, folder: Path) -> DiskFullError | None:
 
 def no_permission(error: BaseException) -> PlatformError | None:
     """The same in one line, where a file or folder may not be read or written; else None."""
-    if not isinstance(error, PermissionError) and getattr(error, "errno", None) != errno.EROFS:
+    found = _NOT_PERMITTED.search(str(error))
+    is_told = isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS
+    if not is_told and not found:
         return None
-    path = getattr(error, "filename", None)
+    path = getattr(error, "filename", None) or (found[1] if found else None)
     return PlatformError(
         f"not permitted{'' if path else f' ({error})'}",
         where=str(path) if path else None,

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from marketing_platform.errors import ConfigError
+from marketing_platform.errors import ConfigError, full_disk
 
 METADATA = sa.MetaData()
 OPERATIONS = ("add", "update", "remove")
@@ -403,11 +403,19 @@ def create_tables(engine: sa.Engine) -> None:
             _add_columns_and_indexes(connection)
             _add_guards(connection)
     except sa.exc.OperationalError as error:
-        raise ConfigError(
+        is_file = engine.dialect.name == "sqlite"
+        folder = Path(engine.url.database or "").parent if is_file else None
+        mend = (
+            "Let the user that runs this read and write there, and in its folder"
+            if is_file
+            else "Check MARKETING_PLATFORM_STATE_URL and that the server runs"
+        )
+        told = ConfigError(
             f"cannot open the state database: {str(error.orig).splitlines()[0]}",
             where=engine.url.render_as_string(hide_password=True),
-            mend="Check MARKETING_PLATFORM_STATE_URL and that the server runs",
-        ) from None
+            mend=mend,
+        )
+        raise (full_disk(error, folder) if folder else None) or told from None
 
 
 def _is_complete(engine: sa.Engine) -> bool:

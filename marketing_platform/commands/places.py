@@ -29,6 +29,26 @@ def unbuilt_table(error: Exception) -> InputError | None:
     )
 
 
+def unusable_warehouse(error: Exception) -> InputError | None:
+    """The same in one line, where an error came of a warehouse that cannot be opened; else None."""
+    if not isinstance(error, duckdb.IOException):
+        return None
+    if found := re.search(r'set lock on file "([^"]+)"', str(error)):
+        holder = re.search(r" \(PID \d+\)", str(error))
+        return InputError(
+            f"another program has it open{holder[0] if holder else ''}",
+            where=found[1],
+            mend="Close it, or try again after the build",
+        )
+    if found := re.search(r'file "([^"]+)" exists, but it is not a valid', str(error)):
+        return InputError(
+            "not a warehouse, or damaged",
+            where=found[1],
+            mend="Restore a backup, or move it away and run again: it is built anew",
+        )
+    return None
+
+
 def open_warehouse(settings: Settings) -> Warehouse:
     """The shop's warehouse within its limits."""
     limits = settings.platform.warehouse

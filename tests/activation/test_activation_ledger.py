@@ -25,7 +25,7 @@ from marketing_platform.activation import (
 from marketing_platform.activation.ledger import known_messages
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.demo.receiver import Receiver
-from marketing_platform.errors import ConfigError
+from marketing_platform.errors import ConfigError, DiskFullError
 from marketing_platform.identity.edges import log_changes
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import (
@@ -308,6 +308,19 @@ def test_a_state_database_that_cannot_be_used_is_told_in_one_line(url: str, said
         create_tables(connect(url))
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_state_that_finds_no_room_is_told_as_a_full_disk(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'state.db'}")
+    sa.event.listen(engine, "connect", lambda made, _: made.execute("pragma max_page_count = 3"))
+    with pytest.raises(DiskFullError, match=r"the disk is full .*Make room and run again"):
+        create_tables(engine)
+
+
+def test_a_state_file_that_cannot_be_written_is_no_server_that_is_down(tmp_path: Path) -> None:
+    (tmp_path / "state.db").mkdir()
+    with pytest.raises(ConfigError, match="Let the user that runs this read and write there"):
+        create_tables(connect(f"sqlite:///{tmp_path / 'state.db'}"))
 
 
 # Steps of a query that go through all messages there are, or all that a destination was ever sent.

@@ -13,6 +13,9 @@ import duckdb
 import pytest
 
 from marketing_platform.cli import main
+from marketing_platform.commands.places import unusable_warehouse
+from marketing_platform.errors import no_permission
+from marketing_platform.warehouse import Warehouse
 
 Told = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parent.parent.parent
@@ -316,6 +319,45 @@ def test_a_folder_where_nothing_may_be_written_is_told_in_one_line(home: Path) -
     # Even for root, nothing can be made in there.
     done = command(home, "run", "--orders", "orders.csv", MARKETING_PLATFORM_DATA_DIR="/sys/fs/x")
     assert "/sys/fs/x: not permitted. Let the user" in mistake(done)
+
+
+@pytest.mark.skipif(not Path("/sys/fs").exists(), reason="there is no /sys/fs on this system")
+def test_a_warehouse_that_may_not_be_opened_is_told_in_one_line() -> None:
+    with pytest.raises(duckdb.IOException) as caught:
+        duckdb.connect("/sys/fs/warehouse.duckdb")
+    told = no_permission(caught.value)
+    assert str(told).startswith("/sys/fs/warehouse.duckdb: not permitted. Let the user that runs")
+
+
+def test_a_warehouse_that_another_program_has_open_is_told_in_one_line(tmp_path: Path) -> None:
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True);"
+        " sys.stdin.read()"
+    )
+    path = tmp_path / "warehouse.duckdb"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout
+    holder.stdout.readline()
+    try:
+        with pytest.raises(duckdb.IOException) as caught, Warehouse(path, lock_seconds=0).connect():
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    assert str(unusable_warehouse(caught.value)) == (
+        f"{path}: another program has it open (PID {holder.pid}). Close it, or try again after the"
+        " build"
+    )
+
+
+def test_a_warehouse_that_is_none_is_told_in_one_line(home: Path, told: Told) -> None:
+    folder = home / "data" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "warehouse.duckdb").write_text("no warehouse " * 1000)
+    line = mistake(told("segment", "preview", "everybody"))
+    assert "warehouse.duckdb: not a warehouse, or damaged. Restore a backup, or move" in line
 
 
 def test_a_full_disk_is_told_in_one_line(told: Told, home: Path) -> None:

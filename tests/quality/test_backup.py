@@ -108,6 +108,16 @@ def test_what_a_stream_says_it_has_read_is_never_newer_than_its_records(
     assert names.index("lake/files/orders/note.json") < names.index("lake/files/orders/day.parquet")
 
 
+def test_a_state_that_cannot_be_read_is_told_and_nothing_is_left(
+    shop: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    elsewhere = settings_of(shop.data_dir, f"sqlite:///{tmp_path / 'state'}")
+    with pytest.raises(InputError, match=r"the state cannot be copied: .* Let the user that runs"):
+        back_up(elsewhere, tmp_path / "backups" / "b.tar.gz")
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
 def test_nothing_is_written_over(shop: Settings, tmp_path: Path) -> None:
     target = tmp_path / "b.tar.gz"
     back_up(shop, target)
