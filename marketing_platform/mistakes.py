@@ -29,7 +29,8 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -
         words = f"expected at least {first['ctx']['min_length']}"
     else:
         words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    place = ".".join([*above, *(str(part) for part in first["loc"])])
+    # A key that is itself wrong is told by pydantic as a part of what stands under it.
+    place = ".".join([*above, *(str(part) for part in first["loc"] if part != "[key]")])
     return f"{place}: {words}" if place else words
 
 

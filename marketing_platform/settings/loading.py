@@ -94,8 +94,13 @@ def parse_platform(
     content: Mapping[str, Any], *, where: Path, environ: Mapping[str, str]
 ) -> Platform:
     """Check the content of `platform.yaml`; the first thing wrong is told with its key."""
-    _refuse_plain_secrets(content, where)
-    resolved = _resolve(content, where, environ, "")
+    try:
+        _refuse_plain_secrets(content, where)
+        resolved = _resolve(content, where, environ, "")
+    except RecursionError:
+        raise ConfigError(
+            "an alias (*name) stands inside of what it names", where=str(where), mend="Write it out"
+        ) from None
     try:
         return Platform.model_validate(resolved)
     except ValidationError as error:
@@ -124,6 +129,20 @@ class _Loader(yaml.SafeLoader):
             seen.update({name} - {"", "<<"})
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_timestamp(self, node: ScalarNode) -> Any:
+        """A day or a moment; one that is in no calendar is told with its line."""
+        try:
+            return super().construct_yaml_timestamp(node)
+        except ValueError:
+            raise _NoSuchDayError(None, None, node.value, node.start_mark) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
+
+
+class _NoSuchDayError(ConstructorError):
+    """A day that no calendar has; `problem` is how it was written."""
+
 
 class _WrittenTwiceError(ConstructorError):
     """A key stands twice in one mapping; `problem` is the key."""
@@ -145,7 +164,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
                 where=f"{path}{line}",
                 mend="Take one of them out",
             ) from None
+        if isinstance(error, _NoSuchDayError):
+            raise ConfigError(f"no such day: {error.problem}", where=f"{path}{line}") from None
         raise ConfigError("not readable as YAML", where=f"{path}{line}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "cannot be read as text", where=str(path), mend="Save it as UTF-8"
+        ) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -202,7 +227,7 @@ def _lookup(match: re.Match[str], where: Path, environ: Mapping[str, str], place
     if is_file:
         try:
             return Path(name).read_text(encoding="utf-8").strip()
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             raise ConfigError(
                 f"{place}: cannot read the secret file {name}", where=str(where)
             ) from None

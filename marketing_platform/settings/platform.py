@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from marketing_platform.settings.activation import (
     ActivationRule,
@@ -60,6 +68,16 @@ class Platform(Group):
     drift: Drift = Field(default_factory=Drift)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
     run_history: RunHistory = Field(default_factory=RunHistory)
+
+    @field_validator("clock", mode="wrap")
+    @classmethod
+    def _clock_in_words(cls, given: Any, read: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return read(given)
+        except ValidationError:
+            raise PydanticCustomError(
+                "clock", "expected now, newest_record or a day such as 2011-12-09"
+            ) from None
 
 
 class Settings(Group):

@@ -185,6 +185,12 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
             "activations.0.only: expected at least 1",
         ),
         ("shop: [", "not readable as YAML"),
+        ("shop: {name: x}\nclock: 2011-02-30", "platform.yaml:2: no such day: 2011-02-30"),
+        ("anomalies: {holidays: [2026-12-25, 2026-02-29]}", "no such day: 2026-02-29"),
+        ("clock: yesterday", "clock: expected now, newest_record or a day such as 2011-12-09"),
+        ("sources: {files: {order: {path: x}}}", "sources.files.order: Input should be 'orders'"),
+        ("shop: &it\n  name: *it", "an alias (*name) stands inside of what it names"),
+        ("shop: {name: '${file:secret.bin}'}", "shop.name: cannot read the secret file secret.bin"),
         # The second would take the place of the first, whose rules would be gone in silence.
         (
             "limits: {min_size: 1}\nactivations: []\nlimits: {max_size: 9}",
@@ -206,9 +212,16 @@ def test_a_mistake_in_the_settings_names_file_and_key(
     home: Path, told: Told, yaml: str, found: str
 ) -> None:
     (home / "config" / "platform.yaml").write_text(yaml)
+    (home / "secret.bin").write_bytes(b"\xff\xfe")
     line = mistake(told("status"))
     assert found in line
     assert "platform.yaml" in line
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_settings_that_are_not_utf_8_are_told(home: Path, told: Told, encoding: str) -> None:
+    (home / "config" / "platform.yaml").write_text("shop: {name: Café}", encoding=encoding)
+    assert "platform.yaml: cannot be read as text. Save it as UTF-8" in mistake(told("status"))
 
 
 @pytest.mark.parametrize(
