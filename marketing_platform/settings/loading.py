@@ -189,7 +189,8 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 # postgresql://user:password@host, unless the password is a reference.
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
-_SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)")
+# Who knows the URL of an incoming webhook may write there.
+_SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)|slack_url")
 
 
 def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:

@@ -191,6 +191,7 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
         ("sources: {files: {order: {path: x}}}", "sources.files.order: Input should be 'orders'"),
         ("shop: &it\n  name: *it", "an alias (*name) stands inside of what it names"),
         ("shop: {name: '${file:secret.bin}'}", "shop.name: cannot read the secret file secret.bin"),
+        ("alerts: {slack_url: 'https://hooks.slack.com/services/T0/B0/x'}", "alerts.slack_url: a"),
         # The second would take the place of the first, whose rules would be gone in silence.
         (
             "limits: {min_size: 1}\nactivations: []\nlimits: {max_size: 9}",
