@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
@@ -68,7 +69,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
 
 def print_status(console: Console, content: dict[str, Any]) -> None:
     """The status for a person."""
-    console.print(f"[bold]{content['data_dir']}[/]")
+    console.print(f"[bold]{escape(content['data_dir'])}[/]")
     tables = _table("Tables", "table", "rows")
     for name, rows in content["tables"].items():
         tables.add_row(name, f"{rows:,}")
@@ -76,9 +77,10 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
     failed = [check for check in content["checks"] if not check["passed"]]
     console.print(f"Checks: {len(content['checks']) - len(failed)} passed, {len(failed)} failed")
     for check in failed:
-        console.print(f"  [red]failed[/] {check['table']} {check['check']}: {check['detail']}")
+        told = escape(f"{check['table']} {check['check']}: {check['detail']}")
+        console.print(f"  [red]failed[/] {told}")
     for hold in content["holds"]:
-        console.print(f"  [yellow]holds activation[/] {hold}")
+        console.print(f"  [yellow]holds activation[/] {escape(hold)}")
     runs = _table("Last runs", "run", "job", "status", "started")
     for run in content["runs"]:
         runs.add_row(run["run_id"][:8], run["job"], run["status"], run["started_at"] or "")
@@ -98,14 +100,14 @@ def print_ingested(console: Console, ingested: Ingested) -> None:
     again = "" if ingested.is_new else ", taken in before"
     console.print(
         f"[bold]{ingested.stream}[/]: {ingested.row_count:,} records,"
-        f" {ingested.first} to {ingested.last}, from {ingested.path.name}{again}",
+        f" {ingested.first} to {ingested.last}, from {escape(ingested.path.name)}{again}",
         highlight=False,
     )
     pairs = []
     for field, column in ingested.columns.items():
         read = [column.parse, "of the whole order" if column.is_total else ""]
         how = ", ".join(filter(None, read))
-        pairs.append(f"{field}={column.name}{f' ({how})' if how else ''}")
+        pairs.append(escape(f"{field}={column.name}{f' ({how})' if how else ''}"))
     console.print(Padding(Columns(pairs, padding=(0, 2)), (0, 0, 0, 2)), style="dim")
 
 
@@ -126,7 +128,7 @@ def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, 
         figures = [f"{plan[name]:,}" for name in names]
         if plan["status"] == "held":
             figures[0] = "held"
-        table.add_row(plan["segment"], plan["destination"], *figures)
+        table.add_row(plan["segment"], escape(plan["destination"]), *figures)
     table.add_section()
     table.add_row("all plans so far", "", *(f"{sums[name]:,}" for name in names), style="bold")
     console.print(table)
@@ -159,7 +161,8 @@ def _print_records(console: Console, warehouse: Warehouse) -> None:
     )
     for row in reasons.to_dicts():
         console.print(
-            f"  quarantined {row['n']:,} {row['source']} {row['stream']}: {row['reason']}"
+            f"  quarantined {row['n']:,} {row['source']} {row['stream']}: {row['reason']}",
+            markup=False,
         )
 
 
@@ -203,7 +206,7 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
         reasons.append(f"  {task}: {reason}")
     console.print(table)
     for reason in reasons:
-        console.print(reason, highlight=False, style="dim")
+        console.print(reason, highlight=False, markup=False, style="dim")
 
 
 def print_segments(console: Console, warehouse: Warehouse) -> None:
@@ -214,7 +217,7 @@ def print_segments(console: Console, warehouse: Warehouse) -> None:
         shown = f"held: {row['held_reason']}" if held else row["status"]
         if row["warning"]:
             shown += f"; {row['warning']}"
-        table.add_row(row["segment"], f"{row['member_count']:,}", shown)
+        table.add_row(row["segment"], f"{row['member_count']:,}", escape(shown))
     console.print(table)
 
 

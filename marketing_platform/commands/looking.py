@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from marketing_platform import report
 from marketing_platform.activation.rules import check_declared
@@ -40,7 +41,9 @@ def examine(console: Console, settings: Settings) -> None:
             ill.append(finding.source)
     for stream, file in settings.platform.sources.files.items():
         inspect(stream, file)
-        console.print(f"[green]good[/]  {'files':<16}{stream}: {file.path}", highlight=False)
+        console.print(
+            f"[green]good[/]  {'files':<16}{stream}: {escape(str(file.path))}", highlight=False
+        )
     for tried in try_destinations(settings):
         mark = {True: "[green]good[/]", False: "[red]bad [/]", None: "    "}[tried.is_well]
         console.print(f"{mark}  {tried.destination:<16}", end="")
@@ -52,7 +55,7 @@ def examine(console: Console, settings: Settings) -> None:
     if rules:
         trials = [f"{rule.name} -> {rule.destination}" for rule in rules if rule.only]
         told = f"; tried out: {', '.join(trials)}" if trials else ""
-        line = f"[green]good[/]  {'activations':<16}{len(rules)} sound{told}"
+        line = f"[green]good[/]  {'activations':<16}{len(rules)} sound{escape(told)}"
         console.print(line, highlight=False, soft_wrap=True)
     if ill:
         raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
@@ -170,7 +173,7 @@ def preview_segment(console: Console, settings: Settings, name: str, *, with_sql
     segments = load_segments(settings.segments_dir)
     segment = known_segment(segments, name)
     found = preview(built_warehouse(settings), segments, name)
-    console.print(f"[bold]{name}[/]: {segment.description}", highlight=False)
+    console.print(f"[bold]{name}[/]: {escape(segment.description)}", highlight=False)
     before = "not built yet" if found.built_count is None else f"{found.built_count:,} when built"
     console.print(
         f"{found.member_count:,} members ({found.customer_share:.1%} of all customers); {before},"

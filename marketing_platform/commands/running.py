@@ -178,10 +178,10 @@ def run_everything(
     if settings.platform.feeds:
         for check in content["checks"]:
             if check["check"] == "feeds_written":
-                console.print(check["detail"], highlight=False)
+                console.print(check["detail"], highlight=False, markup=False)
     for name, found in sent.failed_checks.items():
         if name.endswith("not_held"):
-            console.print(f"[yellow]held[/] {found}", highlight=False)
+            console.print(f"[yellow]held[/] {escape(found)}", highlight=False)
     _print_places(console, settings, time.monotonic() - started)
     if not sent.success:
         raise PlatformError("; ".join(sent.failures.values()), where="activation")
@@ -230,7 +230,7 @@ def _print_places(console: Console, settings: Settings, seconds: float) -> None:
         "feeds": settings.feeds_dir,
     }
     for name, path in places.items():
-        console.print(f"{name + ':':<14}{shown(path)}", highlight=False)
+        console.print(f"{name + ':':<14}{shown(path)}", highlight=False, markup=False)
     console.print(f"Done in {seconds:.0f} s. Open the UI: [bold]make up[/]", highlight=False)
 
 

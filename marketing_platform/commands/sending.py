@@ -67,7 +67,7 @@ def activate_now(
     _print_plans(console, plans, as_json)
     feeds = write_feeds(warehouse, state, settings)
     for line in (*dispatched.lines(), *(feed.line() for feed in feeds)):
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     if dispatched.has_failures or any(feed.status == "failed" for feed in feeds):
         raise PlatformError(
             "not everything could be sent",
@@ -298,6 +298,7 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
             f" update {counts.update_count}, remove {counts.remove_count},"
             f" suppressed {counts.suppressed_count}",
             highlight=False,
+            markup=False,
         )
         asleep = f"{plan.sleeping_count} wait until their quiet hours are over"
         waits = asleep if plan.sleeping_count else None

@@ -8,13 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from rich.console import Console
 
 from marketing_platform.cli import main
 from marketing_platform.commands.places import unusable_warehouse
 from marketing_platform.errors import no_permission
+from marketing_platform.report import print_ingested, print_status
+from marketing_platform.settings import load_settings
+from marketing_platform.sources.files.ingest import ingest
 from marketing_platform.warehouse import Warehouse
 
 Told = Callable[..., subprocess.CompletedProcess[str]]
@@ -159,6 +164,43 @@ def test_a_mistake_costs_one_line_and_writes_nothing(
     assert found in mistake(told(*arguments))
     assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
     assert not (home / "data" / "shop" / "shop.json").exists(), "nothing of it is remembered"
+
+
+def test_what_a_shop_wrote_in_brackets_or_colons_is_shown_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "orders [last].csv"
+    path.write_text(
+        "Order ID,Email,Order Date,Unit Price [/pc],Quantity [pcs]\n"
+        "1,a@example.com,2024-03-01,5,1\n2,b@example.com,2024-03-02,6,1\n"
+    )
+    columns = {"unit_price": "Unit Price [/pc]", "quantity": "Quantity [pcs]"}
+    settings = load_settings(
+        data_dir=tmp_path / "data",
+        environ={},
+        is_optional=True,
+        overlay={"sources": {"files": {"orders": {"path": str(path), "mapping": columns}}}},
+    )
+    console = Console(width=200, emoji=False)
+    print_ingested(console, ingest(settings, "orders"))
+    failed = {"table": "core.orders", "check": "contract", "passed": False}
+    content: dict[str, Any] = {
+        "data_dir": "/srv/[shop]",
+        "tables": {},
+        "checks": [{**failed, "detail": "contact_id: shop:email:a@example.com, [none] [/x]"}],
+        "holds": ["core.orders: [/x]"],
+        "runs": [],
+        "plans": [],
+        "ledger": dict.fromkeys(("eligible", "sent", "suppressed", "deferred", "failed"), 0),
+        "reasons": [],
+    }
+    print_status(console, content)
+    shown = capsys.readouterr().out
+    for words in (
+        *("orders [last].csv", "unit_price=Unit Price [/pc]", "quantity=Quantity [pcs]"),
+        *("/srv/[shop]", "shop:email:a@example.com, [none] [/x]", "activation core.orders: [/x]"),
+    ):
+        assert words in shown
 
 
 @pytest.mark.parametrize(
