@@ -112,7 +112,8 @@ def suppress(
 
     settings = load_settings()
     if take_back:
-        print(f"{sending.allow_again(settings, customers, channel)} suppression(s) taken back")
+        for line in sending.allow_again(settings, customers, channel):
+            print(line)
         return
     count = sending.suppress_customers(settings, customers, channel, reason)
     print(f"{count} customer(s) suppressed")

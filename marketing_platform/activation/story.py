@@ -105,7 +105,7 @@ def story_of(
         customer_id,
         before,
         _consents(warehouse, customer_id),
-        _bars(engine, customer_id),
+        bars_of(engine, customer_id),
         tuple(_standing(warehouse, engine, settings, rule, customer_id, held) for rule in rules),
         _said(engine, [customer_id, *before]),
     )
@@ -132,7 +132,8 @@ def _said(engine: sa.Engine, customers: Sequence[str]) -> tuple[Said, ...]:
         return tuple(Said(**row) for row in connection.execute(statement).mappings())
 
 
-def _bars(engine: sa.Engine, customer_id: str) -> tuple[Bar, ...]:
+def bars_of(engine: sa.Engine, customer_id: str) -> tuple[Bar, ...]:
+    """Why a customer must not be written to, by channel."""
     columns = [suppressions.c[name] for name in Bar.__dataclass_fields__]
     statement = sa.select(*columns).where(suppressions.c.customer_id == customer_id)
     with reading(engine) as connection:

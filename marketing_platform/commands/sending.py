@@ -26,6 +26,7 @@ from marketing_platform.activation import (
     write_feeds,
 )
 from marketing_platform.activation.diff import row_of
+from marketing_platform.activation.story import bars_of
 from marketing_platform.activation.suppression import (
     Reason,
     became,
@@ -274,17 +275,24 @@ def _refuse_former(settings: Settings, state: sa.Engine, names: set[str]) -> Non
             raise InputError(f"it became {other}", where=old, mend="Name that one")
 
 
-def allow_again(settings: Settings, names: Sequence[str], channel: str) -> int:
-    """Take suppressions back; gives how many there were."""
+def allow_again(settings: Settings, names: Sequence[str], channel: str) -> list[str]:
+    """Take suppressions back; in words how many there were, and what still bars these people."""
     state = open_state(settings.state_url.get_secret_value())
-    count = 0
+    count, left = 0, []
     for name in names:
         # Who was erased is known by id alone.
-        found = forget_suppression(state, name, channel)
+        customer = name
+        found = forget_suppression(state, customer, channel)
         if not found:
-            found = forget_suppression(state, customer_of(built_warehouse(settings), name), channel)
+            customer = customer_of(built_warehouse(settings), name)
+            found = forget_suppression(state, customer, channel)
         count += found
-    return count
+        left += [
+            f"{name} is still barred by {bar.channel}: {bar.reason}, told by {bar.told_by};"
+            f" to take that back: --channel {bar.channel}"
+            for bar in bars_of(state, customer)
+        ]
+    return [f"{count} suppression(s) taken back", *left]
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

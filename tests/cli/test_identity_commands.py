@@ -162,6 +162,19 @@ def test_who_must_not_be_written_to_is_named_as_people_know_them(shop: Shop) -> 
     assert said(*again, app=activation_app) == "0 suppression(s) taken back\n"
 
 
+def test_what_still_bars_a_person_is_told_where_another_channel_is_taken_back(shop: Shop) -> None:
+    shop.write(*LINES)
+    shop.build()
+    said("suppress", "ann@shop.org", "--channel", "email", app=activation_app)
+    assert said("suppress", "ann@shop.org", "--take-back", app=activation_app) == (
+        "0 suppression(s) taken back\n"
+        "ann@shop.org is still barred by email: unsubscribed, told by command; to take that back:"
+        " --channel email\n"
+    )
+    back = ("suppress", "ann@shop.org", "--take-back", "--channel", "email")
+    assert said(*back, app=activation_app) == "1 suppression(s) taken back\n"
+
+
 def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
     shop.write(*LINES)
     shop.build()
