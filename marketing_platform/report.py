@@ -15,8 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from marketing_platform.activation import conservation, reason_counts, sums_of
-from marketing_platform.quality.holds import find_holds
-from marketing_platform.quality.results import latest_builds, latest_checks
+from marketing_platform.quality.holds import current_checks, find_holds
+from marketing_platform.quality.results import latest_builds
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.sources.files.ingest import Ingested
 from marketing_platform.warehouse import Warehouse
@@ -44,7 +44,7 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
                 "detail": check.detail,
                 "checked_at": check.checked_at.isoformat() if check.checked_at else None,
             }
-            for check in latest_checks(engine)
+            for check in current_checks(engine, settings)
         ],
         "holds": find_holds(engine, settings),
         "runs": runs,

@@ -12,7 +12,7 @@ from marketing_platform.activation import held_plans
 from marketing_platform.activation.diff import HELD_OUT
 from marketing_platform.pipeline import all_tables
 from marketing_platform.quality.freshness import aged_sources
-from marketing_platform.quality.holds import SENT_FROM, stale_tables, wrong_sums
+from marketing_platform.quality.holds import SENT_FROM, current_checks, stale_tables, wrong_sums
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.results import latest_builds, latest_checks
 from marketing_platform.settings import Settings
@@ -53,7 +53,7 @@ def held_by(settings: Settings, table: str) -> str | None:
 
 
 def _checks(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
-    for check in latest_checks(engine):
+    for check in current_checks(engine, settings):
         if check.passed:
             continue
         table = check.table_name

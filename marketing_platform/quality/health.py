@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from marketing_platform.activation import ledger_sums, reason_counts
 from marketing_platform.names import LAYERS
 from marketing_platform.quality.alerts import scrubbed
-from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.holds import current_checks, find_holds
 from marketing_platform.quality.incidents import Incident, open_incidents
-from marketing_platform.quality.results import CheckResult, TableBuild, latest_builds, latest_checks
+from marketing_platform.quality.results import CheckResult, TableBuild, latest_builds
 from marketing_platform.settings import Settings
 
 _SHOWN = 20
@@ -29,7 +29,7 @@ def health_page(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> s
         "",
         _headline(found, holds),
         "",
-        *_layers(latest_builds(engine), latest_checks(engine)),
+        *_layers(latest_builds(engine), current_checks(engine, settings)),
         "",
         "### Incidents",
         "",

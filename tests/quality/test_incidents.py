@@ -18,6 +18,7 @@ from small_smtp import SmallSmtp
 from marketing_platform.errors import InputError
 from marketing_platform.quality.alerts import announce, scrubbed
 from marketing_platform.quality.findings import find_all, held_by
+from marketing_platform.quality.holds import find_holds
 from marketing_platform.quality.incidents import (
     QUIET,
     Finding,
@@ -71,6 +72,22 @@ def test_an_incident_opens_once_goes_on_and_closes_when_it_is_not_found_any_more
     assert still.seen_at == START + HOUR
     closed = {one.key: one.closed_at for one in recent_incidents(state)}
     assert closed == {"check:x": None, "anomaly:y": START + HOUR}
+
+
+def test_a_source_that_was_taken_out_holds_nothing_and_is_no_incident(
+    state: sa.Engine, tmp_path: Path
+) -> None:
+    tables = ("raw.files_orders", "raw.klaviyo_profiles", "staging.klaviyo_contacts")
+    for table in tables:
+        record_check(state, CheckResult(table, "built", False, "an error"))
+    files = {"orders": {"path": "orders.csv"}}
+    settings = settings_of(tmp_path, sources={"klaviyo": {"api_key": "pk_x"}, "files": files})
+    held = [f"{table}: check built failed: an error" for table in tables]
+    assert find_holds(state, settings, now=START) == held
+    assert len(list(find_all(state, settings, now=START))) == 3
+    without = settings_of(tmp_path)
+    assert find_holds(state, without, now=START) == []
+    assert list(find_all(state, without, now=START)) == []
 
 
 def test_what_comes_back_at_once_is_the_same_incident_and_later_another(state: sa.Engine) -> None:
