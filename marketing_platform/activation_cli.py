@@ -56,11 +56,13 @@ def retry(
     from marketing_platform.state import open_state
 
     settings = load_settings()
-    count = retry(
-        open_state(settings.state_url.get_secret_value()),
-        destination=destination,
-        audience=segment,
-        include_unknown=include_unknown,
+    state = open_state(settings.state_url.get_secret_value())
+    rules = settings.platform.activations
+    # The ledger has a name for what each rule tells of a segment.
+    names = {segment, *(rule.name for rule in rules if segment and rule.segment == segment)}
+    count = sum(
+        retry(state, destination=destination, audience=name, include_unknown=include_unknown)
+        for name in names
     )
     print(f"{count} message(s) wait for the next activation")
 

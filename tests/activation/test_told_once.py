@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 from test_merged_people import becomes
+from typer.testing import CliRunner
 
 from marketing_platform.activation import (
     activate,
@@ -27,6 +28,7 @@ from marketing_platform.activation.suppression import (
     forget_suppression,
     suppress,
 )
+from marketing_platform.activation_cli import activation_app
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer
 from marketing_platform.destinations.base import RowAnswer
@@ -547,6 +549,33 @@ def test_what_a_vendor_says_of_a_row_is_kept(
     assert [(one.customer_id, one.channel, one.reason) for one in barred] == (
         [("ada", "sms", "unsubscribed")] if answer.suppresses else []
     )
+
+
+def test_failures_of_a_segment_are_tried_again_whatever_its_rules_tell(
+    engine: sa.Engine,
+    state_url: str,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = ActivationRule(segment=SEGMENT, destination="crm", event="came")
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[rule])
+    shop.fill(1)
+    receiver.bad_customers["c00000"] = "row"
+    activate(shop.warehouse, engine, settings)
+    (tmp_path / "platform.yaml").write_text(
+        f"destinations: {{crm: {{type: webhook, url: '{receiver.url}'}}}}\n"
+        f"activations: [{{segment: {SEGMENT}, destination: crm, event: came}}]\n"
+    )
+    monkeypatch.setenv("MARKETING_PLATFORM_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("MARKETING_PLATFORM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MARKETING_PLATFORM_STATE_URL", state_url)
+    done = CliRunner().invoke(activation_app, ["retry", "--segment", SEGMENT])
+    assert done.output == "1 message(s) wait for the next activation\n"
+    receiver.bad_customers.clear()
+    _, report = activate(shop.warehouse, engine, settings)
+    assert report.sent_count == 1
 
 
 def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
