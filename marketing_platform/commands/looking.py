@@ -12,7 +12,7 @@ from marketing_platform.activation.rules import check_declared
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations.probes import try_destinations
 from marketing_platform.errors import InputError, SourceError
-from marketing_platform.pipeline import build_table
+from marketing_platform.pipeline import all_tables, build_table
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.incidents import acknowledge, open_incidents, recent_incidents
 from marketing_platform.quality.incidents import report as report_incidents
@@ -21,9 +21,10 @@ from marketing_platform.segments.explain import explain, known_segment, preview
 from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.warnings import MOST_ACTIVE
 from marketing_platform.settings import Settings
-from marketing_platform.sources.files.ingest import inspect
-from marketing_platform.sources.staging import staging_tables
+from marketing_platform.sources.files.ingest import ingest, inspect
+from marketing_platform.sources.staging import FILES, Staged, expand, staging_tables
 from marketing_platform.state import open_state, utc_now
+from marketing_platform.warehouse import Warehouse, sql_tables
 
 
 def examine(console: Console, settings: Settings) -> None:
@@ -99,9 +100,11 @@ def show_incidents(
 
 def list_quarantine(console: Console, settings: Settings) -> None:
     """Print how many records are held back, by stream and reason."""
-    rows = built_warehouse(settings).query(
-        "select source, stream, reason, count(*) as n, max(received_date) as latest"
-        " from quality.quarantine group by all order by n desc, source, stream, reason"
+    warehouse = built_warehouse(settings)
+    rows = warehouse.query(
+        "select source, stream, quarantine_reason as reason, count(*) as n,"  # noqa: S608 - a query of ours
+        f" max(received_date) as latest from ({_judged(warehouse, settings)})"
+        " where outcome = 'quarantined' group by all order by n desc, source, stream, reason"
     )
     for row in rows.to_dicts():
         console.print(
@@ -116,8 +119,9 @@ def list_quarantine(console: Console, settings: Settings) -> None:
 def show_quarantine(console: Console, settings: Settings, stream: str | None, limit: int) -> None:
     """Print the first records of the quarantine, of one source or stream where it is named."""
     source, _, name = (stream or "").partition(".")
-    rows = built_warehouse(settings).query(
-        "select * from quality.quarantine"
+    warehouse = built_warehouse(settings)
+    rows = warehouse.query(
+        f"select * from ({_held_back(warehouse, settings)})"  # noqa: S608 - a query of ours
         " where ($source = '' or source = $source) and ($stream = '' or stream = $stream)"
         " order by source, stream, line_number, record_id limit $limit",
         {"limit": limit, "source": source, "stream": name},
@@ -131,28 +135,61 @@ def show_quarantine(console: Console, settings: Settings, stream: str | None, li
         )
 
 
+def _judged(warehouse: Warehouse, settings: Settings) -> str:
+    """A query for the records that were judged.
+
+    It reads what the staging tables say now: where a check stops a build because of them,
+    `quality.quarantine` is of the build before.
+    """
+    return expand("select * from staging.records", _staged(warehouse, settings))
+
+
+def _held_back(warehouse: Warehouse, settings: Settings) -> str:
+    """What `quality.quarantine` would be now."""
+    return expand(sql_tables()["quality.quarantine"].sql, _staged(warehouse, settings))
+
+
+def _staged(warehouse: Warehouse, settings: Settings) -> list[Staged]:
+    found = [s for n, s in staging_tables(settings).items() if warehouse.exists(n)]
+    if not found:
+        raise InputError("nothing was built yet", mend="Start: marketing-platform run")
+    return found
+
+
 def retry_quarantine(console: Console, settings: Settings, source: str | None) -> None:
     """Build the staging tables of a source, and the quarantine, again; say what became of it."""
     warehouse = built_warehouse(settings)
-    count = "select count(*) from quality.quarantine where $source = '' or source = $source"
-    named = {"source": source or ""}
-    before = warehouse.query(count, named).item()
+    before = _count_held_back(warehouse, settings, source)
+    staged = staging_tables(settings)
     tables = [
         name
-        for name, staged in staging_tables(settings).items()
-        if source is None or staged.source == source
+        for name in all_tables(settings)
+        if name in staged and (source is None or staged[name].source == source)
     ]
     if not tables:
         raise InputError("no such source", where=str(source), mend="See: quarantine list")
+    if source in (None, FILES):
+        for stream, file in settings.platform.sources.files.items():
+            # By which mapping an export is read is kept with its records.
+            if file.path.exists():
+                ingest(settings, stream)
     state = open_state(settings.state_url.get_secret_value())
     for name in (*tables, "quality.quarantine", "quality.reconciliation"):
         built = build_table(warehouse, settings, name)
         # Activation holds until what is built on it was built again.
         record_build(state, name, built.row_count)
-    after = warehouse.query(count, named).item()
+    after = _count_held_back(warehouse, settings, source)
     console.print(f"{before:,} record(s) were held back, {after:,} are now", highlight=False)
-    if after < before:
-        console.print("Build again to take them in: marketing-platform run, or the job build")
+    console.print("Activation holds until all is built again: marketing-platform run")
+
+
+def _count_held_back(warehouse: Warehouse, settings: Settings, source: str | None) -> int:
+    count: int = warehouse.query(
+        f"select count(*) from ({_judged(warehouse, settings)})"  # noqa: S608 - a query of ours
+        " where outcome = 'quarantined' and ($source = '' or source = $source)",
+        {"source": source or ""},
+    ).item()
+    return count
 
 
 def list_segments(console: Console, settings: Settings) -> None:

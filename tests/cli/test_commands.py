@@ -336,6 +336,40 @@ def test_a_mistake_in_a_rule_is_told_before_anything_is_built(
     assert not (home / "data" / "shop" / "warehouse.duckdb").exists()
 
 
+@pytest.mark.timeout(600)
+def test_what_stopped_a_build_is_shown_and_judged_again_by_the_mapping_of_now(home: Path) -> None:
+    lines = [
+        f"{n},k{n % 9}@example.com,2024-03-{1 + n % 20:02},s,1,{'none yet' if n % 2 else 5},5"
+        for n in range(60)
+    ]
+    header = "Order ID,Email,Order Date,SKU,Quantity,Asked,Paid"
+    (home / "orders.csv").write_text("\n".join([header, *lines]))
+    config = home / "config" / "platform.yaml"
+    wrong = (
+        "clock: newest_record\n"
+        "sources: {files: {orders: {path: orders.csv, mapping: {unit_price: Asked}}}}\n"
+        "destinations: {feeds: {type: files}}\n"
+        "activations: [{segment: everybody, destination: feeds}]\n"
+    )
+    config.write_text(wrong)
+    stopped = command(home, "run")
+    assert "few_are_quarantined" in stopped.stderr
+    assert "See: marketing-platform quarantine list" in stopped.stderr
+    told = command(home, "quarantine", "list").stdout
+    assert "30  files.orders: unreadable: unit_price" in told
+    assert '"Asked":"none yet"' in command(home, "quarantine", "show", "--limit", "1").stdout
+
+    config.write_text(wrong.replace("Asked", "Paid"))
+    judged = command(home, "quarantine", "retry").stdout
+    assert "30 record(s) were held back, 0 are now" in judged
+    assert "Activation holds until all is built again: marketing-platform run" in judged
+    # Lines of orders are judged before what is made of them.
+    path = home / "data" / "shop" / "warehouse.duckdb"
+    items = "select count(*) from staging.files_order_items"
+    assert Warehouse(path).query(items).item() == 60
+    assert command(home, "run").returncode == 0
+
+
 def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> None:
     folder = home / "mine"
     folder.mkdir()
