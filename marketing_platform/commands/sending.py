@@ -67,7 +67,8 @@ def activate_now(
         )
     _print_plans(console, plans, as_json)
     feeds = write_feeds(warehouse, state, settings)
-    for line in (*dispatched.lines(), *(feed.line() for feed in feeds)):
+    lines = (*dispatched.lines(), *(feed.line() for feed in feeds))
+    for line in () if as_json else lines:
         console.print(line, highlight=False, markup=False)
     if dispatched.has_failures or any(feed.status == "failed" for feed in feeds):
         raise PlatformError(

@@ -122,6 +122,8 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
 
     shown = command(home, "activate", "--dry-run")
     assert "add 0, update 0, remove 0" in shown.stdout
+    [plan] = json.loads(command(home, "activate", "--json").stdout)
+    assert (plan["audience"], plan["status"]) == ("everybody", "done")
 
     # A receiver that is not there loses nothing, and shows no secret.
     (home / "config" / "platform.yaml").write_text(
