@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
+from dagster._core.errors import DagsterExecutionInterruptedError
 from filelock import FileLock
 
 from assets.activation import activation_assets, health_spec
@@ -165,6 +166,8 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
         )
+    if any(_is_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
     failed_checks = {
         f"{'/'.join(check.asset_key.path)} {check.check_name}": str(check.metadata["found"].value)
         for check in result.get_asset_check_evaluations()
@@ -185,6 +188,13 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
             step = event.step_key or ""
             failures |= found.get(event.step_key) or {step: _first_line(event)}
     return JobOutcome(result.run_id, result.success, failures, failed_checks)
+
+
+def _is_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    while error and error.cause:
+        error = error.cause
+    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
 
 
 def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None]]:

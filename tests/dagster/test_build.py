@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -213,6 +214,22 @@ def test_after_a_build_that_was_killed_the_next_one_goes_on_at_once(
     assert ended is not None
     assert ended.status is dg.DagsterRunStatus.FAILURE
     assert holds_of(built) == []
+
+
+def test_a_build_that_a_person_ends_is_no_error_of_a_table(built: Settings, tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("killed_build.py")), str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if line.strip() == "core.clock":
+                break
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert told.strip().splitlines()[-1] == "KeyboardInterrupt"
+    assert recent_runs(built)[0]["status"] == "FAILURE"
+    assert not [hold for hold in holds_of(built) if "failed" in hold]
 
 
 def test_a_run_whose_process_lives_is_left_alone(
