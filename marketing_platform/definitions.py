@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.utils import make_new_run_id
 from filelock import FileLock
 
 from assets.activation import activation_assets, health_spec
@@ -30,7 +31,7 @@ from marketing_platform.settings import DAGSTER_URL_VARIABLE, Settings, load_set
 from marketing_platform.sources.active import ActiveSource, active_sources
 from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
-from resources.dead_runs import end_dead_runs, platform_of
+from resources.dead_runs import end_dead_runs, platform_of, process_tag
 from resources.event_storage import PooledSqliteEventLogStorage
 from resources.run_history import has_old_runs, trim_run_history
 from resources.warehouse import WarehouseResource
@@ -163,8 +164,13 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
         # Who starts all runs by hand or by cron has no schedule for it.
         if has_old_runs(instance, oldest := oldest_kept_run(settings)):
             trim_run_history(instance, oldest)
+        run_id = make_new_run_id()
         result = job.execute_in_process(
-            instance=instance, tags=tags, raise_on_error=False, run_config=_QUIET
+            run_id=run_id,
+            instance=instance,
+            tags=tags | process_tag(run_id),
+            raise_on_error=False,
+            run_config=_QUIET,
         )
     if any(_is_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt

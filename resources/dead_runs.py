@@ -34,7 +34,12 @@ def platform_of(settings: Settings) -> dg.ResourceDefinition:
 
 def note_process(instance: dg.DagsterInstance, run_id: str) -> None:
     """Tag a run with this process, by which others see whether it still lives."""
-    instance.add_run_tags(run_id, {PROCESS_TAG: f"{run_id}{_SEPARATOR}{new_owner()}"})
+    instance.add_run_tags(run_id, process_tag(run_id))
+
+
+def process_tag(run_id: str) -> dict[str, str]:
+    """The tag of a run that this process is about to begin: it can die before the first step."""
+    return {PROCESS_TAG: f"{run_id}{_SEPARATOR}{new_owner()}"}
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:

@@ -29,6 +29,7 @@ from marketing_platform.settings import Platform, Settings
 from marketing_platform.state import open_state, plans, writing
 from marketing_platform.warehouse import Built, Warehouse
 from resources.dead_runs import end_dead_runs, note_process
+from sensors.activation import is_under_way
 from sensors.schedules import range_tags
 
 FROM_RFM_ON = ("profiles.rfm", "profiles.customers", "segments.memberships", "segments.sizes")
@@ -230,6 +231,19 @@ def test_a_build_that_a_person_ends_is_no_error_of_a_table(built: Settings, tmp_
     assert told.strip().splitlines()[-1] == "KeyboardInterrupt"
     assert recent_runs(built)[0]["status"] == "FAILURE"
     assert not [hold for hold in holds_of(built) if "failed" in hold]
+
+
+def test_an_activation_that_was_killed_before_its_first_step_does_not_stop_the_next(
+    built: Settings, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("killed_start.py")), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "created\n"
+        assert is_under_way(instance)
+        process.kill()
+    assert len(end_dead_runs(instance)) == 1
+    assert not is_under_way(instance)
 
 
 def test_a_run_whose_process_lives_is_left_alone(
