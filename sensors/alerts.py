@@ -12,10 +12,12 @@ from assets.names import asset_key
 from marketing_platform.quality.alerts import announce
 from marketing_platform.quality.findings import find_all, held_by
 from marketing_platform.quality.health import health_page
+from marketing_platform.quality.holds import is_gone
 from marketing_platform.quality.incidents import (
     Finding,
     close_incident,
     open_incident,
+    open_incidents,
     report,
 )
 from marketing_platform.settings import Settings
@@ -75,6 +77,7 @@ def _freshness(settings: Settings) -> dg.SensorDefinition:
         " it is fresh again.",
     )
     def _sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        forget_gone(settings)
         records = list(
             context.instance.get_event_records(
                 dg.EventRecordsFilter(
@@ -91,6 +94,15 @@ def _freshness(settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(cursor=str(records[-1].storage_id))
 
     return _sensor
+
+
+def forget_gone(settings: Settings) -> None:
+    """Close the incidents of tables of a source that was taken out: nothing builds them again."""
+    state = open_state(settings.state_url.get_secret_value())
+    for incident in open_incidents(state):
+        kind, _, path = incident.key.partition(":")
+        if kind == "freshness" and is_gone(settings, path.replace("/", ".")):
+            close_incident(state, incident.key)
 
 
 def note_freshness(settings: Settings, records: Iterable[dg.EventLogRecord]) -> None:

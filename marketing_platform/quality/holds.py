@@ -58,15 +58,24 @@ def current_checks(engine: sa.Engine, settings: Settings) -> list[CheckResult]:
 
     Of a source that was taken out nothing is built again that could pass.
     """
+    known = _known(settings)
+    return [check for check in latest_checks(engine) if not _is_gone(check.table_name, known)]
+
+
+def is_gone(settings: Settings, table: str) -> bool:
+    """Whether a table is one of a source that the settings have no more."""
+    return _is_gone(table, _known(settings))
+
+
+def _is_gone(table: str, known: set[str]) -> bool:
+    return table.partition(".")[0] in ("raw", "staging") and table not in known
+
+
+def _known(settings: Settings) -> set[str]:
+    """The tables that the settings have."""
     pulled = (s.raw_name(one.name) for s in active_sources(settings) for one in s.streams)
     taken_in = (f"raw.{FILES}_{stream}" for stream in settings.platform.sources.files)
-    known = {*all_tables(settings), *pulled, *taken_in}
-    return [
-        check
-        for check in latest_checks(engine)
-        if check.table_name in known
-        or check.table_name.partition(".")[0] not in ("raw", "staging")
-    ]
+    return {*all_tables(settings), *pulled, *taken_in}
 
 
 def _failed_checks(checks: Sequence[CheckResult]) -> list[str]:

@@ -352,14 +352,17 @@ def test_a_sensor_that_does_not_tick_any_more_is_told(
 
 
 def report_freshness(
-    instance: dg.DagsterInstance, old: FreshnessState, new: FreshnessState
+    instance: dg.DagsterInstance,
+    old: FreshnessState,
+    new: FreshnessState,
+    table: str = "core.orders",
 ) -> None:
     instance.report_dagster_event(
         dg.DagsterEvent(
             event_type_value="FRESHNESS_STATE_CHANGE",
             job_name="freshness",
             event_specific_data=FreshnessStateChange(
-                key=key("core.orders"),
+                key=key(table),
                 previous_state=old,
                 new_state=new,
                 state_change_timestamp=1.0,
@@ -382,6 +385,27 @@ def test_a_table_that_becomes_stale_is_an_incident_until_it_is_fresh_again(
     assert "no table changed" in tick(sensor, instance, first.cursor).skip_message
     report_freshness(instance, FreshnessState.FAIL, FreshnessState.PASS)
     tick(sensor, instance, first.cursor)
+    assert open_incidents(state) == []
+
+
+def test_a_stale_table_of_a_source_that_is_taken_out_is_no_incident_any_more(
+    make_settings: Callable[..., Settings], instance: dg.DagsterInstance
+) -> None:
+    settings = make_settings(sources={"klaviyo": {"api_key": "pk_x"}})
+    state = open_state(settings.state_url.get_secret_value())
+    report_freshness(
+        instance, FreshnessState.PASS, FreshnessState.FAIL, table="raw.klaviyo_profiles"
+    )
+
+    def told(settings: Settings, cursor: str | None) -> str | None:
+        sensor = next(s for s in alert_sensors(settings) if s.name == "freshness_incidents")
+        after = tick(sensor, instance, cursor)
+        return after.cursor if isinstance(after, dg.SensorResult) else cursor
+
+    cursor = told(settings, told(settings, None))
+    [found] = open_incidents(state)
+    assert found.title == "raw/klaviyo_profiles was not built in time"
+    told(make_settings(), cursor)
     assert open_incidents(state) == []
 
 
