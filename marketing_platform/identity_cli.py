@@ -22,6 +22,8 @@ identity_app = typer.Typer(no_args_is_help=True, help="See and correct who is th
 Name = Annotated[str, typer.Argument(help="A customer's id, a contact's, an e-mail or a phone.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with it.")]
 _FOLLOWS = "The next build follows."
+# What the check of a mapping that is held says before its digest.
+_ACCEPT = "marketing-platform identity accept "
 
 
 @identity_app.command("explain")
@@ -158,8 +160,18 @@ def accept(
 ) -> None:
     """Let a mapping pass that the limits hold."""
     from marketing_platform.identity import edges
+    from marketing_platform.quality.results import latest_checks
 
-    edges.accept(_state(load_settings()), digest)
+    state = _state(load_settings())
+    held = [
+        check.detail.partition(_ACCEPT)[2]
+        for check in latest_checks(state)
+        if not check.passed and _ACCEPT in check.detail
+    ]
+    # One that is mistyped would pass nothing, and the hold would never lift.
+    if held and digest not in held:
+        raise InputError("no such mapping is held", where=digest, mend=f"Say: {_ACCEPT}{held[0]}")
+    edges.accept(state, digest)
     print(f"accepted. {_FOLLOWS}")
 
 

@@ -12,8 +12,10 @@ from marketing_platform.cli import activation_app
 from marketing_platform.errors import ContractError, InputError
 from marketing_platform.identity_cli import identity_app
 from marketing_platform.pipeline import build_table, needed
+from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.ingest import ingest
+from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
 
 ORDERS = "Order ID,Customer ID,Email,Phone,Order Date,Amount\n"
@@ -128,6 +130,14 @@ def test_a_mapping_that_merges_too_many_is_held_until_it_is_accepted(shop: Shop)
     warehouse = Warehouse(shop.settings.warehouse_path)
     assert dict(warehouse.read("identity.contact_customers").iter_rows()) == before
     digest = str(caught.value).partition("identity accept ")[2].split(".")[0]
+    # As the job that built it remembers it.
+    state = open_state(shop.settings.state_url.get_secret_value())
+    failed = CheckResult("identity.contact_customers", "contract", False, caught.value.what)
+    record_check(state, failed)
+    with pytest.raises(InputError, match=f"no such mapping is held.*identity accept {digest}$"):
+        said("accept", f"{digest}.")
+    with pytest.raises(ContractError):
+        shop.build()
     said("accept", digest)
     after = shop.build()
     assert len(set(after.values())) == 1
