@@ -100,10 +100,12 @@ def judge(
         residual[:, day] = logs[:, day] - expected
         score[:, day] = residual[:, day] / scale
         unknown = np.isnan(logs[:, day])
-        clean[unknown, day] = expected[unknown]
+        # Before anything is expected of a series, such a day is as the day before.
+        instead = np.where(np.isnan(expected), clean[:, day - 1], expected)
+        clean[unknown, day] = instead[unknown]
         if day in off:
             score[:, day], residual[:, day] = np.nan, np.nan
-            clean[:, day] = expected
+            clean[:, day] = instead
             continue
         size = np.maximum(size, np.nan_to_num(counts[:, day]))
         is_judged = (size >= minimum) & _is_dense(amounts, day) & ~np.isnan(expected)

@@ -124,6 +124,27 @@ def test_a_series_that_begins_late_is_judged_by_how_much_it_varies() -> None:
     assert (found.kind > 0).sum() <= 1
 
 
+@pytest.mark.parametrize("began", [0, 60])
+def test_a_rate_of_six_days_a_week_is_judged_whenever_it_began(began: int) -> None:
+    rng = np.random.default_rng(6)
+    volumes = rng.poisson(2_000, began + DAYS).astype(float)
+    volumes[np.arange(began + DAYS) % 7 == 6] = 0
+    volumes[:began] = 0
+    amounts = rng.binomial(volumes.astype(int), 0.2).astype(float)
+    odd = began + 115
+    amounts[odd] *= 0.3
+    amounts[:began] = np.nan
+    assert kinds(judged(amounts, volumes)) == {odd: "dip"}
+
+
+def test_a_holiday_in_the_first_weeks_of_a_series_does_not_silence_it() -> None:
+    late = quiet(days=DAYS + 100)
+    late[:100] = np.nan
+    late[162] *= 0.4
+    opening = START + dt.timedelta(days=110)
+    assert kinds(judged(late, holidays=[opening])) == {162: "dip"}
+
+
 def test_a_model_that_is_wrong_is_not_wrong_for_ever() -> None:
     rng = np.random.default_rng(3)
     series = quiet()
