@@ -3,9 +3,19 @@
 -- the clock; the slice `all` is everything.
 with
 days as (
-    -- The last day that is over at the clock, and the first that is looked at.
+    -- The last day that is over at the clock, in the shop's time zone as in UTC, and the first that is
+    -- looked at. A clock that was set to a day is its last moment.
     select
-        cast(as_of - interval 86399 second as date) as last_date,
+        least(
+            cast(as_of - interval 86399 second as date),
+            case
+                when
+                    as_of + interval 1 microsecond
+                    = date_trunc('minute', as_of + interval 1 microsecond)
+                    then as_of_date
+                else cast(as_of_date - interval 1 day as date)
+            end
+        ) as last_date,
         cast(as_of - interval 400 day as date) as first_date,
         -- Conversions come in for some days after the click.
         cast(as_of - interval 4 day as date) as last_converted_date
