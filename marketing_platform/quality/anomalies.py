@@ -19,6 +19,8 @@ from marketing_platform.warehouse import Built, PythonTable, Warehouse
 _JUDGED = "quality.judged_series"
 _ANOMALIES = "quality.anomalies"
 _SERIES = ["metric", "slice_kind", "slice"]
+# So many days later than all others `quality.series` tells a day of these.
+_TOLD_LATER = {"return_on_ad_spend": 3}
 KEPT_DAYS = 180
 """How many judged days are kept."""
 
@@ -77,7 +79,8 @@ def _judged(series: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         "score": found.score,
     }
     kept = np.arange(max(0, days - KEPT_DAYS), days)
-    return names.join(pl.DataFrame({"day": kept}), how="cross").with_columns(
+    later = pl.col("metric").replace_strict(_TOLD_LATER, default=0, return_dtype=pl.Int64)
+    judged = names.join(pl.DataFrame({"day": kept}), how="cross").with_columns(
         (pl.lit(first) + pl.duration(days="day")).cast(pl.Date).alias("series_date"),
         *(pl.Series(name, table[:, kept].ravel()).fill_nan(None) for name, table in tables.items()),
         pl.Series(
@@ -86,6 +89,7 @@ def _judged(series: pl.DataFrame, settings: Settings) -> pl.DataFrame:
             dtype=pl.String,
         ),
     )
+    return judged.filter(pl.col("day") < days - later)
 
 
 def build_anomalies(warehouse: Warehouse, settings: Settings) -> Built:

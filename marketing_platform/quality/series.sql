@@ -2,10 +2,11 @@
 -- it is a ratio of (`volume`), and of how many things it tells (`sample_size`). Days that are over at
 -- the clock; the slice `all` is everything.
 with
-days as (
-    -- The last day that is over at the clock, in the shop's time zone as in UTC, and the first that is
-    -- looked at. A clock that was set to a day is its last moment.
+clock as (
+    -- The last day that is over at the clock, in the shop's time zone as in UTC. A clock that was set to
+    -- a day is its last moment.
     select
+        as_of,
         least(
             cast(as_of - interval 86399 second as date),
             case
@@ -15,11 +16,17 @@ days as (
                     then as_of_date
                 else cast(as_of_date - interval 1 day as date)
             end
-        ) as last_date,
-        cast(as_of - interval 400 day as date) as first_date,
-        -- Conversions come in for some days after the click.
-        cast(as_of - interval 4 day as date) as last_converted_date
+        ) as last_date
     from core.clock
+),
+days as (
+    -- The first day that is looked at, and the last.
+    select
+        cast(as_of - interval 400 day as date) as first_date,
+        last_date,
+        -- Conversions come in for some days after the click.
+        cast(last_date - interval 3 day as date) as last_converted_date
+    from clock
 ),
 cuts as (
     select 'all' as slice_kind

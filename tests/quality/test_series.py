@@ -1,4 +1,4 @@
-"""The daily series: which days are over where the shop is."""
+"""The daily series: which days are over, in the shop's time zone and for each metric."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from marketing_platform.contracts import contract_of
 from marketing_platform.core.clock import end_of_day
 from marketing_platform.pipeline import build_table
+from marketing_platform.quality.anomalies import build_anomalies, build_judged
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.warehouse import Warehouse
 
@@ -81,3 +82,28 @@ def test_a_day_that_is_not_over_where_the_shop_is_is_in_no_series(
 @pytest.mark.parametrize("timezone", [NEW_YORK, "UTC"])
 def test_a_clock_at_the_end_of_a_day_has_that_day(shop: Shop, timezone: str) -> None:
     assert shop.days(end_of_day(TODAY, timezone), timezone)[-1] == TODAY
+
+
+def test_an_odd_return_on_ad_spend_is_open_once_its_conversions_are_in(shop: Shop) -> None:
+    clock = dt.datetime(2026, 5, 2, 9)
+    newest = dt.date(2026, 4, 28)
+    rows = []
+    for back in range(100):
+        day = TODAY - dt.timedelta(days=back)
+        value = (200 if day == newest else 900) + 10 * (back * 7 % 11)
+        rows.append(
+            {
+                "ad_id": "a", "source": "meta", "performance_date": day, "platform": "meta",
+                "campaign_id": "meta:1", "impression_count": 9_000, "click_count": 400,
+                "cost_amount": 300, "cost_reporting_amount": 300, "conversions": 60.0,
+                "conversion_value_amount": value, "conversion_value_reporting_amount": value,
+                "currency": "EUR",
+            }
+        )  # fmt: skip
+    shop.fill("core.ad_performance", rows)
+    shop.days(clock, BERLIN)
+    build_judged(shop.warehouse, shop.settings)
+    build_anomalies(shop.warehouse, shop.settings)
+    found = shop.warehouse.read("quality.anomalies").filter(slice_kind="all")
+    told = found.select("metric", "series_date", "kind", "is_open").rows()
+    assert told == [("return_on_ad_spend", newest, "dip", True)]
