@@ -14,6 +14,7 @@ from marketing_platform.contracts.contract import (
     number,
     share,
     text,
+    timestamp,
 )
 
 TASKS = ("purchase", "churn")
@@ -61,6 +62,7 @@ PREDICTIONS: tuple[Contract, ...] = (
         {
             "task": text("What is predicted.", one_of=(*TASKS, *OTHER_TASKS)),
             "as_of_date": date("The day at whose end features are taken."),
+            "ends_at": timestamp("When that day ends where the shop is."),
             "horizon_days": integer("Days looked ahead.", ge=1),
             "active_days": integer("Days after a purchase that a buyer counts as active.", ge=1),
             "active_gaps": number(

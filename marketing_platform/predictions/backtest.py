@@ -50,34 +50,37 @@ def backtest(
     """
     predictions = settings.platform.predictions
     if task in _OTHERS:
-        return _OTHERS[task](warehouse, horizon_days, as_of, predictions)
+        return _OTHERS[task](warehouse, horizon_days, as_of, settings)
     chosen = parse_task(task, also=tuple(_OTHERS))
     first, _, day = _test_day(warehouse, horizon_days, as_of, predictions, horizon_days)
     end = day + dt.timedelta(days=horizon_days)
     rows = as_of_rows(chosen, end, first, horizon_days, predictions)
-    warehouse.replace(NAME, as_of_frame(rows))
+    warehouse.replace(NAME, as_of_frame(rows, settings.platform.shop.timezone))
     for table in ("predictions.features", "predictions.outcomes"):
         warehouse.build(table, sql_tables()[table].sql)
     return train_and_test(read_rows(warehouse, chosen), predictions).evaluation.to_dict()
 
 
 def _backtest_value(
-    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
+    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Settings
 ) -> dict[str, Any]:
-    first, _, day = _test_day(warehouse, horizon_days, as_of, settings, 0)
-    warehouse.replace(NAME, as_of_frame(value_rows(day, first, settings)))
+    predictions = settings.platform.predictions
+    first, _, day = _test_day(warehouse, horizon_days, as_of, predictions, 0)
+    rows = value_rows(day, first, predictions)
+    warehouse.replace(NAME, as_of_frame(rows, settings.platform.shop.timezone))
     for table in ("predictions.features", "predictions.outcomes"):
         warehouse.build(table, sql_tables()[table].sql)
-    found = test_as_of(warehouse, day, horizon_days, settings)
+    found = test_as_of(warehouse, day, horizon_days, predictions)
     if found is None:
         raise InputError(f"nobody had bought by {day}", where="as_of", mend="Give a later day")
     return found.to_dict()
 
 
 def _backtest_affinity(
-    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Predictions
+    warehouse: Warehouse, horizon_days: int, as_of: dt.date | None, settings: Settings
 ) -> dict[str, Any]:
-    _, last, day = _test_day(warehouse, horizon_days, as_of, settings, 0)
+    most_products = settings.platform.predictions.affinity_products
+    _, last, day = _test_day(warehouse, horizon_days, as_of, settings.platform.predictions, 0)
     bought = warehouse.query(BOUGHT, {"day": last})
     if bought.is_empty():
         raise InputError(
@@ -85,8 +88,8 @@ def _backtest_affinity(
             where="core.order_items",
             mend="Map the column of the product: --map product_id=COLUMN",
         )
-    fitted = fit(bought, day, settings.affinity_products)
-    found = evaluate(bought, fitted, horizon_days, settings.affinity_products)
+    fitted = fit(bought, day, most_products)
+    found = evaluate(bought, fitted, horizon_days, most_products)
     if found is None:
         raise InputError(
             f"nobody bought a product that was known on {day} within {horizon_days} days of it",
@@ -104,7 +107,7 @@ def _backtest_affinity(
     }
 
 
-_OTHERS: dict[str, Callable[[Warehouse, int, dt.date | None, Predictions], dict[str, Any]]] = {
+_OTHERS: dict[str, Callable[[Warehouse, int, dt.date | None, Settings], dict[str, Any]]] = {
     "value": _backtest_value,
     "affinity": _backtest_affinity,
 }

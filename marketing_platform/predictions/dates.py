@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from marketing_platform.contracts import CONTRACTS
-from marketing_platform.core.clock import as_of_date
+from marketing_platform.core.clock import as_of_date, end_of_day
 from marketing_platform.predictions.tasks import (
     LEARNED_DAYS,
     SCORE_TABLES,
@@ -35,7 +35,7 @@ def build_as_of_dates(warehouse: Warehouse, settings: Settings) -> Built:
         days = horizon_days(task, settings.platform.predictions)
         rows += as_of_rows(task, clock, first, days, settings.platform.predictions)
     rows += value_rows(clock, first, settings.platform.predictions)
-    return warehouse.replace(NAME, as_of_frame(rows))
+    return warehouse.replace(NAME, as_of_frame(rows, settings.platform.shop.timezone))
 
 
 def order_span(warehouse: Warehouse) -> tuple[dt.date | None, dt.date | None]:
@@ -94,6 +94,7 @@ def value_rows(
     ]
 
 
-def as_of_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def as_of_frame(rows: list[dict[str, Any]], timezone: str) -> pl.DataFrame:
     """Rows as a frame with the columns of the contract, also where there are none."""
-    return pl.DataFrame(rows, schema=CONTRACTS[NAME].empty().schema)
+    known = [{**row, "ends_at": end_of_day(row["as_of_date"], timezone)} for row in rows]
+    return pl.DataFrame(known, schema=CONTRACTS[NAME].empty().schema)

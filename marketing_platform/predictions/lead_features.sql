@@ -6,7 +6,7 @@ clock as (
     select as_of_date from core.clock
 ),
 dates as (
-    select distinct as_of_date
+    select distinct as_of_date, ends_at
     from predictions.as_of_dates
     where task = 'value'
 ),
@@ -25,7 +25,11 @@ leads as (
         c.customer_id,
         d.as_of_date,
         f.first_order_date,
-        coalesce(cast(c.created_at as date), s.first_seen_date, k.as_of_date) as known_since_date
+        case
+            when c.created_at is not null
+                then cast(floor(date_diff('second', c.created_at, d.ends_at) / 86400.0) as bigint)
+            else date_diff('day', coalesce(s.first_seen_date, k.as_of_date), d.as_of_date)
+        end as known_days
     from identity.customers as c
     cross join dates as d
     cross join clock as k
@@ -77,14 +81,14 @@ engaged as (
 served as (
     select d.as_of_date, m.customer_id, count(*) as deal_count
     from dates as d
-    inner join core.deals as e on cast(e.created_at as date) <= d.as_of_date
+    inner join core.deals as e on e.created_at <= d.ends_at
     inner join identity.contact_customers as m on e.contact_id = m.contact_id
     group by d.as_of_date, m.customer_id
 )
 select
     l.customer_id,
     l.as_of_date,
-    date_diff('day', l.known_since_date, l.as_of_date) as known_days,
+    l.known_days,
     b.last_seen_days,
     coalesce(b.active_30d_days, 0) as active_30d_days,
     cast(coalesce(b.viewed_7d_count, 0) as bigint) as viewed_7d_count,
@@ -103,4 +107,4 @@ cross join clock as k
 left join browsed as b on l.customer_id = b.customer_id and l.as_of_date = b.as_of_date
 left join engaged as e on l.customer_id = e.customer_id and l.as_of_date = e.as_of_date
 left join served as s on l.customer_id = s.customer_id and l.as_of_date = s.as_of_date
-where l.known_since_date <= l.as_of_date
+where l.known_days >= 0

@@ -83,7 +83,7 @@ def test_the_history_of_a_buyer_is_the_same_in_features_and_in_the_matrix() -> N
     clock = dt.date(2024, 10, 1)
     warehouse = warehouse_with(lively_shop(customers=80, days=200), clock=clock)
     rows = as_of_rows("purchase", clock, dt.date(2024, 1, 1), 30, Predictions())
-    warehouse.replace(NAME, as_of_frame(rows))
+    warehouse.replace(NAME, as_of_frame(rows, "UTC"))
     warehouse.build("predictions.features", sql_tables()["predictions.features"].sql)
     features = warehouse.read("predictions.features")
     assert features.height > 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -169,3 +170,34 @@ def test_what_leads_do_later_changes_no_earlier_row(settings: Settings) -> None:
         )
     assert rows[0].height > 100
     assert rows[0].equals(rows[1])
+
+
+@pytest.mark.parametrize("timezone", ["Australia/Sydney", "Europe/Berlin", "America/New_York"])
+def test_who_became_known_by_an_order_was_never_a_lead(tmp_path: Path, timezone: str) -> None:
+    """Nor who signed up on the way to the till; those of the day before were, for a day."""
+    zone = ZoneInfo(timezone)
+    last = day(CLOCK)
+    orders, people = [], []
+    for hour in range(24):
+        ordered = dt.datetime.combine(last - dt.timedelta(days=29), dt.time(hour, 30), tzinfo=zone)
+        orders.append((f"buyer{hour}", ordered.date(), 20.0))
+        for name, before in (("buyer", 0), ("signed", 60), ("lead", 86_400)):
+            if name != "buyer":
+                orders.append((f"{name}{hour}", ordered.date(), 20.0))
+            known = (ordered - dt.timedelta(seconds=before)).astimezone(dt.UTC)
+            people.append((f"{name}{hour}", known.replace(tzinfo=None)))
+    warehouse = warehouse_with([("first", day(0), 5.0), *orders], clock=last)
+    empty = CONTRACTS["identity.customers"].empty()
+    frame = pl.DataFrame(people, schema=["customer_id", "created_at"], orient="row")
+    frame = frame.with_columns(contact_count=pl.lit(1), source_count=pl.lit(1))
+    cast = {name: empty.schema[name] for name in frame.columns}
+    warehouse.replace("identity.customers", pl.concat([empty, frame.cast(cast)], how="diagonal"))
+    settings = settings_in(tmp_path)
+    shop = settings.platform.shop.model_copy(update={"timezone": timezone})
+    platform = settings.platform.model_copy(update={"shop": shop})
+    told = settings.model_copy(update={"platform": platform})
+    build_predictions(warehouse, told, until="predictions.lead_features")
+    found = warehouse.query(
+        "select distinct customer_id, known_days from predictions.lead_features"
+    )
+    assert sorted(found.rows()) == sorted((f"lead{hour}", 0) for hour in range(24))

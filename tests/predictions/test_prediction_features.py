@@ -37,7 +37,7 @@ def build(warehouse: Warehouse, active_gaps: float | None = None) -> Warehouse:
         for task in ("purchase", "churn")
         for date, role in zip(AS_OF, ("train", "test", "score"), strict=True)
     ]
-    warehouse.replace(NAME, as_of_frame(rows))
+    warehouse.replace(NAME, as_of_frame(rows, "UTC"))
     for table in ("predictions.features", "predictions.outcomes"):
         warehouse.build(table, sql_tables()[table].sql)
     return warehouse
