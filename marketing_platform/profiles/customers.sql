@@ -5,8 +5,9 @@ yearly as (
     from identity.customers
     where birth_date is not null
     union all
-    select customer_id, 'anniversary' as what, cast(first_ordered_at as date) as since_date
-    from profiles.rfm
+    select customer_id, 'anniversary' as what, min(order_date) as since_date
+    from profiles.orders
+    group by customer_id
 ),
 -- The 29th of February is the 1st of March in other years.
 coming as (

@@ -24,6 +24,7 @@ class Shop:
     def __init__(self, make_settings: MakeSettings, folder: Path) -> None:
         self._make, self._folder = make_settings, folder
         self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.timezone = "UTC"
 
     def add(self, entity: str, **row: Any) -> None:
         self.rows.setdefault(entity, []).append(row)
@@ -70,6 +71,7 @@ class Shop:
             queries[entity] = {"sql": f"select * from {entity}", "record_id": keys[entity]}
         settings = self._make(
             clock=clock.isoformat(),
+            shop={"timezone": self.timezone},
             sources={"database": {"url": url, "queries": queries}},
             freshness={"stale_hours": 1e9},
         ).model_copy(update={"data_dir": self._folder / f"data{number}"})

@@ -303,6 +303,21 @@ def test_birthdays_come_round(shop: Shop, born: str, days: int) -> None:
     assert profile(shop.build(), "a")["birthday_in_days"] == days
 
 
+@pytest.mark.parametrize(
+    ("timezone", "ordered_at"),
+    [("Australia/Sydney", "2025-03-30 20:00Z"), ("America/New_York", "2025-04-01 02:00Z")],
+)
+def test_the_anniversary_is_of_the_day_on_which_they_bought_where_the_shop_is(
+    shop: Shop, timezone: str, ordered_at: str
+) -> None:
+    shop.timezone = timezone
+    shop.add("orders", source_order_id="1", source_contact_id="a", ordered_at=ordered_at,
+             order_status="placed", total_amount=20, gross_amount=20, currency="EUR",
+             updated_at=ordered_at)  # fmt: skip
+    bought = profile(shop.build(), "a")
+    assert (bought["tenure_days"], bought["anniversary_in_days"]) == (365, 0)
+
+
 def test_reviews_are_counted_and_only_a_good_one_of_a_year_makes_an_advocate(shop: Shop) -> None:
     for who, rating, day in (
         ("happy", 5, "2026-03-01"), ("cross", 1, "2026-03-01"), ("once", 5, "2025-03-01"),
