@@ -30,7 +30,9 @@ QUALITY: tuple[Contract, ...] = (
             "entity": key("What kind of record: orders, events or engagements."),
             "source": key("Where the records come from."),
             "newest_at": timestamp("When the newest of them happened."),
-            "usual_gap_hours": number("99 of 100 gaps between them are shorter.", ge=0),
+            "usual_gap_hours": number(
+                "99 of 100 gaps are shorter; of engagements, none is longer.", ge=0
+            ),
             "late_hours": number("The age from which it is late.", ge=0),
             "stale_hours": number("The age from which it holds activation.", ge=0),
         },

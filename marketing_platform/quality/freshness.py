@@ -23,7 +23,8 @@ from marketing_platform.warehouse import Built, PythonTable, Warehouse
 _NAME = "quality.freshness"
 _GRACE_HOURS = 2.0
 # The gaps between hours in which something happened, in the last 60 days: all but one in a hundred
-# are shorter than `usual_gap_hours`.
+# are shorter than `usual_gap_hours`. What people do with messages comes in bursts, and between two
+# newsletters a month may lie: of engagements it is the longest gap of half a year.
 _LEARNT = """
 with told as (
     select 'orders' as entity, source, ordered_at as happened_at from core.orders
@@ -36,7 +37,9 @@ hours as (
     select distinct t.entity, t.source, date_trunc('hour', t.happened_at) as hour_at
     from told as t
     cross join core.clock as k
-    where t.happened_at <= k.as_of and t.happened_at > k.as_of - interval 60 day
+    where
+        t.happened_at <= k.as_of
+        and t.happened_at > k.as_of - to_days(if(t.entity = 'engagements', 180, 60))
 ),
 gaps as (
     select
@@ -53,7 +56,9 @@ select
         select max(t.happened_at) from told as t cross join core.clock as k
         where t.entity = g.entity and t.source = g.source and t.happened_at <= k.as_of
     ) as newest_at,
-    coalesce(quantile_cont(g.gap_hours, 0.99), 24.0)::double as usual_gap_hours
+    coalesce(
+        if(g.entity = 'engagements', max(g.gap_hours), quantile_cont(g.gap_hours, 0.99)), 24.0
+    )::double as usual_gap_hours
 from gaps as g
 group by g.entity, g.source
 order by g.entity, g.source

@@ -89,6 +89,22 @@ def test_what_the_settings_say_is_not_learnt(tmp_path: Path) -> None:
     assert shop.aged(7) == {"busy": True}
 
 
+def test_a_newsletter_of_each_month_is_not_stale_in_between(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    with shop.warehouse.connect() as connection:
+        # Mails are opened for two days; then nothing happens for four weeks.
+        connection.execute(
+            "insert into core.engagements by name select 'e' || sent || hour as engagement_id,"
+            " 'letters' as source,"
+            " $now::timestamp - to_days(30 * sent::integer) - to_hours(hour) as occurred_at"
+            " from range(3) s(sent), range(48) h(hour)",
+            {"now": NOW.replace(tzinfo=None)},
+        )
+    build_freshness(shop.warehouse, shop.settings)
+    assert "letters" not in shop.aged(24 * 27)
+    assert shop.aged(24 * 70)["letters"] is False
+
+
 @pytest.mark.parametrize("clock", ["newest_record", dt.date(2026, 3, 1)])
 def test_an_export_of_the_past_is_never_stale(tmp_path: Path, clock: Any) -> None:
     shop = Shop(tmp_path)
