@@ -26,8 +26,9 @@ from marketing_platform.sources.files.csv_text import find_shape, write_utf8
 
 _BIRTH_DATES = (
     *("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
-    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"),
+    *("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
 )
+_TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,9 @@ def _parts_of_name(names: pl.Series) -> dict[str, pl.Series]:
 def _date_text(texts: pl.Series) -> pl.Series:
     """Days as YYYY-MM-DD, of the form that most of them have; others stay as they are.
 
-    Of a year alone it is the first day.
+    A time of the day is left out; of a year alone it is the first day.
     """
+    texts = texts.str.replace(_TIME_OF_DAY, "")
     sample = texts.drop_nulls()
     if sample.len() and 2 * sample.str.contains(r"^\d{4}$").sum() > sample.len():
         return texts.str.replace(r"^(\d{4})$", "$1-01-01").rename("birth_date")

@@ -61,7 +61,13 @@ def test_a_file_that_says_nothing_of_people_is_told_what_to_do(tmp_path: Path) -
         read_people(tmp_path / "people.csv")
 
 
-@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%Y%m%d"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d %B %Y", "%Y%m%d", "%Y-%m-%d 00:00:00"),
+        *("%Y-%m-%dT00:00:00.000Z", "%Y-%m-%d 00:00:00+00:00", "%m/%d/%Y 0:00"),
+    ],
+)
 @pytest.mark.parametrize("is_whole", [False, True])
 def test_whole_names_and_dates_of_any_form_are_compared_as_parts(
     form: str, is_whole: bool, tmp_path: Path
