@@ -6,6 +6,7 @@ deduped.clusters        # a number per record, the same for the same person
 
 from __future__ import annotations
 
+import csv
 import re
 import tempfile
 import time
@@ -22,7 +23,7 @@ from marketing_platform.identity.clusters import cluster
 from marketing_platform.identity.headers import HEADERS, recognised
 from marketing_platform.identity.linkage import link
 from marketing_platform.sources.files import workbook
-from marketing_platform.sources.files.csv_text import find_shape, write_utf8
+from marketing_platform.sources.files.csv_text import Shape, find_shape, write_utf8
 
 _BIRTH_DATES = (
     *("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
@@ -99,19 +100,64 @@ def _read_csv(path: Path) -> pl.DataFrame:
             # In UTF-8, whatever it was.
             copy = Path(folder, "people.csv")
             (workbook.write_csv if workbook.is_workbook(path) else write_utf8)(path, copy)
-            shape = find_shape(copy)
-            return pl.read_csv(
-                copy,
-                infer_schema=False,
-                separator=shape.delimiter,
-                skip_lines=shape.skip,
-                new_columns=list(shape.columns),
-            )
+            try:
+                shape = find_shape(copy)
+            except InputError as error:
+                raise InputError(error.what, where=str(path), mend=error.mend) from None
+            try:
+                return pl.read_csv(
+                    copy,
+                    infer_schema=False,
+                    separator=shape.delimiter,
+                    skip_lines=shape.skip,
+                    new_columns=list(shape.columns),
+                )
+            except pl.exceptions.PolarsError:
+                return _row_by_row(copy, shape, path)
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, csv.Error) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
+
+
+def _row_by_row(copy: Path, shape: Shape, path: Path) -> pl.DataFrame:
+    """The records of a file with rows that are longer than its header, or quotes within a value."""
+    with copy.open(encoding="utf-8", newline="") as text:
+        lines = text.readlines()[shape.skip :]
+    reader = csv.reader(lines, delimiter=shape.delimiter)
+    next(reader)
+    rows: list[list[str]] = []
+    begun, read = 0, reader.line_num
+    for row in reader:
+        begun, read = read, reader.line_num
+        if row:
+            rows.append(row)
+    if rows and read - begun > 1 and _is_open(lines[begun:], shape.delimiter):
+        raise InputError(
+            f"a quote is opened and not closed, and {read - begun - 1:,} lines after it cannot be"
+            " told apart",
+            where=str(path),
+            mend="Export it again with quotes inside of a value doubled",
+        )
+    width = max([len(shape.columns), *map(len, rows)])
+    names = [*shape.columns, *(f"column{n + 1}" for n in range(len(shape.columns), width))]
+    return pl.DataFrame(
+        {
+            name: [row[place] or None if place < len(row) else None for row in rows]
+            for place, name in enumerate(names)
+        },
+        schema=dict.fromkeys(names, pl.String),
+    )
+
+
+def _is_open(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether a quote is open at the end of a record."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return str(error) == "unexpected end of data"
+    return False
 
 
 def _ties(values: pl.Series) -> bool:

@@ -55,6 +55,49 @@ def test_a_file_of_any_editor_is_read(encoding: str, head: str, tmp_path: Path) 
     assert set(read.roles) == {"first_name", "last_name", "city"}
 
 
+@pytest.mark.parametrize(
+    ("row", "last"),
+    [
+        ("ann,lee,12345,", None),
+        ("ann,lee,12345,a note,another", "a note"),
+        ('ann,lee,"12345" or near,', None),
+        ('ann,lee,12345"', None),
+        ("ann,lee", None),
+        ('ann,lee,12345,"a note\nof two lines"', "a note\nof two lines"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 2_000])
+def test_a_row_that_is_not_as_its_header_loses_nobody(
+    row: str, last: str | None, before: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.csv"
+    lines = ["given_name,surname,postcode", *["bob,ray,54321"] * before, row, "cy,roe,67890"]
+    path.write_text("\n".join(lines) + "\n")
+    records = read_people(path).records
+    assert records.height == before + 2
+    assert records.row(before)[:2] == ("ann", "lee")
+    assert records.row(-1)[:3] == ("cy", "roe", "67890")
+    if last:
+        assert records.row(before)[3] == last
+
+
+def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    lines = ["given_name,surname,postcode", 'ann,lee,"12345', *["cy,roe,67890"] * 9]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="a quote is opened and not closed, and 9 lines"):
+        read_people(path)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_file_of_nothing_is_told_by_its_name(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(text)
+    with pytest.raises(InputError) as told:
+        read_people(path)
+    assert told.value.where == str(path)
+
+
 def test_a_file_that_says_nothing_of_people_is_told_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("colour,size\nred,1\n")
     with pytest.raises(InputError, match="--map last_name=COLUMN"):
