@@ -16,7 +16,10 @@ deals as (
 tickets as (
     select
         m.customer_id,
-        count(*) filter (where t.closed_at is null or t.closed_at > k.as_of) as open_ticket_count,
+        -- Some say only that it is closed, some only when.
+        count(*) filter (
+            where not coalesce(t.is_closed, t.closed_at is not null) or t.closed_at > k.as_of
+        ) as open_ticket_count,
         count(*) filter (where date_diff('day', t.created_at, k.as_of) < 90) as ticket_90d_count,
         max(t.created_at) as last_ticket_at
     from core.tickets as t

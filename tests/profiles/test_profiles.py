@@ -344,6 +344,28 @@ def test_reviews_are_counted_and_only_a_good_one_of_a_year_makes_an_advocate(sho
     assert (starless["review_count"], starless["average_rating"]) == (1, None)
 
 
+@pytest.mark.parametrize(
+    ("is_closed", "closed_at", "is_open"),
+    [
+        (None, None, True),
+        (False, None, True),
+        (True, None, False),
+        (None, "2026-03-20", False),
+        (True, "2026-03-20", False),
+        (True, "2026-04-02", True),
+        (False, "2026-03-20", True),
+    ],
+)
+def test_a_ticket_is_open_until_it_is_closed_however_that_is_told(
+    shop: Shop, is_closed: bool | None, closed_at: str | None, is_open: bool
+) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
+    shop.add("tickets", source_ticket_id="1", source_contact_id="a", created_at="2026-03-01",
+             updated_at="2026-03-20", is_closed=is_closed, closed_at=closed_at)  # fmt: skip
+    told = profile(shop.build(), "a")
+    assert (told["open_ticket_count"], told["ticket_90d_count"]) == (int(is_open), 1)
+
+
 def fill(past: Shop, whole: Shop) -> None:
     """Give one shop all that happened, the other what happened up to the clock."""
     end = dt.datetime.combine(CLOCK, dt.time.max)
