@@ -3,7 +3,9 @@ with
 deals as (
     select
         m.customer_id,
-        arg_max(d.stage, concat(cast(d.updated_at as varchar), d.deal_id)) as crm_stage,
+        arg_max(
+            d.stage, concat(cast(coalesce(d.updated_at, d.created_at) as varchar), d.deal_id)
+        ) as crm_stage,
         count(*) filter (where coalesce(d.is_closed, false) is false) as open_deal_count,
         sum(d.deal_reporting_amount) filter (where coalesce(d.is_closed, false) is false)
             as open_deal_amount

@@ -344,6 +344,15 @@ def test_reviews_are_counted_and_only_a_good_one_of_a_year_makes_an_advocate(sho
     assert (starless["review_count"], starless["average_rating"]) == (1, None)
 
 
+@pytest.mark.parametrize("changed", ["2026-03-02", None])
+def test_the_stage_is_that_of_the_deal_that_changed_last(shop: Shop, changed: str | None) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
+    for number, stage, made in (("10", "won", "2026-03-01"), ("9", "lost", "2026-01-01")):
+        shop.add("deals", source_deal_id=number, source_contact_id="a", stage=stage,
+                 created_at=made, updated_at=changed if stage == "won" else None)  # fmt: skip
+    assert profile(shop.build(), "a")["crm_stage"] == "won"
+
+
 @pytest.mark.parametrize(
     ("is_closed", "closed_at", "is_open"),
     [
