@@ -144,8 +144,11 @@ def summary_table(result: dict[str, Any]) -> str:
         f"{result['customers']:,} customers, {result['positives']:,} positives"
     )
     # Two blanks and the longest of name and figure: fits 80 columns.
-    known = next(iter(result["models"].values()))
-    widths = {metric: max(len(metric), 6) + 2 for metric in known}
+    models = result["models"].values()
+    widths = {
+        metric: 2 + max(len(metric), *(len(_shown(metrics[metric])) for metrics in models))
+        for metric in next(iter(models))
+    }
     names = "".join(f"{metric:>{width}}" for metric, width in widths.items())
     lines = [
         f"{model:<12}"

@@ -143,3 +143,14 @@ def test_the_table_for_people_shows_each_model_and_a_dash_for_what_is_missing() 
     assert "1,000 customers, 10 positives" in shown
     assert "0.5000" in shown
     assert shown.splitlines()[-1].split()[:2] == ["recency", "-"]
+
+
+def test_figures_of_a_large_currency_do_not_run_into_each_other() -> None:
+    figures = {"mae": 1_234_567.5, "spearman": 0.25, "bias": 4_567_890.125}
+    shown = summary_table(
+        {
+            "task": "value", "as_of": "2024-06-01", "horizon_days": 90, "customers": 9,
+            "positives": 2, "models": {"platform": figures, "spend_rate": dict.fromkeys(figures)},
+        }
+    )  # fmt: skip
+    assert shown.splitlines()[2].split() == ["platform", "1234567.5000", "0.2500", "4567890.1250"]
