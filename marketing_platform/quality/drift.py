@@ -27,10 +27,9 @@ from marketing_platform.errors import ConfigError
 from marketing_platform.quality.references import REFERENCES
 from marketing_platform.quality.results import CheckResult
 from marketing_platform.settings import Drift, Settings
-from marketing_platform.sources.active import active_sources
-from marketing_platform.sources.staging import FILES, staging_tables
+from marketing_platform.sources.staging import staging_tables
 from marketing_platform.state import METADATA, UtcDateTime, reading, writing
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse import Warehouse, sql_tables
 
 IS_PLAUSIBLE = "is_plausible"
 HAS_NOT_DRIFTED = "has_not_drifted"
@@ -107,7 +106,10 @@ def drift_checks(
     moved = list(newest_moved(warehouse, settings, table, as_of))
     profile = _profile(warehouse, table)
     before = _profile_before(engine, table, as_of)
-    known = {FILES} | {source.name for source in active_sources(settings)}
+    reads = sql_tables()[table].reads
+    # What is not loaded any more is not missed.
+    staged = staging_tables(settings).values()
+    known = {one.source for one in staged if f"staging.{one.entity}" in reads}
     moved += _whole_moved(table, profile, before, settings.platform.drift, known)
     gross = [one.line for one in moved if one.is_gross]
     if not gross:

@@ -36,6 +36,7 @@ class Shop:
         self.warehouse = Warehouse(folder / "warehouse.duckdb")
         self.orders = orders()
         self.as_of = dt.datetime(2026, 6, 30, 23)
+        self.sources: dict[str, object] = {"files": {"orders": {"path": "orders.csv"}}}
         self.settings = self.with_drift()
 
     def with_drift(self, **drift: object) -> Settings:
@@ -43,7 +44,7 @@ class Shop:
             config_dir=self.folder,
             data_dir=self.folder,
             state_url=SecretStr(f"sqlite:///{self.folder / 'state.db'}"),
-            platform=Platform.model_validate({"drift": drift}),
+            platform=Platform.model_validate({"drift": drift, "sources": self.sources}),
         )
         return self.settings
 
@@ -196,6 +197,16 @@ def test_a_source_that_was_taken_out_of_the_settings_is_not_missed(shop: Shop) -
     shop.orders = pl.concat([shop.orders, other_source(shop.orders)])
     assert shop.checked()[0].passed
     shop.orders = shop.orders.filter(pl.col("source") == "files")
+    assert shop.checked()[0].passed
+
+
+@pytest.mark.parametrize("files", [{}, {"contacts": {"path": "contacts.csv"}}])
+def test_exports_that_a_shop_gave_up_are_not_missed(shop: Shop, files: dict[str, object]) -> None:
+    shop.orders = pl.concat([shop.orders, other_source(shop.orders)])
+    assert shop.checked()[0].passed
+    shop.sources = {"files": files}
+    shop.with_drift()
+    shop.orders = shop.orders.filter(pl.col("source") == "old_shop")
     assert shop.checked()[0].passed
 
 
