@@ -237,10 +237,17 @@ def _open(connection: sa.Connection, reporter: str, finding: Finding, now: dt.da
         .where(incidents.c.key == finding.key, same)
         .scalar_subquery()
     )
+    # Who looks after a warning does not know yet that it holds something by now.
+    knows = sa.or_(incidents.c.severity == "critical", sa.literal(finding.severity == "warning"))
     updated = connection.execute(
         sa.update(incidents)
         .where(incidents.c.incident_id == latest)
-        .values(seen_count=incidents.c.seen_count + 1, closed_at=None, **values)
+        .values(
+            seen_count=incidents.c.seen_count + 1,
+            closed_at=None,
+            acknowledged_by=sa.case((knows, incidents.c.acknowledged_by), else_=None),
+            **values,
+        )
     )
     if not updated.rowcount:
         row = {"key": finding.key, "reporter": reporter, "opened_at": now, "seen_count": 1}

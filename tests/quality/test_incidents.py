@@ -139,6 +139,25 @@ def test_what_somebody_looks_after_does_not_escalate(
         acknowledge(state, 99, by="Grace")
 
 
+def test_what_was_late_and_holds_by_now_is_told_though_somebody_looked_after_it(
+    state: sa.Engine, inbox: Inbox, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, alerts={"webhook_url": inbox.url, "escalate_hours": 4})
+    late = Finding("source:a", "a is late", "20 hours")
+    stale = Finding("source:a", "a is stale", "60 hours", "critical", holds="all activations")
+    report(state, "a", [late], now=START)
+    announce(state, settings, now=START)
+    acknowledge(state, open_incidents(state)[0].incident_id, "ann")
+    report(state, "a", [late], now=START + HOUR)
+    assert open_incidents(state)[0].acknowledged_by == "ann"
+    report(state, "a", [stale], now=START + 40 * HOUR)
+    announce(state, settings, now=START + 40 * HOUR)
+    assert inbox.got[-1]["lines"] == ["still open: a is stale: 60 hours (holds all activations)"]
+    acknowledge(state, open_incidents(state)[0].incident_id, "bob")
+    report(state, "a", [stale], now=START + 41 * HOUR)
+    assert open_incidents(state)[0].acknowledged_by == "bob"
+
+
 def test_an_alert_that_nobody_took_is_sent_again_and_one_that_is_over_is_not(
     state: sa.Engine, inbox: Inbox, tmp_path: Path
 ) -> None:
