@@ -69,7 +69,7 @@ def _checks(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
 
 
 def _stale(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
-    for line in stale_tables(latest_builds(engine), settings, now):
+    for line in stale_tables(engine, latest_builds(engine), settings, now):
         table, _, detail = line.partition(": ")
         yield Finding(
             f"stale:{table}",

@@ -132,6 +132,14 @@ def _remember(settings: Settings, rows: list[dict[str, object]]) -> None:
     engine.dispose()
 
 
+def oldest_allowed(engine: sa.Engine) -> dict[str, float]:
+    """By kind of record the most hours that the newest of a source may be old before it holds."""
+    most = sa.func.max(source_freshness.c.stale_hours)
+    statement = sa.select(source_freshness.c.entity, most).group_by(source_freshness.c.entity)
+    with reading(engine) as connection:
+        return {entity: float(hours) for entity, hours in connection.execute(statement)}
+
+
 def aged_sources(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[SourceAge]:
     """The sources that are late or stale now; a shop whose clock is not `now` has none."""
     if settings.platform.clock != "now":

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from marketing_platform.activation import conservation, tables_told
 from marketing_platform.pipeline import all_tables, needed
-from marketing_platform.quality.freshness import aged_sources
+from marketing_platform.quality.freshness import aged_sources, oldest_allowed
 from marketing_platform.quality.results import (
     CheckResult,
     TableBuild,
@@ -39,15 +39,16 @@ def find_holds(
 
     A table that was not built again after one that it reads holds: the segments would come of old
     and new tables at once, whether a build is under way, failed or was killed. A table counts as
-    stale when its newest record is older than `freshness.stale_hours`. A shop whose clock is not
-    `now` (an export of the past) is never stale: its clock is its newest record.
+    stale when its newest record is older than `freshness.stale_hours`, and than any of its sources
+    may be. A shop whose clock is not `now` (an export of the past) is never stale: its clock is its
+    newest record.
     """
     moment = now or dt.datetime.now(dt.UTC)
     checks, builds = current_checks(engine, settings), latest_builds(engine)
     return [
         *_failed_checks(checks),
         *_half_built(builds, settings),
-        *stale_tables(builds, settings, moment),
+        *stale_tables(engine, builds, settings, moment),
         *_stale_sources(engine, settings, moment),
         *wrong_sums(engine, checks),
     ]
@@ -112,20 +113,24 @@ def _half_built(builds: Sequence[TableBuild], settings: Settings) -> list[str]:
     return [*reasons[:_SHOWN], *([words] if more > 0 else [])]
 
 
-def stale_tables(builds: Sequence[TableBuild], settings: Settings, now: dt.datetime) -> list[str]:
+def stale_tables(
+    engine: sa.Engine, builds: Sequence[TableBuild], settings: Settings, now: dt.datetime
+) -> list[str]:
     """The tables whose newest record is too old, a line each."""
     if settings.platform.clock != "now":
         return []
-    limit = settings.platform.freshness.stale_hours
+    learnt = oldest_allowed(engine)
     reasons = []
     for build in builds:
         if build.table_name not in WATCHED or build.newest_at is None:
             continue
         hours = (now - build.newest_at).total_seconds() / 3600
+        entity = build.table_name.partition(".")[2]
+        limit = max(settings.platform.freshness.stale_hours, learnt.get(entity, 0))
         if hours > limit:
             reasons.append(
                 f"{build.table_name}: the newest record is {hours:.0f} hours old,"
-                f" more than the {limit:g} allowed"
+                f" more than the {limit:.4g} allowed"
             )
     return reasons
 

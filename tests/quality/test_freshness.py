@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.freshness import aged_sources, build_freshness
 from marketing_platform.quality.holds import find_holds
+from marketing_platform.quality.results import record_build
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
@@ -103,6 +104,21 @@ def test_a_newsletter_of_each_month_is_not_stale_in_between(tmp_path: Path) -> N
     build_freshness(shop.warehouse, shop.settings)
     assert "letters" not in shop.aged(24 * 27)
     assert shop.aged(24 * 70)["letters"] is False
+
+
+def test_a_shop_that_sells_every_three_days_is_held_when_its_orders_are_late_for_it(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path)
+    with shop.warehouse.connect() as connection:
+        connection.execute("delete from core.orders where source = 'busy'")
+    build_freshness(shop.warehouse, shop.settings)
+    record_build(shop.state, "core.orders", 18, newest_at=NOW - HOUR / 2)
+    for hours, is_held in ((71, False), (300, False), (400, True)):
+        now = NOW + hours * HOUR
+        assert bool(find_holds(shop.state, shop.settings, now=now)) == is_held
+        found = find_all(shop.state, shop.settings, now=now)
+        assert ("critical" in {finding.severity for finding in found}) == is_held
 
 
 @pytest.mark.parametrize("clock", ["newest_record", dt.date(2026, 3, 1)])
