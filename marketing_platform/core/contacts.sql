@@ -165,6 +165,18 @@ merged as (
     from keyed
     group by contact_id, source
 ),
+-- A day on which one in two hundred of all were born is what a form or a system fills in, and nobody's:
+-- the 1st of January of 1900 or 1970.
+filled_in as (
+    select b.birth_date
+    from (
+        select birth_date, count(*) as born_count, sum(count(*)) over () as told_count
+        from merged
+        where birth_date is not null
+        group by birth_date
+    ) as b
+    where b.born_count >= 20 and b.born_count * 200 >= b.told_count
+),
 -- The last word of a person on a channel: who left it stays away until they come back. A bounce is of
 -- an address, and says nothing of the one that came after it.
 words as (
@@ -218,7 +230,7 @@ select
     m.last_name,
     m.country,
     m.language,
-    m.birth_date,
+    case when f.birth_date is null then m.birth_date end as birth_date,
     h.street,
     h.city,
     h.postcode,
@@ -233,6 +245,7 @@ select
     m.updated_at
 from merged as m
 left join homes as h on m.contact_id = h.contact_id and h.place = 1
+left join filled_in as f on m.birth_date = f.birth_date
 left join words as e on m.contact_id = e.contact_id and e.channel = 'email'
 left join words as s on m.contact_id = s.contact_id and s.channel = 'sms'
 left join left_addresses as a on m.email = a.address and a.channel = 'email'

@@ -303,6 +303,18 @@ def test_birthdays_come_round(shop: Shop, born: str, days: int) -> None:
     assert profile(shop.build(), "a")["birthday_in_days"] == days
 
 
+@pytest.mark.parametrize("placeholder", ["1900-01-01", "1970-01-01", "2000-04-01"])
+def test_a_birthday_that_a_form_fills_in_is_nobodys(shop: Shop, placeholder: str) -> None:
+    for number in range(400):
+        born = dt.date(1960, 5, 1) + dt.timedelta(days=37 * number)
+        shop.add("contacts", source_contact_id=f"c{number}", updated_at="2026-01-01",
+                 birth_date=placeholder if number < 25 else born)  # fmt: skip
+    warehouse = shop.build()
+    nobody, somebody = profile(warehouse, "c3"), profile(warehouse, "c30")
+    assert (nobody["birth_date"], nobody["birthday_in_days"]) == (None, None)
+    assert somebody["birth_date"] == dt.date(1960, 5, 1) + dt.timedelta(days=37 * 30)
+
+
 @pytest.mark.parametrize(
     ("timezone", "ordered_at"),
     [("Australia/Sydney", "2025-03-30 20:00Z"), ("America/New_York", "2025-04-01 02:00Z")],
