@@ -30,7 +30,18 @@ addresses as (
             when 'iclod.com' then 'icloud.com'
             when 'icloud.con' then 'icloud.com'
             else split_part(email, '@', 2)
-        end as domain
+        end as domain,
+        -- As they are written in an address.
+        replace(
+            replace(
+                replace(
+                    replace(lower(concat(' ', first_name, ' ', last_name, ' ')), 'ä', 'ae'),
+                    'ö', 'oe'
+                ),
+                'ü', 'ue'
+            ),
+            'ß', 'ss'
+        ) as names
     from core.contacts
     where email like '%_@_%'
 ),
@@ -63,6 +74,7 @@ mailboxes as (
             when a.domain = 'gmail.com' then replace(split_part(a.mailbox, '+', 1), '.', '')
             else split_part(a.mailbox, '+', 1)
         end as mailbox,
+        strpos(a.names, concat(' ', split_part(a.mailbox, '+', 1), ' ')) > 0 as is_their_name,
         f.domain is not null as is_disposable
     from addresses as a
     left join mistyped as m on a.domain = m.domain
@@ -80,7 +92,8 @@ told as (
                     'asdf', 'asdfasdf', 'asd', 'qwerty', 'none', 'noemail', 'nomail', 'noreply',
                     'no-reply', 'donotreply', 'do-not-reply', 'unknown', 'anonymous', 'fake'
                 )
-                or mailbox = split_part(domain, '.', 1)
+                -- Who has a domain of their name may well have a mailbox of it.
+                or (mailbox = split_part(domain, '.', 1) and not is_their_name)
                 or (
                     mailbox in ('test', 'tester', 'testing', 'abc', 'aaa', 'xxx', 'user', 'email')
                     and split_part(domain, '.', 1) in (

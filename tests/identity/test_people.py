@@ -52,6 +52,28 @@ def test_a_placeholder_ties_no_strangers_together(
     assert len(set(found.values())) == len(found) == 2 * len(pairs)
 
 
+def test_who_has_a_domain_of_their_name_has_no_fake_address(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    lines = {
+        "mueller@mueller.de": ("Jan", "Müller", False),
+        "anna@anna.se": ("Anna Lena", "Berg", False),
+        "hello@hello.com": ("Jan", "Smith", True),
+        "asdf@asdf.de": ("Asdf", "Asdf", True),
+        "xxx@xxx.com": ("Xxx", "Xxx", True),
+    }
+    contacts = tmp_path / "contacts.csv"
+    rows = [f"{email},{email},{first},{last}" for email, (first, last, _) in lines.items()]
+    contacts.write_text("\n".join(["id,email,first name,last name", *rows]) + "\n")
+    settings = make_settings(
+        sources={"files": {"contacts": {"path": contacts}}}, clock="2026-01-01"
+    )
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    found = dict(warehouse.read("profiles.customers").select("email", "has_fake_email").iter_rows())
+    assert found == {email: is_fake for email, (_, _, is_fake) in lines.items()}
+
+
 def test_an_address_of_a_hundred_accounts_is_nobodys(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
