@@ -16,7 +16,20 @@ orders as (
         o.*,
         coalesce(i.item_count, 0) as item_count,
         coalesce(i.quantity, 0) as quantity,
-        cast(coalesce(o.gross_amount, i.line_amount, 0) as decimal(18, 2)) as lines_amount,
+        -- Where only the total is told, what it has besides shipping and discounts.
+        cast(
+            coalesce(
+                o.gross_amount,
+                i.line_amount,
+                greatest(
+                    o.total_amount
+                    - coalesce(o.shipping_amount, 0)
+                    + greatest(coalesce(o.discount_amount, 0), 0),
+                    0
+                ),
+                0
+            ) as decimal(18, 2)
+        ) as lines_amount,
         greatest(coalesce(o.discount_amount, 0), 0) as taken_off_amount,
         coalesce(o.shipping_amount, 0) as extra_amount,
         coalesce(o.tax_amount, 0) as taxed_amount

@@ -278,6 +278,29 @@ def test_what_is_given_back_of_a_cancelled_order_is_taken_from_no_other_one(shop
     assert profile(warehouse, "again")["lifetime_value_amount"] == 50
 
 
+@pytest.mark.parametrize(
+    ("told", "gross", "spent"),
+    [
+        ({}, 20, 20),
+        ({"shipping_amount": 5}, 15, 15),
+        ({"discount_amount": 5}, 25, 20),
+        ({"discount_amount": 5, "shipping_amount": 2, "tax_amount": 3}, 23, 18),
+        ({"shipping_amount": 30}, 0, 0),
+    ],
+)
+def test_an_order_of_which_only_the_total_is_told_is_a_purchase(
+    shop: Shop, told: dict[str, int], gross: int, spent: int
+) -> None:
+    day = "2026-03-01 12:00"
+    shop.add("orders", source_order_id="1", source_contact_id="a", ordered_at=day, updated_at=day,
+             order_status="placed", total_amount=20, currency="EUR", **told)  # fmt: skip
+    warehouse = shop.build()
+    order = warehouse.read("core.orders").select("gross_amount", "spent_amount").row(0)
+    assert order == (gross, spent)
+    bought = profile(warehouse, "a")
+    assert (bought["is_buyer"], bought["lifetime_value_amount"]) == (spent > 0, spent)
+
+
 def test_an_open_cart_is_one_that_no_order_followed(shop: Shop) -> None:
     for who in ("left", "bought", "finished"):
         shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
