@@ -5,7 +5,8 @@ and the whole table with what it was at its last sound build. What lies outside 
 seen is drift, and is told. What is grossly outside it in a column that people are chosen by, or
 lacks half of its rows, is a broken source, and holds: nothing is built on it until it is mended.
 A day ends with the newest record, not at midnight, so that a day that is not over is not judged
-as one. After two weeks a changed table is believed.
+as one; figures of days, as those of ads, are judged when their day is over. After two weeks a
+changed table is believed.
 """
 
 from __future__ import annotations
@@ -238,12 +239,17 @@ def _mixes_query(table: str, watch: Watch) -> str:
 
 
 def _placed(table: str, watch: Watch) -> str:
-    """The records of the last weeks, each with how many whole days its source's newest is away."""
+    """The records of the last weeks, each with how many whole days its source's newest is away.
+
+    Figures of a day are looked at when it is over.
+    """
+    is_of_day = watch.time is not None and contract_of(table).columns[watch.time].dtype == pl.Date
     return f"""
         with seen as (
             select *, cast({watch.time} as timestamp) as happened_at
             from {table}
-            where cast({watch.time} as timestamp) <= $as_of
+            where
+                cast({watch.time} as timestamp) + interval {1 if is_of_day else 0} day <= $as_of
         ),
         newest as (select source, max(happened_at) as newest_at from seen group by source),
         placed as (

@@ -122,6 +122,39 @@ def test_a_day_that_is_not_over_is_no_half_day(shop: Shop) -> None:
     assert shop.checked()[0].passed
 
 
+def test_the_costs_of_a_day_that_is_not_over_are_not_those_of_a_day(shop: Shop) -> None:
+    contract = contract_of("core.ad_performance")
+    today = LAST.date() + dt.timedelta(days=1)
+    number = pl.int_range(DAYS * A_DAY, eager=True)
+    day, ad = number // A_DAY, number % A_DAY
+    wanted = {
+        "ad_id": pl.format("google_ads:{}", ad),
+        "performance_date": (pl.lit(today) - pl.duration(days=day)).cast(pl.Date),
+        "campaign_id": "google_ads:1",
+        "impression_count": 900, "click_count": 40, "conversions": 1, "conversion_value_amount": 9,
+        # At six in the morning little is spent yet.
+        "cost_amount": pl.when(day == 0).then(1).otherwise(20) + ad % 7,
+        **dict.fromkeys(("source", "platform"), "google_ads"), "currency": "EUR",
+    }  # fmt: skip
+    columns = {name: wanted.get(name) for name in contract.columns}
+    ads = pl.select(
+        (value if isinstance(value, pl.Expr) else pl.repeat(value, len(number)))
+        .cast(contract.columns[name].dtype)
+        .alias(name)
+        for name, value in columns.items()
+    )
+    broken = ads.with_columns(
+        cost_amount=pl.when(pl.col("performance_date") == LAST.date())
+        .then(pl.lit(1).cast(contract.columns["cost_amount"].dtype))
+        .otherwise("cost_amount")
+    )
+    morning = dt.datetime.combine(today, dt.time(6))
+    for frame, is_off in ((ads, False), (broken, True)):
+        shop.warehouse.replace("core.ad_performance", frame)
+        moved = newest_moved(shop.warehouse, shop.settings, "core.ad_performance", morning)
+        assert any(one.is_gross for one in moved) == is_off
+
+
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
