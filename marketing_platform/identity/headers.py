@@ -61,7 +61,14 @@ def recognised(records: pl.DataFrame, told: Collection[str]) -> dict[str, str]:
     for _, role, _, column in sorted(loose):
         if role not in found and role not in told and _looks_like(records[column], role):
             found[role] = column
-    if "full_name" in found and {"first_name", "last_name"} & {*found, *told}:
+    parts = {"first_name", "last_name"} & {*found, *told}
+    if "full_name" in found and parts == {"first_name"} and "first_name" not in told:
+        # `Name, Vorname`: what stands beside a given name is the family name, unless it has both.
+        if _holds(records[found["full_name"]], records[found["first_name"]]):
+            del found["first_name"]
+        else:
+            found["last_name"] = found.pop("full_name")
+    elif "full_name" in found and parts:
         del found["full_name"]
     return {role: found[role] for role in HEADERS if role in found}
 
@@ -92,6 +99,17 @@ def _said_by(header: str) -> tuple[int, str] | None:
         return None
     place, _, role = min(said)
     return place, role
+
+
+def _holds(names: pl.Series, parts: pl.Series) -> bool:
+    """Whether most of the names have the part beside them in them."""
+    both = pl.DataFrame({"name": names, "part": parts}).drop_nulls().head(_SAMPLE_SIZE)
+    is_in = (
+        pl.col("name")
+        .str.to_lowercase()
+        .str.contains(pl.col("part").str.strip_chars().str.to_lowercase(), literal=True)
+    )
+    return 2 * both.filter(is_in).height > both.height
 
 
 def _looks_like(values: pl.Series, role: str) -> bool:

@@ -108,3 +108,17 @@ def test_a_column_whose_values_say_otherwise_is_not_taken_for_what_its_header_en
 def test_what_is_told_is_not_looked_for() -> None:
     records = pl.DataFrame({"surname": ["Ada"], "last_name": ["King"]})
     assert recognised(records.select("last_name"), {"last_name"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "taken_for"),
+    [
+        (["Lovelace", "Hopper", "Curie"], {"first_name": "Vorname", "last_name": "Name"}),
+        (["Ada Lovelace", "Hopper, Grace", "M. Curie"], {"full_name": "Name"}),
+    ],
+)
+def test_a_name_beside_a_given_name_is_the_family_name_or_the_whole(
+    names: list[str], taken_for: dict[str, str]
+) -> None:
+    given = ["Ada", "Grace", "Marie"]
+    assert recognised(pl.DataFrame({"Name": names, "Vorname": given}), ()) == taken_for
