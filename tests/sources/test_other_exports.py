@@ -147,6 +147,24 @@ def test_german_contacts_are_read_without_being_told(
 
 
 @pytest.mark.parametrize(
+    ("name", "given", "both"),
+    [
+        ("Groß", "Jürgen", ("Jürgen", "Groß")),
+        ("Jürgen Groß", "Jürgen", ("Jürgen", "Groß")),
+        ("von Groß, Eva Maria", "Eva Maria", ("Eva Maria", "von Groß")),
+        ("Jürgen", "Jürgen", ("Jürgen", None)),
+        ("Jürgen Groß", "", ("Jürgen", "Groß")),
+        ("", "Jürgen", ("Jürgen", None)),
+    ],
+)
+def test_a_name_beside_a_given_name_has_the_family_name(
+    name: str, given: str, both: tuple[str, str | None], tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    path = write(tmp_path / "c.csv", f"Kundennummer;Name;Vorname\n7;{name};{given}\n")
+    assert staged_contacts(make_settings, path, "first_name", "last_name") == [both]
+
+
+@pytest.mark.parametrize(
     ("told", "day"),
     [
         ("1955-12-31", dt.date(1955, 12, 31)),

@@ -154,7 +154,11 @@ def _settle_quantity(typed: dict[str, exp.Expression]) -> None:
 
 
 def _split_name(typed: dict[str, exp.Expression]) -> None:
-    """Of a name in one text the first word is the given name; `Lovelace, Ada` is turned round."""
+    """Of a name in one text the first word is the given name; `Lovelace, Ada` is turned round.
+
+    Where the file has a given name, and no family name, this is what the name has besides.
+    """
+    has_family_name = "last_name" in typed
     names = {name: typed.get(name, exp.null()) for name in ("first_name", "last_name")}
     turned = literal(r"^([^,]+), *(.+)$"), literal(r"\2 \1")
     whole = call("trim", call("regexp_replace", typed["full_name"].copy(), *turned))
@@ -165,6 +169,23 @@ def _split_name(typed: dict[str, exp.Expression]) -> None:
         typed[name] = exp.Case(
             ifs=[exp.If(this=is_untold.copy(), true=call("nullif", part, literal("")))],
             default=names[name].copy(),
+        )
+    if not has_family_name:
+        given = call("concat", call("lower", names["first_name"].copy()), literal(" "))
+        named = call("concat", call("lower", whole.copy()), literal(" "))
+        begin = exp.Add(this=call("length", given.copy()), expression=exp.Literal.number(1))
+        rest = exp.Case(
+            ifs=[
+                exp.If(
+                    this=call("starts_with", named, given),
+                    true=call("substr", whole.copy(), begin),
+                )
+            ],
+            default=whole.copy(),
+        )
+        typed["last_name"] = exp.Case(
+            ifs=[exp.If(this=is_untold.copy(), true=typed["last_name"])],
+            default=call("nullif", call("trim", rest), literal("")),
         )
 
 
