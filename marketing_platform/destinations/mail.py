@@ -7,7 +7,10 @@ providers ask for it of everybody who sends in bulk.
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import urlsplit
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.policy import EmailPolicy, Policy
+
+import httpx
 
 from marketing_platform.destinations.base import Row
 from marketing_platform.destinations.people import NotTold, render
@@ -16,12 +19,29 @@ from marketing_platform.destinations.people import NotTold, render
 UNSUBSCRIBE_URL = "unsubscribe_url"
 
 
+class _Unfolded(UnstructuredHeader, BaseHeader):
+    """A header in one line, however long: a folded address would be encoded, and be none."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _Unfolded)
+# How the headers of a mail are written.
+MAIL_POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
 def with_way_out(row: Row, url_template: str) -> Row:
     """The row with its person's address to unsubscribe at, for the templates of a mail."""
-    url = render(url_template, row)
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        # What cannot stand in a URL, as a letter of a name, is quoted.
+        url = httpx.URL(render(url_template, row))
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
         raise NotTold("unsubscribe_url gives no http(s) URL")
-    return replace(row, payload={**row.payload, UNSUBSCRIBE_URL: url})
+    return replace(row, payload={**row.payload, UNSUBSCRIBE_URL: str(url)})
 
 
 def way_out_headers(row: Row) -> dict[str, str]:

@@ -543,14 +543,19 @@ def mail_rule(**message: str) -> ActivationRule:
     )
 
 
-def mail(server: SmallSmtp, *people: dict[str, Any], rule: ActivationRule | None = None) -> Answer:
+def mail(
+    server: SmallSmtp,
+    *people: dict[str, Any],
+    rule: ActivationRule | None = None,
+    unsubscribe_url: str = "https://shop.example/leave?c={{ customer_id }}",
+) -> Answer:
     settings = SmtpDestination(
         type="smtp",
         host="127.0.0.1",
         port=server.port,
         security="none",
         from_email="shop@example.com",
-        unsubscribe_url="https://shop.example/leave?c={{ customer_id }}",
+        unsubscribe_url=unsubscribe_url,
     )
     chosen = rule or mail_rule()
     smtp = Smtp("mail", settings, Place({chosen.name: chosen}))
@@ -565,6 +570,16 @@ def test_a_mail_can_be_left_with_one_click_and_names_its_row() -> None:
     assert taken["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert taken["Message-ID"] == "<key-c1@example.com>" == answer.rows["key-c1"].vendor_id
     assert taken["Subject"] == "Hi Ada"
+
+
+def test_a_long_address_to_unsubscribe_at_is_one_that_mail_programs_can_call() -> None:
+    token = "0123456789abcdef" * 6
+    url = f"https://shop.example/leave?c={{{{ customer_id }}}}&name={{{{ first_name }}}}&t={token}"
+    with SmallSmtp() as server:
+        mail(server, {**ADA, "first_name": "J\u00f6rg <3"}, unsubscribe_url=url)
+    [taken] = server.mails
+    told = f"<https://shop.example/leave?c=c1&name=J%C3%B6rg%20%3C3&t={token}>"
+    assert taken["List-Unsubscribe"] == told
 
 
 def test_a_mail_shows_in_its_words_where_to_unsubscribe() -> None:

@@ -17,7 +17,12 @@ from pydantic import Field, SecretStr
 from marketing_platform.destinations.answers import one_line, stop
 from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import plain
-from marketing_platform.destinations.mail import UNSUBSCRIBE_URL, way_out_headers, with_way_out
+from marketing_platform.destinations.mail import (
+    MAIL_POLICY,
+    UNSUBSCRIBE_URL,
+    way_out_headers,
+    with_way_out,
+)
 from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
 
@@ -177,7 +182,7 @@ class Smtp:
     def _mail(self, row: Row, rule: ActivationRule) -> EmailMessage:
         settings, words = self._settings, rule.message
         assert words is not None  # noqa: S101 - the only mode
-        mail = EmailMessage()
+        mail = EmailMessage(MAIL_POLICY)
         row = with_way_out(row, settings.unsubscribe_url)
         try:
             mail["From"] = formataddr((settings.from_name or "", settings.from_email))
