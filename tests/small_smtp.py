@@ -12,14 +12,21 @@ from types import TracebackType
 class SmallSmtp:
     """Takes mails for everybody but those in `refuses` (address: the line that it answers).
 
+    `of_sender` and `of_data` are what it answers to every sender and to every mail.
     `hangs_up_after` mails it breaks off the connection instead of taking the next one.
     """
 
     def __init__(
-        self, refuses: dict[str, str] | None = None, hangs_up_after: int | None = None
+        self,
+        refuses: dict[str, str] | None = None,
+        hangs_up_after: int | None = None,
+        of_sender: str = "250 ok",
+        of_data: str = "250 taken",
     ) -> None:
         self.mails: list[Message] = []
         self.refuses = refuses or {}
+        self.of_sender = of_sender
+        self.of_data = of_data
         self.hangs_up_after = hangs_up_after
         served = self
 
@@ -41,7 +48,9 @@ class SmallSmtp:
         """Answer a command; false ends the conversation."""
         say = handler.say  # type: ignore[attr-defined]
         word = line.split()[0].upper()
-        if word == "RCPT":
+        if word == "MAIL":
+            say(self.of_sender)
+        elif word == "RCPT":
             address = line.partition("<")[2].rstrip(">")
             say(self.refuses.get(address, "250 ok"))
         elif word == "DATA":
@@ -52,7 +61,7 @@ class SmallSmtp:
             while (part := handler.rfile.readline()) != b".\r\n":
                 lines.append(part.removeprefix(b".") if part.startswith(b"..") else part)
             self.mails.append(message_from_bytes(b"".join(lines)))
-            say("250 taken")
+            say(self.of_data)
         elif word == "QUIT":
             say("221 bye")
             return False

@@ -605,6 +605,47 @@ def test_a_mail_server_answers_for_each_person() -> None:
     assert answer.rows["key-c2"].suppresses == "hard_bounce"
 
 
+@pytest.mark.parametrize("said", ["553 5.7.1 not owned by user", "550 unknown", "530 log in"])
+def test_a_mail_server_that_refuses_the_sender_says_nothing_of_the_people(said: str) -> None:
+    with SmallSmtp(of_sender=said) as server:
+        answer = mail(server, ADA, BOB)
+    assert answer.kind == "stop"
+    assert said in answer.reason
+    assert not answer.rows
+
+
+def test_a_mail_that_is_refused_for_what_it_says_bars_nobody_from_the_next() -> None:
+    with SmallSmtp(of_data="550 5.7.1 looks like spam") as server:
+        answer = mail(server, ADA)
+    assert answer.rows["key-c1"].status == "error"
+    assert answer.rows["key-c1"].suppresses is None
+
+
+@pytest.mark.parametrize("said", ["550 5.7.1 unable to relay", "550 5.2.2 mailbox full"])
+def test_a_person_is_only_barred_where_the_address_does_not_exist(said: str) -> None:
+    with SmallSmtp({"ada@example.com": said, "bob@example.com": "550 5.1.1 unknown"}) as server:
+        answer = mail(server, ADA, BOB)
+    assert answer.rows["key-c1"].suppresses is None
+    assert answer.rows["key-c2"].suppresses == "hard_bounce"
+
+
+def test_a_mail_server_that_takes_no_more_for_now_leaves_no_mail_in_doubt() -> None:
+    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
+    with SmallSmtp({"bob@example.com": "421 too many mails, try later"}) as server:
+        answer = mail(server, ADA, BOB, eve)
+    assert {key: one.status for key, one in answer.rows.items()} == {
+        "key-c1": "ok",
+        "key-c2": "later",
+        "key-c3": "later",
+    }
+
+
+def test_an_address_that_a_mail_server_cannot_carry_keeps_no_other_mail_back() -> None:
+    with SmallSmtp() as server:
+        answer = mail(server, {**ADA, "email": "j\u00f6rg@example.com"}, BOB)
+    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
+
+
 def test_a_connection_that_breaks_off_leaves_one_mail_in_doubt_and_no_more() -> None:
     eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
     with SmallSmtp(hangs_up_after=1) as server:

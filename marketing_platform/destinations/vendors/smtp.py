@@ -6,8 +6,10 @@ RFC 5321 and 5322. A server knows no mail again: where the outcome is unknown it
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import ssl
+from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate
 from typing import ClassVar, Literal
@@ -27,6 +29,11 @@ from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
 
 _KNOWN_WRONG = frozenset({550, 551, 553, 511})
+# The status of RFC 3463 that a reply may begin with: what is not of the address (5.1) or a mailbox
+# that is closed (5.2.1) is about the mail, the sender or the server.
+_STATUS = re.compile(r"5\.\d{1,3}\.\d{1,3}\b")
+_NO_MAILBOX = re.compile(r"5\.1\.|5\.2\.1\b")
+_TOO_LARGE = 552
 
 
 class SmtpDestination(DestinationSettings):
@@ -121,6 +128,12 @@ class Smtp:
         try:
             for row in batch.rows:
                 told[row.key] = self._hand_over(server, row, rule)
+                if server.sock is None:
+                    # It takes no more for now (421), and has said good-bye.
+                    return self._ended(batch, told, "the server ended the connection before it")
+        except smtplib.SMTPSenderRefused as error:
+            said = f"refuses the sender {self._settings.from_email} ({_reply(error)})"
+            return self._ended(batch, told, said) if told else stop(said)
         except (OSError, smtplib.SMTPServerDisconnected) as error:
             # The mail under way may have been taken; those after it were certainly not.
             return self._broken(batch, told, error)
@@ -148,6 +161,11 @@ class Smtp:
         except (OSError, smtplib.SMTPException) as error:
             return Answer("retry", f"no connection to {settings.host}: {_words(error)}")
 
+    def _ended(self, batch: Batch, told: dict[str, RowAnswer], reason: str) -> Answer:
+        """What was answered for; the rest was certainly not taken."""
+        left = {row.key: RowAnswer("later", reason) for row in batch.rows if row.key not in told}
+        return Answer("accepted", rows=told | left)
+
     def _broken(self, batch: Batch, told: dict[str, RowAnswer], error: Exception) -> Answer:
         left = [row for row in batch.rows if row.key not in told]
         for row in left[1:]:
@@ -166,18 +184,24 @@ class Smtp:
             server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
             [(code, words)] = error.recipients.values()
-            return self._refused(code, words)
-        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-            return self._refused(error.smtp_code, error.smtp_error)
+            return self._of_recipient(code, one_line(_decoded(words)))
+        except smtplib.SMTPNotSupportedError:
+            return RowAnswer("error", "the server takes no address with letters other than ASCII")
+        except smtplib.SMTPSenderRefused as error:
+            if error.smtp_code >= 500 and error.smtp_code != _TOO_LARGE:
+                raise
+            return self._refused(error.smtp_code, _reply(error))
+        except smtplib.SMTPDataError as error:
+            return self._refused(error.smtp_code, _reply(error))
         return RowAnswer("ok", vendor_id=mail["Message-ID"])
 
-    def _refused(self, code: int, words: bytes | str) -> RowAnswer:
-        said = one_line(
-            f"{code} {words.decode(errors='replace') if isinstance(words, bytes) else words}"
-        )
-        if 400 <= code < 500:
-            return RowAnswer("later", said)
-        return RowAnswer("error", said, suppresses="hard_bounce" if code in _KNOWN_WRONG else None)
+    def _of_recipient(self, code: int, words: str) -> RowAnswer:
+        is_wrong = code in _KNOWN_WRONG and (not _STATUS.match(words) or _NO_MAILBOX.match(words))
+        answer = self._refused(code, f"{code} {words}")
+        return replace(answer, suppresses="hard_bounce") if is_wrong else answer
+
+    def _refused(self, code: int, said: str) -> RowAnswer:
+        return RowAnswer("later" if 400 <= code < 500 else "error", one_line(said))
 
     def _mail(self, row: Row, rule: ActivationRule) -> EmailMessage:
         settings, words = self._settings, rule.message
@@ -230,6 +254,14 @@ def connect(
         server.close()
         raise
     return server
+
+
+def _reply(error: smtplib.SMTPResponseException) -> str:
+    return one_line(f"{error.smtp_code} {_decoded(error.smtp_error)}")
+
+
+def _decoded(words: bytes | str) -> str:
+    return words.decode(errors="replace") if isinstance(words, bytes) else words
 
 
 def _words(error: Exception) -> str:
