@@ -382,6 +382,14 @@ def test_braze_knows_a_segment_by_an_attribute() -> None:
     assert content["attributes"][0]["segment_vip"] is False
 
 
+WOOCOMMERCE = {
+    "type": "woocommerce",
+    "base_url": "https://shop.example",
+    "consumer_key": "ck_hush",
+    "consumer_secret": "cs_hush",
+}
+
+
 def test_woocommerce_writes_meta_data_of_the_customers_it_knows() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
@@ -389,22 +397,29 @@ def test_woocommerce_writes_meta_data_of_the_customers_it_knows() -> None:
             return httpx.Response(200, json=[{"id": 31}] if is_ada else [])
         return httpx.Response(200, json={"update": [{"id": 31}]})
 
-    declared = {
-        "type": "woocommerce",
-        "base_url": "https://shop.example",
-        "consumer_key": "ck_hush",
-        "consumer_secret": "cs_hush",
-    }
-    vendor = Vendor(declared, answer)
+    vendor = Vendor(WOOCOMMERCE, answer)
     assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
     [content] = vendor.bodies("customers/batch")
     [update] = content["update"]
     assert {"key": "segment_vip", "value": "yes"} in update["meta_data"]
     assert all("cs_hush" not in str(request.url) for request in vendor.asked)
-    dropping = Vendor({**declared, "keys_in_query": True}, answer)
+    dropping = Vendor({**WOOCOMMERCE, "keys_in_query": True}, answer)
     dropping.send(*BOTH)
     assert {request.url.params["consumer_secret"] for request in dropping.asked} == {"cs_hush"}
     assert not any("Authorization" in request.headers for request in dropping.asked)
+
+
+def test_woocommerce_takes_nobody_for_a_customer_without_an_email() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        # A blank e-mail limits nothing: it answers with the first customers of the shop.
+        is_asked = request.method == "GET"
+        return httpx.Response(200, json=[{"id": 1}] if is_asked else {"update": [{"id": 1}]})
+
+    vendor = Vendor(WOOCOMMERCE, answer)
+    nameless = {**ADA, "email": None}
+    assert statuses(vendor.send(row(nameless)), (row(nameless),)) == {"c1": "error"}
+    assert vendor.send(row(nameless, "remove")).kind == "accepted"
+    assert vendor.bodies("customers/batch") == []
 
 
 # Meta and Microsoft

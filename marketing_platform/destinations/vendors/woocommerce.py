@@ -61,9 +61,12 @@ class WooCommerce(HttpDestination):
         updates, asked = [], []
         keys = self._settings.params()
         for row in batch.rows:
-            params = {"email": text(row, "email"), "role": "all", **keys}
-            path = "/wp-json/wc/v3/customers"
-            found = read_json((yield Call(path, method="GET", params=params))) or []
+            found: list[dict[str, Any]] = []
+            # A blank e-mail is no limit: all customers of the shop would be found.
+            if email := text(row, "email"):
+                params = {"email": email, "role": "all", **keys}
+                path = "/wp-json/wc/v3/customers"
+                found = read_json((yield Call(path, method="GET", params=params))) or []
             if found:
                 updates.append({"id": found[0]["id"], "meta_data": _meta(row, rule)})
                 asked.append(row)
