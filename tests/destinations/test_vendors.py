@@ -422,6 +422,15 @@ def test_woocommerce_takes_nobody_for_a_customer_without_an_email() -> None:
     assert vendor.bodies("customers/batch") == []
 
 
+def test_woocommerce_takes_a_list_as_titles_and_a_flag_as_others_do() -> None:
+    found = answers(("GET", 200, [{"id": 31}]), ("POST", 200, {"update": [{"id": 31}]}))
+    vendor = Vendor(WOOCOMMERCE, found)
+    vendor.send(row(ADA))
+    [content] = vendor.bodies("customers/batch")
+    told = {one["key"]: one["value"] for one in content["update"][0]["meta_data"]}
+    assert (told["cart_products"], told["is_buyer"]) == ("Mug, Cup", "true")
+
+
 # Meta and Microsoft
 
 META = {"type": "meta_ads", "access_token": "hush-meta"}
