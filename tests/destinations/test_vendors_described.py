@@ -102,6 +102,30 @@ def test_klaviyo_imports_profiles_into_the_list_and_reads_the_errors_row_by_row(
     assert attributes["properties"]["cart_products"] == ADA["cart_products"]
 
 
+def test_klaviyo_is_asked_for_all_errors_of_a_job() -> None:
+    people = [{**ADA, "customer_id": f"c{n}", "email": f"{n}@example.com"} for n in range(150)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        params, path = request.url.params, request.url.path
+        if not path.endswith("/import-errors"):
+            return httpx.Response(202, json=job(failed=130))
+        start = int(params.get("page[cursor]", 0))
+        end = min(start + int(params.get("page[size]", 20)), 130)
+        wrong = [
+            {"title": "Invalid", "original_payload": {"external_id": f"c{n}"}}
+            for n in range(start, end)
+        ]
+        following = f"https://a.klaviyo.com{path}?page%5Bcursor%5D={end}" if end < 130 else None
+        found = [{"attributes": one} for one in wrong]
+        return httpx.Response(200, json={"data": found, "links": {"next": following}})
+
+    vendor = Vendor(KLAVIYO, answer)
+    rows = [row(person) for person in people]
+    told = list(statuses(vendor.send(*rows), rows).values())
+    check_klaviyo(vendor)
+    assert told == ["error"] * 130 + ["ok"] * 20
+
+
 def test_klaviyo_takes_who_leaves_off_the_list_and_unsubscribes_nobody() -> None:
     vendor = klaviyo(audience="LIST1")
     vendor.send(row(ADA, "remove"))

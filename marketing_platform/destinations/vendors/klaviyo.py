@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
@@ -43,6 +44,7 @@ _PLACE = {
     "timezone": "timezone",
 }
 _IDS_A_CALL = 100
+_ERRORS_A_CALL = 100
 _LOOKS = 60
 
 
@@ -120,8 +122,13 @@ class Klaviyo(HttpDestination):
             raise Unusual(Answer("retry", "the job has not ended yet", may_have_arrived=True))
         if not attributes.get("failed_count"):
             return {}
-        found = read_json((yield Call(f"{path}/import-errors", method="GET")))
-        return _import_errors(rows, found["data"])
+        found: list[Any] = []
+        params = {"page[size]": str(_ERRORS_A_CALL)}
+        while params:
+            page = read_json((yield Call(f"{path}/import-errors", method="GET", params=params)))
+            found += page["data"]
+            params = dict(httpx.URL((page.get("links") or {}).get("next") or "").params)
+        return _import_errors(rows, found)
 
     def _leave(self, rows: Sequence[Row], list_id: str) -> Exchange:
         """Take profiles off a list; who is not there any more has left it already."""
