@@ -24,6 +24,7 @@ from vendor_calls import (
     statuses,
 )
 
+from marketing_platform.destinations.base import Answer
 from marketing_platform.destinations.people import NotTold, render
 
 KLAVIYO = {"type": "klaviyo", "api_key": "pk_secret_1234", "poll_seconds": 0.01}
@@ -388,12 +389,30 @@ def test_fcm_sends_to_the_token_of_the_app(tokens: TokenServer) -> None:
     assert answer.rows["key-c1"].vendor_id == "projects/p/messages/1"
 
 
-def test_a_push_token_whose_app_is_gone_is_not_used_again(tokens: TokenServer) -> None:
+def fcm_error(tokens: TokenServer, status: int, code: str | None, words: str) -> Answer:
+    details = [{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}]
+    error = {"code": status, "message": words, **({"details": details} if code else {})}
     declared = google(tokens, "fcm", project="demo-shop")
-    body = {"error": {"code": 404, "message": "Requested entity was not found."}}
-    vendor = Vendor(declared, answers(("messages:send", 404, body)), message={"text": "Hi"})
-    answer = vendor.send(row({**ADA, "push_token": "tok"}))
+    answered = answers(("messages:send", status, {"error": error}))
+    vendor = Vendor(declared, answered, message={"text": "Hi"})
+    return vendor.send(row({**ADA, "push_token": "tok"}))
+
+
+def test_a_push_token_whose_app_is_gone_is_not_used_again(tokens: TokenServer) -> None:
+    answer = fcm_error(tokens, 404, "UNREGISTERED", "Requested entity was not found.")
     assert answer.rows["key-c1"].suppresses == "hard_bounce"
+
+
+def test_a_project_that_is_not_there_says_nothing_of_a_push_token(tokens: TokenServer) -> None:
+    answer = fcm_error(tokens, 404, None, "Requested entity was not found.")
+    assert answer.kind == "stop"
+
+
+def test_a_push_token_of_another_project_keeps_nobody_else_waiting(tokens: TokenServer) -> None:
+    answer = fcm_error(tokens, 403, "SENDER_ID_MISMATCH", "SenderId mismatch")
+    assert answer.rows["key-c1"].status == "error"
+    assert "SenderId mismatch" in answer.rows["key-c1"].message
+    assert fcm_error(tokens, 403, None, "Permission denied").kind == "stop"
 
 
 def shopify(request: httpx.Request) -> httpx.Response:

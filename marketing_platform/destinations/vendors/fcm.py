@@ -8,17 +8,27 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import httpx
 from pydantic import Field
 
-from marketing_platform.destinations.answers import read_json, vendor_words
+from marketing_platform.destinations.answers import read_json, refusal, vendor_words
 from marketing_platform.destinations.base import Batch, Place, RowAnswer
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    Unusual,
+)
 from marketing_platform.destinations.people import NotTold, known, render, text
 from marketing_platform.settings import ActivationRule, Channel, QuietHours
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
+from marketing_platform.state import utc_now
 
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+_APP_IS_GONE = "UNREGISTERED"
+_OF_ANOTHER_PROJECT = "SENDER_ID_MISMATCH"
 
 
 class FcmDestination(GoogleAccess, HttpSettings):
@@ -69,14 +79,24 @@ class Fcm(HttpDestination):
         }
         asked = {"validateOnly": self._settings.validate_only, "message": message}
         path = f"/v1/projects/{self._settings.project}/messages:send"
-        # 404 is about the token (the app is gone), 400 about this message.
-        response = yield Call(path, asked, reads=frozenset({400, 404}))
+        # 400 is about this message; 403 and 404 may be about the token, or about the project.
+        response = yield Call(path, asked, reads=frozenset({400, 403, 404}))
         if response.is_success:
             return {row.key: RowAnswer("ok", vendor_id=(read_json(response) or {}).get("name"))}
-        words = vendor_words(response)
-        if response.status_code == 404:
+        code, words = _code(response), vendor_words(response)
+        if code == _APP_IS_GONE:
             return {row.key: RowAnswer("error", words, suppresses="hard_bounce")}
-        return {row.key: RowAnswer("error", words)}
+        if response.status_code == 400 or code == _OF_ANOTHER_PROJECT:
+            return {row.key: RowAnswer("error", words)}
+        raise Unusual(refusal(response, utc_now()))
+
+
+def _code(response: httpx.Response) -> str | None:
+    """The code of FCM's own in an error."""
+    content = read_json(response)
+    error = content.get("error") if isinstance(content, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    return next((str(one["errorCode"]) for one in details or () if "errorCode" in one), None)
 
 
 SETTINGS = FcmDestination
