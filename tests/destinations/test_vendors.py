@@ -249,6 +249,17 @@ def test_mailchimp_takes_the_tag_from_who_leaves() -> None:
     assert json.loads(request.content) == {"tags": [{"name": "vip", "status": "inactive"}]}
 
 
+def test_an_event_of_who_is_no_member_at_mailchimp_keeps_nobody_else_waiting() -> None:
+    ada = hashlib.md5(b"ada@example.com", usedforsecurity=False).hexdigest()
+    missing = {"title": "Resource Not Found", "status": 404}
+    vendor = Vendor(
+        MAILCHIMP, answers((f"{ada}/events", 404, missing), ("/events", 204, None)), event="Hello"
+    )
+    answer = vendor.send(*BOTH)
+    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
+    assert "no member" in answer.rows["key-c1"].message
+
+
 def test_a_403_without_a_word_from_mailchimp_is_a_limit() -> None:
     vendor = Vendor(MAILCHIMP, lambda request: httpx.Response(403, text="Forbidden"))
     answer = vendor.send(row(ADA))

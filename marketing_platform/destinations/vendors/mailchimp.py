@@ -22,6 +22,7 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     basic,
     complete,
+    errors,
     in_parts,
     part_by_part,
     plain,
@@ -131,9 +132,13 @@ class Mailchimp(HttpDestination):
             [row] = one
             values = {n: as_text(v) for n, v in row.payload.items() if v is not None}
             content = {"name": event, "properties": values}
-            return Call(f"{base}/members/{_hash(row)}/events", content)
+            path = f"{base}/members/{_hash(row)}/events"
+            return Call(path, content, reads=frozenset({404}))
 
-        return (yield from part_by_part(in_parts(rows, 1), call))
+        def read(one: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:
+            return {} if response.is_success else errors(one, "is no member of the list")
+
+        return (yield from part_by_part(in_parts(rows, 1), call, read))
 
     def _member(self, row: Row, tag: str | None) -> dict[str, Any]:
         fields, rest = split(row, _STANDARD)
