@@ -100,10 +100,11 @@ class Courier:
 
     async def _learn(self, answer: Answer, claimed: Claim, now: dt.datetime) -> None:
         """Draw from an answer what it says of the destination rather than of the batch."""
-        if answer.kind == "accepted":
-            self._refused_rows = 0
-        elif answer.kind == "refused" and len(claimed.batch.rows) == 1:
+        refused = _refused_row(answer, claimed)
+        if refused is not None:
             self._refused_rows += 1
+        elif answer.kind == "accepted":
+            self._refused_rows = 0
         if answer.kind == "stop":
             self.report.stopped = answer.reason
         elif self._caller.asks_for_rest(answer):
@@ -112,4 +113,16 @@ class Courier:
         elif why := self._caller.why_silent(answer):
             self.report.stopped = why
         elif self._refused_rows >= _REFUSED_ROWS:
-            self.report.stopped = f"refused {_REFUSED_ROWS} rows in a row ({answer.reason})"
+            self.report.stopped = (
+                f"refused {_REFUSED_ROWS} rows in a row ({refused or answer.reason})"
+            )
+
+
+def _refused_row(answer: Answer, claimed: Claim) -> str | None:
+    """Why the only row of a batch was refused; None where it was not, or the person said no."""
+    if len(claimed.batch.rows) != 1:
+        return None
+    if answer.kind == "refused":
+        return answer.reason
+    refusals = (row for row in answer.rows.values() if row.status == "error" and not row.suppresses)
+    return next((row.message for row in refusals), None)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 
 from marketing_platform.activation import (
     DispatchReport,
@@ -25,7 +25,7 @@ from marketing_platform.activation import (
     plan_all,
 )
 from marketing_platform.demo.receiver import Fault, Receiver
-from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations import Answer, Batch, RowAnswer
 from marketing_platform.destinations.vendors.files import FilesDestination
 from marketing_platform.destinations.vendors.webhook import Webhook
 from marketing_platform.errors import ConfigError
@@ -206,6 +206,37 @@ def test_a_vendor_that_refuses_every_row_is_not_asked_for_each(
     assert report.failed_count == 25
     assert "refused 25 rows in a row" in str(report.destinations[0].stopped)
     assert sums(engine) == (0, 275, 25)
+
+
+def one_by_one(answered: RowAnswer) -> Standing:
+    """A vendor that takes a row a call and says the same of each."""
+    crm = Standing(
+        "crm", "audience", lambda batch: Answer("accepted", rows={batch.rows[0].key: answered})
+    )
+    crm.batch_size = 1
+    return crm
+
+
+def test_a_vendor_that_answers_for_every_row_with_a_refusal_is_not_asked_for_each(
+    engine: sa.Engine, shop: SmallShop, settings: Settings
+) -> None:
+    shop.fill(60)
+    plan_all(shop.warehouse, engine, settings)
+    crm = one_by_one(RowAnswer("error", "code 21606: not a sender of this account"))
+    report = dispatch(engine, settings, make=lambda *_: crm)
+    assert "refused 25 rows in a row (code 21606" in str(report.destinations[0].stopped)
+    assert sums(engine) == (0, 35, 25)
+
+
+def test_people_who_want_nothing_more_stop_no_destination(
+    engine: sa.Engine, shop: SmallShop, settings: Settings
+) -> None:
+    shop.fill(40)
+    plan_all(shop.warehouse, engine, settings)
+    crm = one_by_one(RowAnswer("error", "unsubscribed", suppresses="unsubscribed"))
+    report = dispatch(engine, settings, make=lambda *_: crm)
+    assert report.destinations[0].stopped is None
+    assert sums(engine) == (0, 0, 40)
 
 
 @pytest.mark.parametrize(
