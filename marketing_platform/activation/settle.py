@@ -58,8 +58,9 @@ def settle(
         by_outcome: dict[Outcome, list[str]] = defaultdict(list)
         for key, outcome in (rows or {}).items():
             by_outcome[outcome].append(key)
-        for outcome, keys in by_outcome.items():
-            done[outcome.state] += _settle_keys(connection, claimed, outcome, keys, holder.now)
+        for told, keys in by_outcome.items():
+            for outcome in _exhausted_first(told):
+                done[outcome.state] += _settle_keys(connection, claimed, outcome, keys, holder.now)
         for outcome in _exhausted_first(default) if default else ():
             done[outcome.state] += _settle_rest(connection, claimed, outcome, holder.now)
         if notes:
@@ -115,10 +116,7 @@ def _exhausted_first(outcome: Outcome) -> Iterator[Outcome]:
 def _settle_rest(
     connection: sa.Connection, claimed: Claim, outcome: Outcome, now: dt.datetime
 ) -> int:
-    statement = _settling(claimed, outcome, now)
-    if outcome.fails_after is not None:
-        statement = statement.where(messages.c.attempts >= outcome.fails_after)
-    return int(connection.execute(statement).rowcount)
+    return int(connection.execute(_settling(claimed, outcome, now)).rowcount)
 
 
 def _settling(claimed: Claim, outcome: Outcome, now: dt.datetime) -> sa.Update:
@@ -133,8 +131,11 @@ def _settling(claimed: Claim, outcome: Outcome, now: dt.datetime) -> sa.Update:
         values["may_have_arrived"] = True
     if not outcome.is_counted:
         values["attempts"] = messages.c.attempts - 1
-    return (
+    statement = (
         sa.update(messages)
         .where(messages.c.batch_id == claimed.batch.batch_id, messages.c.state == "in_flight")
         .values(values)
     )
+    if outcome.fails_after is not None:
+        statement = statement.where(messages.c.attempts >= outcome.fails_after)
+    return statement

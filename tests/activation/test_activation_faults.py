@@ -151,6 +151,28 @@ def test_a_dead_vendor_defers_and_after_the_last_attempt_fails_with_its_words(
     assert failures(planned)[0].reason == "500 out of order"
 
 
+def test_a_row_that_a_vendor_always_puts_off_fails_after_the_last_attempt(
+    engine: sa.Engine, shop: SmallShop, settings: Settings
+) -> None:
+    def answer(batch: Batch) -> Answer:
+        full = RowAnswer("later", "452 the mailbox is full")
+        rows = {r.key: full if r.customer_id == "ada" else RowAnswer("ok") for r in batch.rows}
+        return Answer("accepted", rows=rows)
+
+    crm = Standing("crm", "audience", answer)
+    people = ["ada"]
+    for run in range(crm.max_attempts):
+        # Others enter before each run, and are taken in the same batch.
+        people += [f"bob{run}{n}" for n in range(3)]
+        for customer in people:
+            shop.know(customer)
+        shop.members(people)
+        plan_all(shop.warehouse, engine, settings)
+        dispatch(engine, settings, now=lambda: later(run), make=lambda *_: crm)  # noqa: B023
+    assert sums(engine) == (9, 0, 1)
+    assert failures(engine)[0].reason == "452 the mailbox is full"
+
+
 def test_a_silent_vendor_is_left_alone_after_three_batches(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, settings: Settings
 ) -> None:
