@@ -41,6 +41,7 @@ from marketing_platform.sources.secrets import mask, secrets_of
 from marketing_platform.state import utc_now
 from marketing_platform.tls import trusted
 
+_log = logging.getLogger(__name__)
 _Thing = TypeVar("_Thing")
 Rows = Mapping[str, RowAnswer]
 """What became of the rows of a batch, by key; empty where all were taken."""
@@ -271,11 +272,21 @@ class HttpDestination(ABC):
                 if isinstance(got, Answer):
                     step = exchange.throw(Failed(got))
                 else:
-                    step = exchange.send(got)
+                    step = self._read(exchange, got)
         except StopIteration as done:
             return Answer("accepted", rows=done.value or {})
         finally:
             exchange.close()
+
+    def _read(self, exchange: Exchange, response: httpx.Response) -> Call | Pause:
+        """What the vendor's module does next, where the response has what it looks for."""
+        try:
+            return exchange.send(response)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # Else it would stay in flight, and meet the next run in the same way.
+            words = f"its answer of {response.status_code} cannot be read"
+            _log.warning("%s: %s", self.name, words, exc_info=True)
+            raise Unusual(Answer("retry", words, may_have_arrived=True)) from error
 
     async def _response(self, call: Call, batch: Batch) -> httpx.Response | Answer:
         """The response that the vendor's module reads, or what the trouble means."""

@@ -707,6 +707,28 @@ def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
     assert mail(server, ADA).kind == "retry"
 
 
+# What is no answer
+
+
+@pytest.mark.parametrize(
+    ("declared", "rule"),
+    [
+        ({"type": "klaviyo", "api_key": "hush"}, {}),
+        ({"type": "hubspot", "access_token": "hush"}, {"audience": "12"}),
+        ({"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}, {}),
+        (ACTIVECAMPAIGN, {"audience": "12"}),
+    ],
+)
+@pytest.mark.parametrize("body", ["", "OK", "[]"])
+def test_a_success_that_cannot_be_read_is_tried_again(
+    declared: dict[str, Any], rule: dict[str, Any], body: str
+) -> None:
+    vendor = Vendor(declared, lambda request: httpx.Response(200, text=body), **rule)
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+    assert answer.reason == "its answer of 200 cannot be read"
+
+
 # Webhook, feeds in a bucket, settings
 
 
