@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,15 +63,26 @@ class Claim:
     is_leftover: bool
 
 
-def claim(engine: sa.Engine, destination: Destination, phase: str, holder: Holder) -> Claim | None:
+def claim(
+    engine: sa.Engine,
+    destination: Destination,
+    phase: str,
+    holder: Holder,
+    *,
+    without: Collection[str] = (),
+) -> Claim | None:
     """Claim the next rows that are due, of one audience; None if there are none.
 
-    `phase` is `REMOVALS` or `OTHERS`. Another dispatcher never gets the same rows.
+    `phase` is `REMOVALS` or `OTHERS`; the audiences of `without` are left alone. Another dispatcher
+    never gets the same rows.
     """
     # Where a row must not be sent twice, a claim that a power cut forgets would do just that.
     with writing(engine, durable=not destination.is_idempotent) as connection:
         due = _due(destination.name, phase, holder.now)
-        is_open = messages.c.audience.not_in(held_audiences(destination.name))
+        is_open = sa.and_(
+            messages.c.audience.not_in(held_audiences(destination.name)),
+            messages.c.audience.not_in(without),
+        )
         next_row = (
             sa.select(messages.c.audience, messages.c.reaches_person).where(due, is_open).limit(1)
         )

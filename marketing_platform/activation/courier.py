@@ -29,6 +29,8 @@ class Courier:
         self._stop = stop
         self._caller = Caller(destination, self._is_over, stop)
         self._refused_rows = 0
+        # Audiences that cannot be used in this run, and why.
+        self._closed: dict[str, str] = {}
 
     async def run(self, *, only_leftovers: bool = False) -> DestinationReport:
         """Carry what is due: first what a dead run left, then removals, then the rest."""
@@ -39,6 +41,9 @@ class Courier:
                         workers.create_task(self._work(work))
         finally:
             await self._destination.close()
+        if self._closed and not self.report.stopped:
+            told = (f"{audience}: {reason}" for audience, reason in self._closed.items())
+            self.report.stopped = "; ".join(told)
         return self.report
 
     def _works(self, only_leftovers: bool) -> Iterator[_Next]:
@@ -48,7 +53,9 @@ class Courier:
             return
         # A customer who moves from one audience to another leaves before entering.
         for phase in ("1 = 1",) if destination.is_full_feed else (REMOVALS, OTHERS):
-            yield lambda phase=phase: desk.claim(destination, phase)  # type: ignore[misc]
+            yield lambda phase=phase: desk.claim(  # type: ignore[misc]
+                destination, phase, without=self._closed
+            )
         for audience in destination.missing():
             yield self._once(audience)
 
@@ -91,6 +98,8 @@ class Courier:
             return unknown()
         if self._is_over():
             return untried(self.report.stopped or "the run was stopped", self._desk.now())
+        if closed := self._closed.get(claimed.batch.audience):
+            return untried(closed, self._desk.now())
         self.report.batch_count += 1
         answer = await self._caller.send(claimed.batch)
         self.report.call_count = self._caller.call_count
@@ -105,7 +114,9 @@ class Courier:
             self._refused_rows += 1
         elif answer.kind == "accepted":
             self._refused_rows = 0
-        if answer.kind == "stop":
+        if answer.kind == "stop" and answer.is_of_audience:
+            self._closed[claimed.batch.audience] = answer.reason
+        elif answer.kind == "stop":
             self.report.stopped = answer.reason
         elif self._caller.asks_for_rest(answer):
             self.report.paused_until = now + dt.timedelta(seconds=answer.wait_seconds or 0)

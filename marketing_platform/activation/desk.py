@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -43,9 +43,14 @@ class Desk:
         self._fatigue = fatigue or Fatigue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
-    async def claim(self, destination: Destination, phase: str) -> Claim | None:
-        """The next batch of a phase."""
-        return await self._do(lambda me: claims.claim(self._engine, destination, phase, me))
+    async def claim(
+        self, destination: Destination, phase: str, *, without: Collection[str] = ()
+    ) -> Claim | None:
+        """The next batch of a phase, of other audiences than those of `without`."""
+        left_alone = tuple(without)
+        return await self._do(
+            lambda me: claims.claim(self._engine, destination, phase, me, without=left_alone)
+        )
 
     async def claim_whole(self, destination: Destination, audience: str) -> Claim | None:
         """A feed that has to be written though nothing changed."""

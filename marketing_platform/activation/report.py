@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 class DestinationReport:
     """Rows of one destination that this run settled or put off, and the calls that it took.
 
-    `stopped` says why the destination was given up for this run, `paused_until` that it asked to be
-    left alone until then. `taken_over_count` counts rows that a dead run had left in flight.
+    `stopped` says why the destination or an audience of it was given up for this run,
+    `paused_until` that it asked to be left alone until then. `taken_over_count` counts rows that a
+    dead run had left in flight.
     """
 
     destination: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ from marketing_platform.sources.words import words_of
 _SHOWN = 300
 _TRY_AGAIN = frozenset({408, 425, 429, 503})
 _WRONG_ADDRESS = frozenset({404, 405, 410, 501})
+# Of those what a list says that is not there.
+_GONE = frozenset({404, 410})
 
 
 def refusal(response: httpx.Response, now: dt.datetime) -> Answer:
@@ -25,7 +28,8 @@ def refusal(response: httpx.Response, now: dt.datetime) -> Answer:
     if status in (401, 403):
         return stop(f"refuses the credentials ({said})")
     if status in _WRONG_ADDRESS:
-        return stop(f"has no receiver at this URL ({said})")
+        answer = stop(f"has no receiver at this URL ({said})")
+        return replace(answer, is_of_audience=status in _GONE)
     if status < 400:
         return stop(f"redirects elsewhere ({status}); set its final URL")
     if status in _TRY_AGAIN:

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
@@ -26,10 +27,11 @@ from marketing_platform.activation import (
 )
 from marketing_platform.demo.receiver import Fault, Receiver
 from marketing_platform.destinations import Answer, Batch, RowAnswer
+from marketing_platform.destinations.answers import refusal
 from marketing_platform.destinations.vendors.files import FilesDestination
 from marketing_platform.destinations.vendors.webhook import Webhook
 from marketing_platform.errors import ConfigError
-from marketing_platform.settings import Settings, parse_platform
+from marketing_platform.settings import ActivationRule, Settings, parse_platform
 from marketing_platform.state import messages, reading, utc_now
 
 
@@ -275,6 +277,30 @@ def test_a_destination_that_cannot_be_used_stops_for_this_run_and_loses_nothing(
     assert report.destinations[0].call_count == 1
     assert sums(planned) == (0, 30, 0)
     assert dispatch(planned, settings).sent_count == 30
+
+
+def test_a_list_that_was_deleted_over_there_keeps_no_other_audience_waiting(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    rules = [ActivationRule(segment=segment, destination="crm") for segment in (SEGMENT, "other")]
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=rules)
+    shop.fill(30)
+    shop.members([f"c{n:05}" for n in range(30)], "other")
+    plan_all(shop.warehouse, engine, settings)
+    asked: list[str] = []
+
+    def answer(batch: Batch) -> Answer:
+        asked.append(batch.audience)
+        if batch.audience == rules[1].name:
+            return refusal(httpx.Response(404, json={"message": "no such list"}), utc_now())
+        return Answer("accepted")
+
+    for _ in range(2):
+        report = dispatch(engine, settings, make=lambda *_: Standing("crm", "audience", answer))
+        assert f"{rules[1].name}: " in str(report.destinations[0].stopped)
+        assert "no such list" in str(report.destinations[0].stopped)
+        assert sums(engine) == (30, 30, 0)
+    assert asked.count(rules[1].name) == 2, "once a run"
 
 
 def test_wrong_credentials_do_not_use_up_the_attempts(
