@@ -487,6 +487,24 @@ def test_meta_says_with_400_what_others_say_with_a_status(code: int, kind: str) 
         assert answer.wait_seconds == 120
 
 
+@pytest.mark.parametrize(
+    "error", [{"code": 2}, {"code": 1}, {"code": 368, "is_transient": True}], ids=str
+)
+def test_what_meta_says_will_pass_is_tried_again(error: dict[str, Any]) -> None:
+    body = {"error": {"message": "Please retry your request later.", **error}}
+    answer = Vendor(META, answers(("users", 400, body)), audience="1").send(*BOTH)
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+
+
+@pytest.mark.parametrize(
+    "error", [{"code": 100, "error_subcode": 33}, {"code": 10}, {"code": 200}], ids=str
+)
+def test_an_audience_that_meta_does_not_let_us_change_fails_nobody(error: dict[str, Any]) -> None:
+    body = {"error": {"message": "Unsupported post request. Object does not exist", **error}}
+    answer = Vendor(META, answers(("users", 400, body)), audience="1").send(*BOTH)
+    assert (answer.kind, answer.is_of_audience, answer.is_counted) == ("stop", True, False)
+
+
 def test_meta_says_what_is_wrong_in_the_words_that_are_for_people() -> None:
     error = {
         "code": 100, "message": "Invalid parameter", "error_user_title": "Audience Upload Blocked",

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 from pydantic import Field
 
-from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.answers import one_line, read_json, stop
 from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row
 from marketing_platform.destinations.http import (
     Call,
@@ -43,6 +44,13 @@ _SCHEMA = (
 # Too many calls: for the app, the user, the account, and by business use case.
 _LIMITS = frozenset({4, 17, 32, 613, *range(80000, 80015)})
 _TOKEN = frozenset({102, 190})
+# No permission for this; an audience that is not there, or belongs to somebody else.
+_NOT_ALLOWED = frozenset({10, *range(200, 300)})
+_NO_AUDIENCE = (100, 33)
+# Those who leave are too many for the audience: the permission is there.
+_TOO_FEW_LEFT = 1870047
+# Meta's own trouble, which passes.
+_PASSING = frozenset({1, 2})
 
 _MATCHED = frozenset(
     {
@@ -88,7 +96,7 @@ class MetaAds(HttpDestination):
         return self._settings.headers()
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
-        """Meta answers 400 for a limit and for a token, and says which by a code."""
+        """Meta answers 400 for limits, tokens and its own trouble, and says which by a code."""
         if response.is_success:
             return None
         content = read_json(response)
@@ -98,11 +106,18 @@ class MetaAds(HttpDestination):
         # The message is often "Invalid parameter"; what people are meant to read says which.
         said = (error.get("error_user_title"), error.get("error_user_msg"))
         told = ": ".join(str(part) for part in said if part) or error.get("message", "")
-        words = one_line(f"{error.get('code')} {told}")
-        if error.get("code") in _LIMITS:
+        code, subcode = error.get("code"), error.get("error_subcode")
+        words = one_line(f"{code} {told}")
+        if code in _LIMITS:
             return Answer("retry", words, wait_seconds=_regained(response), is_counted=False)
-        if error.get("code") in _TOKEN:
+        if code in _TOKEN:
             return Answer("stop", f"refuses the credentials ({words})", is_counted=False)
+        is_barred = code in _NOT_ALLOWED and subcode != _TOO_FEW_LEFT
+        if is_barred or (code, subcode) == _NO_AUDIENCE:
+            barred = stop(f"does not let us change the audience ({words})")
+            return replace(barred, is_of_audience=True)
+        if code in _PASSING or error.get("is_transient"):
+            return Answer("retry", words, may_have_arrived=True)
         return Answer("refused", words) if response.status_code == 400 else None
 
     def probing(self) -> Call:
