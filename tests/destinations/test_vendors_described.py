@@ -481,6 +481,43 @@ def test_an_app_of_shopify_gets_a_token_of_a_day_for_its_own_credentials(
     assert not any("Authorization" in request.headers for request in vendor.asked)
 
 
+def test_a_metafield_that_shopify_refuses_keeps_no_other_one_back() -> None:
+    kept: dict[str, set[str]] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        content = json.loads(request.content)
+        if "metafieldsSet" not in content["query"]:
+            return shopify(request)
+        fields = content["variables"]["fields"]
+        wrong = [
+            {"field": ["metafields", str(place), "value"], "message": "must be an integer"}
+            for place, one in enumerate(fields)
+            if one["ownerId"].endswith("/1") and one["key"] == "order_count"
+        ]
+        if not wrong:
+            # It writes all of them or none.
+            for one in fields:
+                kept.setdefault(one["ownerId"][-1], set()).add(one["key"])
+        return httpx.Response(200, json={"data": {"metafieldsSet": {"userErrors": wrong}}})
+
+    vendor = Vendor(SHOPIFY, answer)
+    people = [row({**ADA, "customer_id": f"c{n}", "email": f"{n}@example.com"}) for n in range(3)]
+    answered = vendor.send(*people)
+    for request in vendor.asked:
+        check_graphql(request)
+    assert statuses(answered, people) == {"c0": "ok", "c1": "error", "c2": "ok"}
+    assert "must be an integer" in answered.rows["key-c1"].message
+    told = {"order_count", "cart_products", "lifetime_value_amount"}
+    assert kept["0"] >= told
+    assert kept["2"] >= told
+
+
+def test_what_goes_wrong_within_shopify_is_tried_again() -> None:
+    error = {"message": "Internal error", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
+    answer = Vendor(SHOPIFY, answers(("graphql", 200, {"errors": [error]}))).send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+
+
 def test_shopify_that_has_no_points_left_asks_to_wait() -> None:
     body = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
     answer = Vendor(SHOPIFY, answers(("graphql", 200, body))).send(row(ADA))

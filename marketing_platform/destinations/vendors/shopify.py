@@ -77,7 +77,7 @@ class Shopify(HttpDestination):
         return self._settings.headers()
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
-        """Errors come with 200; one of them says that the shop's points are used up."""
+        """Errors come with 200; some are not of the request."""
         if not response.is_success:
             return None
         content = read_json(response)
@@ -87,10 +87,12 @@ class Shopify(HttpDestination):
             code = (error.get("extensions") or {}).get("code")
             if code == "THROTTLED":
                 return Answer("retry", "throttled", wait_seconds=2.0, is_counted=False)
+            words = one_line(str(error.get("message", "refused")))
             if code == "ACCESS_DENIED":
-                words = one_line(str(error.get("message", "")))
                 return Answer("stop", f"refuses the credentials ({words})", is_counted=False)
-            return Answer("refused", one_line(str(error.get("message", "refused"))))
+            if code == "INTERNAL_SERVER_ERROR":
+                return Answer("retry", words, may_have_arrived=True)
+            return Answer("refused", words)
         return None
 
     def probing(self) -> Call:
@@ -167,14 +169,19 @@ class Shopify(HttpDestination):
             "mutation describe($fields: [MetafieldsSetInput!]!)"
             " { metafieldsSet(metafields: $fields) { userErrors { field message } } }"
         )
-        for part in in_parts(fields, _METAFIELDS):
-            data = yield from self._ask(query, {"fields": part})
-            for error in (data.get("metafieldsSet") or {}).get("userErrors", []):
+        waiting = in_parts(fields, _METAFIELDS)
+        while waiting:
+            # It writes all of a call or none, so that it is asked again without what it names.
+            part = [one for one in waiting.pop(0) if owner[one["ownerId"]].key not in told]
+            data = (yield from self._ask(query, {"fields": part})) if part else {}
+            errors = (data.get("metafieldsSet") or {}).get("userErrors", [])
+            for error in errors:
                 place = [int(step) for step in error.get("field") or [] if str(step).isdigit()]
-                named = part[place[0] : place[0] + 1] if place else part
-                for field in named:
+                for field in (part[place[0] : place[0] + 1] if place else ()) or part:
                     row = owner[field["ownerId"]]
                     told[row.key] = RowAnswer("error", one_line(str(error.get("message"))))
+            if errors:
+                waiting.insert(0, part)
         return told
 
     def _forget(self, rows: Sequence[Row], ids: Mapping[str, str]) -> Any:
