@@ -148,6 +148,18 @@ where coalesce(sequence < sent, false)
 order by message_key
 """
 
+# Whether what a destination knows a person by is another one now: an update would make somebody
+# else of them, and who they were would stay there. One that could not be taken out stays.
+_MOVED = """
+not $once and told.content <> content_version
+and not (last.operation = 'remove' and last.state = 'failed')
+and len(list_filter(
+    json_extract_string(told.payload, {paths}::varchar[]),
+    lambda value, place: value is not null
+        and value is distinct from json_extract_string(payload, {paths}::varchar[])[place]
+)) > 0
+"""
+
 # Told of a removal, or never told: the customer is not in the audience over there. An update is
 # only planned for a customer whose add was sent, so a doubtful update still finds them there; after
 # a doubtful add or a removal, an add is the safe word.
@@ -186,6 +198,7 @@ with joined as (
             end
             when is_wanted and told.state = 'sent' and told.operation <> 'remove'
                 and told.content = content_version then null
+            when is_wanted and told.operation in ('add', 'update') and ({has_moved}) then 'remove'
             when is_wanted and (
                 told.operation = 'update' or (told.operation = 'add' and told.state = 'sent')
             ) then 'update'
@@ -446,7 +459,13 @@ def compare(
     since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     columns = payload_columns(rule)
     paths = [f"$.{name}" for name in columns]
-    decided = _DECIDED.format(names=columns, paths=paths, held_out=HELD_OUT)
+    known_by = [f"$.{name}" for name in destination.known_by if name in columns]
+    decided = _DECIDED.format(
+        names=columns,
+        paths=paths,
+        held_out=HELD_OUT,
+        has_moved=_MOVED.format(paths=known_by) if known_by else "false",
+    )
     connection.execute(decided, {"once": rule.is_once, "told_since": since, "room": reach.room})
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
     names = {"destination": rule.destination, "audience": rule.name}

@@ -75,6 +75,8 @@ class DestinationSettings(Group):
 
     # The channel by which it reaches people whatever they were asked to agree to.
     own_channel: ClassVar[Channel | None] = None
+    # The attributes by which it finds a person again; none where it does by our own id.
+    known_by: ClassVar[tuple[str, ...]] = ()
 
     type: str
     requires: tuple[Literal["email", "phone"], ...] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 
 from marketing_platform.activation import (
@@ -20,9 +21,10 @@ from marketing_platform.activation import (
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import Row
+from marketing_platform.destinations.vendors.mailchimp import MailchimpDestination
 from marketing_platform.errors import ConfigError
 from marketing_platform.quality.findings import find_all
-from marketing_platform.settings import ActivationRule, Settings
+from marketing_platform.settings import ActivationRule, DestinationSettings, Settings
 from marketing_platform.state import messages, reading, utc_now
 
 VENDOR = ("crm", SEGMENT)
@@ -88,6 +90,77 @@ def test_what_was_told_and_is_not_known_any_more_is_told_as_that(
     assert activated() == ("+4916", nothing)
     shop.members(["ada"])
     assert activated(phone=None) == (None, frozenset({"phone"}))
+
+
+MAILCHIMP = MailchimpDestination(type="mailchimp", api_key=SecretStr("hush-us1"), list_id="a")
+
+
+class Told:
+    """What a vendor is told from one activation to the next, as (operation, e-mail)."""
+
+    def __init__(
+        self, shop: SmallShop, engine: sa.Engine, folder: Path, kind: DestinationSettings
+    ) -> None:
+        self.refuses_removals = False
+        self._settings = small_settings(folder, {"crm": kind}, max_removal_share=1.0)
+        self._shop, self._engine = shop, engine
+        self._told: list[tuple[str, object]] = []
+
+    def activate(self) -> list[tuple[str, object]]:
+        self._told = []
+        plan(self._shop, self._engine, self._settings)
+        crm = Standing("crm", "audience", self._answer)
+        dispatch(self._engine, self._settings, make=lambda *_: crm)
+        assert all(balance.adds_up for balance in conservation(self._engine))
+        return self._told
+
+    def _answer(self, batch: Batch) -> Answer:
+        self._told += [(row.operation, row.payload["email"]) for row in batch.rows]
+        if self.refuses_removals and batch.rows[0].operation == "remove":
+            return Answer("refused", "no")
+        return Answer("accepted")
+
+
+def test_who_has_another_address_leaves_a_vendor_under_the_one_that_it_knows(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    vendor = Told(shop, engine, tmp_path, MAILCHIMP)
+    shop.know("ada", email="ada@old.example")
+    shop.members(["ada"])
+    assert vendor.activate() == [("add", "ada@old.example")]
+    shop.know("ada", email="ada@new.example", first_name="Ada")
+    assert vendor.activate() == [("remove", "ada@old.example")]
+    assert vendor.activate() == [("add", "ada@new.example")]
+    assert vendor.activate() == []
+    shop.know("ada", first_name="Augusta")
+    assert vendor.activate() == [("update", "ada@new.example")]
+    shop.members([])
+    assert vendor.activate() == [("remove", "ada@new.example")]
+
+
+def test_a_vendor_that_knows_people_by_our_id_is_told_of_another_address_by_an_update(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    vendor = Told(shop, engine, tmp_path, webhook("http://127.0.0.1:9"))
+    shop.know("ada", email="ada@old.example")
+    shop.members(["ada"])
+    vendor.activate()
+    shop.know("ada", email="ada@new.example")
+    assert vendor.activate() == [("update", "ada@new.example")]
+
+
+def test_an_old_address_that_cannot_be_taken_out_keeps_the_new_one_from_nothing(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    vendor = Told(shop, engine, tmp_path, MAILCHIMP)
+    shop.know("ada", email="ada@old.example")
+    shop.members(["ada"])
+    vendor.activate()
+    vendor.refuses_removals = True
+    shop.know("ada", email="ada@new.example")
+    assert vendor.activate() == [("remove", "ada@old.example")]
+    assert vendor.activate() == [("update", "ada@new.example")]
+    assert vendor.activate() == []
 
 
 def test_a_member_is_added_updated_and_removed(

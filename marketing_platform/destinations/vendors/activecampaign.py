@@ -45,6 +45,8 @@ class ActiveCampaignDestination(HttpSettings):
     `account_id` (actid) and `event_key`, as Website > Site Tracking > Event Tracking says.
     """
 
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
+
     api_token: SecretStr
     base_url: str = Field(repr=False, min_length=1)
     fields: dict[str, str] = Field(default_factory=dict)

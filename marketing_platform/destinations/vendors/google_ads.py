@@ -30,6 +30,8 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     said for Europe.
     """
 
+    known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
+
     account_id: str = Field(pattern=r"^\d+$")
     login_account_id: str | None = Field(default=None, pattern=r"^\d+$")
     consent_given: bool = False

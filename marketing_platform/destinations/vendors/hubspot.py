@@ -57,6 +57,8 @@ class HubSpotDestination(HttpSettings):
     made there first. `task_owner_id` is who gets the tasks.
     """
 
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
+
     access_token: SecretStr
     api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
     events_path: str = "/events/v3/send/batch"

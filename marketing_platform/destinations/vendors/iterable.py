@@ -34,6 +34,8 @@ _STANDARD = {
 class IterableDestination(HttpSettings):
     """`api_key` is a server-side key; the EU has `https://api.eu.iterable.com`."""
 
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
+
     api_key: SecretStr
     base_url: str = Field(default="https://api.iterable.com", repr=False)
     batch_size: int = Field(default=500, ge=1, le=1000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
 from pydantic import Field, SecretStr, model_validator
@@ -40,6 +40,8 @@ class MailchimpDestination(HttpSettings):
     have agreed, so together with `consent: email`. `merge_fields` gives for an attribute the tag of
     the audience field that takes it.
     """
+
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
 
     api_key: SecretStr
     list_id: str = Field(pattern=r"^[0-9A-Za-z]+$")

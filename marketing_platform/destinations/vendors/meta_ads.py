@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from pydantic import Field
@@ -69,6 +69,8 @@ _MATCHED = frozenset(
 
 class MetaAdsDestination(MetaAccess, HttpSettings):
     """A system user's token with ads_management; audiences are made in Ads Manager."""
+
+    known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
 
     api_version: str = Field(default="v26.0", pattern=r"^v\d+\.\d$")
     base_url: str = Field(default="https://graph.facebook.com", repr=False)

@@ -7,7 +7,7 @@ v13. E-mails go hashed (SHA-256, hex); the list is made, and its terms accepted,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -28,6 +28,8 @@ from marketing_platform.sources.oauth import OAuth2, TokenAuth
 
 class MicrosoftAdsDestination(HttpSettings):
     """The app's client and a refresh token; account and customer as their numbers."""
+
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
 
     developer_token: SecretStr
     client_id: str

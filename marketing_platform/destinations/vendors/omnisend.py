@@ -43,6 +43,8 @@ _SPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 class OmnisendDestination(HttpSettings):
     """`api_key` may write contacts and events."""
 
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
+
     api_key: SecretStr
     version: str = Field(default="2026-03-15", pattern=r"^\d{4}-\d{2}-\d{2}$")
     base_url: str = Field(default="https://api.omnisend.com", repr=False)

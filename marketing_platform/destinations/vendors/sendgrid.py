@@ -68,6 +68,7 @@ class SendGridDestination(HttpSettings):
     """
 
     own_channel: ClassVar[Channel | None] = "email"
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
 
     api_key: SecretStr
     from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")

@@ -41,6 +41,8 @@ class ShopifyDestination(ShopifyAccess, HttpSettings):
     Attributes go into metafields of `namespace`, as text.
     """
 
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
+
     api_version: str = Field(default="2026-10", pattern=r"^\d{4}-\d{2}$")
     namespace: str = Field(default="marketing", pattern=r"^[A-Za-z0-9_-]{3,64}$")
     # A customer costs 10 points to tag and one to find; the smallest shop has 2,000 at once.

@@ -7,7 +7,7 @@ each, and written with the others of its batch, at most 100 a call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ _OWN = frozenset({*IDENTIFYING, "email", "phone", "first_name", "last_name", "co
 
 class WooCommerceDestination(WooCommerceAccess, HttpSettings):
     """`base_url` is the shop's site; the key may read and write."""
+
+    known_by: ClassVar[tuple[str, ...]] = ("email",)
 
     base_url: str = Field(repr=False, min_length=1)
     batch_size: int = Field(default=50, ge=1, le=100)
