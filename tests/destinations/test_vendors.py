@@ -99,6 +99,15 @@ def test_iterable_updates_users_and_subscribes_those_it_took() -> None:
     assert content == {"listId": 12, "subscribers": [{"email": "ada@example.com"}]}
 
 
+def test_who_leaves_a_list_of_iterable_is_not_made_a_user_anew() -> None:
+    vendor = Vendor(
+        {"type": "iterable", "api_key": "hush"}, answers(("unsubscribe", 200, {})), audience="12"
+    )
+    leaving = (row(ADA, "remove"),)
+    assert statuses(vendor.send(*leaving), leaving) == {"c1": "ok"}
+    assert vendor.paths == ["POST /api/lists/unsubscribe"]
+
+
 # HubSpot
 
 HUBSPOT = {"type": "hubspot", "access_token": "pat-hush"}
@@ -120,6 +129,27 @@ def test_hubspot_upserts_by_email_in_text_and_puts_the_contacts_on_the_list() ->
     assert first["properties"]["is_buyer"] == "true"
     assert membership.url.path == "/crm/lists/2026-03/55/memberships/add"
     assert json.loads(membership.content) == ["101"]
+
+
+def test_who_leaves_is_looked_for_at_hubspot_and_never_made_anew() -> None:
+    found = {"results": CONTACTS["results"]}
+    vendor = Vendor(
+        HUBSPOT, answers(("batch/read", 207, found), ("memberships", 200, {})), audience="55"
+    )
+    leaving = (row(ADA, "remove"), row(BOB, "remove"))
+    assert statuses(vendor.send(*leaving), leaving) == {"c1": "ok", "c2": "ok"}
+    [search, membership] = vendor.asked
+    assert json.loads(search.content)["inputs"] == [
+        {"id": "ada@example.com"},
+        {"id": "bob@example.com"},
+    ]
+    assert membership.url.path == "/crm/lists/2026-03/55/memberships/remove"
+    assert json.loads(membership.content) == ["101"]
+
+    flagged = Vendor(HUBSPOT, answers(("batch/read", 207, found), ("batch/update", 200, {})))
+    flagged.send(*leaving)
+    [content] = flagged.bodies("batch/update")
+    assert content["inputs"] == [{"id": "101", "properties": {"segment_vip": "false"}}]
 
 
 def test_hubspot_is_asked_under_the_version_that_the_settings_name() -> None:
@@ -373,14 +403,22 @@ def test_activecampaign_removes_the_tag_by_its_association() -> None:
     vendor = Vendor(
         ACTIVECAMPAIGN,
         answers(
-            ("sync", 200, {"contact": {"id": "9"}}),
-            ("GET", 200, tags),
+            ("GET /api/3/contacts/9/contactTags", 200, tags),
+            ("GET /api/3/contacts", 200, {"contacts": [{"id": "9", "email": "Ada@example.com"}]}),
             ("DELETE /api/3/contactTags/70", 200, {}),
         ),
         audience="12",
     )
     vendor.send(row(ADA, "remove"))
+    assert vendor.asked[0].url.params["email"] == "ada@example.com"
     assert vendor.paths[-1] == "DELETE /api/3/contactTags/70"
+
+
+def test_who_leaves_is_looked_for_at_activecampaign_and_never_made_anew() -> None:
+    vendor = Vendor(ACTIVECAMPAIGN, answers(("GET", 200, {"contacts": []})), audience="12")
+    nameless = row({**ADA, "customer_id": "c3", "email": None}, "remove")
+    assert vendor.send(row(ADA, "remove"), nameless).kind == "accepted"
+    assert vendor.paths == ["GET /api/3/contacts"]
 
 
 def test_braze_knows_a_segment_by_an_attribute() -> None:

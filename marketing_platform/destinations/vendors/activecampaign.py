@@ -87,11 +87,17 @@ class ActiveCampaign(HttpDestination):
         return Call("/api/3/users/me", method="GET")
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
-        """For each row the contact, then its tag; or the event."""
+        """For each row the contact, then its tag; or the event.
+
+        Who leaves is looked for: whom it has not is not made a contact to be taken out.
+        """
         if rule.event is not None:
             return (yield from self._events(batch, rule.event))
         told: dict[str, RowAnswer] = {}
         for row in batch.rows:
+            if row.operation == "remove":
+                yield from self._leave(row, rule)
+                continue
             content = {"contact": self._contact(row)}
             # 404 and 422 are about this contact: an address that is none.
             response = yield Call("/api/3/contact/sync", content, reads=frozenset({404, 422}))
@@ -99,17 +105,26 @@ class ActiveCampaign(HttpDestination):
                 told[row.key] = RowAnswer("error", vendor_words(response))
                 continue
             contact = str(read_json(response)["contact"]["id"])
-            if row.operation != "remove":
-                tagged = {"contactTag": {"contact": contact, "tag": rule.audience}}
-                yield Call("/api/3/contactTags", tagged)
+            tagged = {"contactTag": {"contact": contact, "tag": rule.audience}}
+            yield Call("/api/3/contactTags", tagged)
+        return complete(batch.rows, told)
+
+    def _leave(self, row: Row, rule: ActivationRule) -> Exchange:
+        email = text(row, "email")
+        if not email:
+            # A blank one is no limit: all contacts would be found.
+            return {}
+        named = Call("/api/3/contacts", method="GET", params={"email": email})
+        for contact in read_json((yield named))["contacts"]:
+            if str(contact.get("email")).lower() != email.lower():
                 continue
-            path = f"/api/3/contacts/{contact}/contactTags"
+            path = f"/api/3/contacts/{contact['id']}/contactTags"
             found = read_json((yield Call(path, method="GET"))) or {}
             for tag in found.get("contactTags", []):
                 if str(tag.get("tag")) == rule.audience:
                     path = f"/api/3/contactTags/{tag['id']}"
                     yield Call(path, method="DELETE", reads=frozenset({404}))
-        return complete(batch.rows, told)
+        return {}
 
     def _events(self, batch: Batch, event: str) -> Exchange:
         if not self._settings.account_id or not self._settings.event_key:

@@ -90,30 +90,53 @@ class HubSpot(HttpDestination):
         return Call(self._path("objects", "/contacts"), method="GET", params={"limit": 1})
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
-        """Contacts first, which gives their ids; then the list or the tasks. Or events."""
+        """Contacts first, which gives their ids; then the list or the tasks. Or events.
+
+        Who leaves is looked for: whom HubSpot has not is not made a contact to be taken out.
+        """
         rows = batch.rows
         if rule.event is not None:
             inputs = [_event(row, rule.event, batch.audience) for row in rows]
             yield Call(self._settings.events_path, {"inputs": inputs})
             return {}
         has_flag = rule.mode == "audience" and rule.audience is None
-        inputs = [_contact(row, flag_name(rule.label) if has_flag else None) for row in rows]
-        path = self._path("objects", "/contacts/batch/upsert")
-        response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
-        ids = _ids(rows, response)
-        told = _not_upserted(rows, ids, response)
-        if rule.task is not None:
-            told.update((yield from self._tasks(rows, ids, rule)))
-        elif rule.audience:
-            for path, part in (
-                ("remove", [row for row in rows if row.operation == "remove"]),
-                ("add", [row for row in rows if row.operation != "remove"]),
-            ):
-                members = [ids[row.key] for row in part if row.key in ids]
-                if members:
-                    rest = f"/{rule.audience}/memberships/{path}"
-                    yield Call(self._path("lists", rest), members, "PUT")
+        flag = flag_name(rule.label) if has_flag else None
+        told: dict[str, RowAnswer] = {}
+        stays = [row for row in rows if row.operation != "remove"]
+        leaves = [row for row in rows if row.operation == "remove"]
+        if leaves:
+            yield from self._leave(leaves, rule, flag)
+        if stays:
+            inputs = [_contact(row, flag) for row in stays]
+            path = self._path("objects", "/contacts/batch/upsert")
+            response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
+            ids = _ids(stays, response)
+            told = _not_upserted(stays, ids, response)
+            if rule.task is not None:
+                told.update((yield from self._tasks(stays, ids, rule)))
+            elif rule.audience and ids:
+                rest = f"/{rule.audience}/memberships/add"
+                yield Call(self._path("lists", rest), list(ids.values()), "PUT")
         return complete(rows, told)
+
+    def _leave(self, rows: Sequence[Row], rule: ActivationRule, flag: str | None) -> Exchange:
+        emails = [{"id": text(row, "email")} for row in rows]
+        search = {
+            "idProperty": "email",
+            "inputs": emails,
+            "properties": ["email"],
+            "propertiesWithHistory": [],
+        }
+        path = self._path("objects", "/contacts/batch/read")
+        ids = _ids(rows, (yield Call(path, search, reads=frozenset({207}))))
+        members = list(ids.values())
+        if members and flag:
+            inputs = [{"id": contact, "properties": {flag: "false"}} for contact in members]
+            yield Call(self._path("objects", "/contacts/batch/update"), {"inputs": inputs})
+        elif members:
+            rest = f"/{rule.audience}/memberships/remove"
+            yield Call(self._path("lists", rest), members, "PUT")
+        return {}
 
     def _tasks(self, rows: Sequence[Row], ids: Mapping[str, str], rule: ActivationRule) -> Exchange:
         told: dict[str, RowAnswer] = {}
@@ -151,7 +174,7 @@ class HubSpot(HttpDestination):
 
 def _contact(row: Row, flag: str | None) -> dict[str, Any]:
     standard, rest = split(row, _STANDARD)
-    flags = {flag: row.operation != "remove"} if flag else {}
+    flags = {flag: True} if flag else {}
     values = {name: as_text(value) for name, value in {**standard, **rest, **flags}.items()}
     # `id` is the address: HubSpot looks for it, and makes the contact where there is none.
     email = values.pop("email")

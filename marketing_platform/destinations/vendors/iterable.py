@@ -69,8 +69,12 @@ class IterableVendor(HttpDestination):
             content = read_json((yield Call("/api/events/trackBulk", {"events": events})))
             return complete(rows, _refused(rows, content))
         flag = None if rule.audience else flag_name(rule.label)
-        users = [_user(row, flag) for row in rows]
-        told = _refused(rows, read_json((yield Call("/api/users/bulkUpdate", {"users": users}))))
+        # Who leaves a list is not made a user to be taken out.
+        users = [_user(row, flag) for row in rows if flag or row.operation != "remove"]
+        told: dict[str, RowAnswer] = {}
+        if users:
+            answer = read_json((yield Call("/api/users/bulkUpdate", {"users": users})))
+            told = _refused(rows, answer)
         if rule.audience:
             for path, part in (
                 ("unsubscribe", [row for row in rows if row.operation == "remove"]),
@@ -80,7 +84,8 @@ class IterableVendor(HttpDestination):
                 if people:
                     content = {"listId": int(rule.audience), "subscribers": people}
                     answer = read_json((yield Call(f"/api/lists/{path}", content)))
-                    told.update(_refused(part, answer))
+                    if path == "subscribe":
+                        told.update(_refused(part, answer))
         return complete(rows, told)
 
 
