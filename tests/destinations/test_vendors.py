@@ -99,6 +99,16 @@ def test_iterable_updates_users_and_subscribes_those_it_took() -> None:
     assert content == {"listId": 12, "subscribers": [{"email": "ada@example.com"}]}
 
 
+def test_an_event_that_iterable_has_no_room_for_was_not_taken() -> None:
+    said = {"successCount": 0, "failCount": 2, "disallowedEventNames": ["Left a cart"]}
+    vendor = Vendor(
+        {"type": "iterable", "api_key": "hush"},
+        answers(("trackBulk", 200, said)),
+        event="Left a cart",
+    )
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "error", "c2": "error"}
+
+
 def test_who_leaves_a_list_of_iterable_is_not_made_a_user_anew() -> None:
     vendor = Vendor(
         {"type": "iterable", "api_key": "hush"}, answers(("unsubscribe", 200, {})), audience="12"

@@ -18,6 +18,7 @@ from marketing_platform.destinations.http import (
     HttpDestination,
     HttpSettings,
     complete,
+    errors,
     plain,
 )
 from marketing_platform.destinations.people import flag_name, split, text
@@ -67,6 +68,8 @@ class IterableVendor(HttpDestination):
         if rule.event is not None:
             events = [_event(row, rule.event, batch.audience) for row in rows]
             content = read_json((yield Call("/api/events/trackBulk", {"events": events})))
+            if why := dict(_failures(content, "")).get(rule.event):
+                return errors(rows, why)
             return complete(rows, _refused(rows, content))
         flag = None if rule.audience else flag_name(rule.label)
         # Who leaves a list is not made a user to be taken out.
