@@ -222,6 +222,19 @@ def test_salesforce_answers_for_each_record_in_its_order(tokens: TokenServer) ->
     assert (record["Is_Vip__c"], record["Customer_Id__c"]) == (True, "c1")
 
 
+def test_a_record_that_salesforce_has_locked_is_written_later(tokens: TokenServer) -> None:
+    error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
+    results = [{"success": True, "id": "003A"}, {"success": False, "errors": [error]}]
+    declared = {
+        "type": "salesforce",
+        "base_url": tokens.url,
+        "client_id": "id",
+        "client_secret": "s3cret-s3cret",
+    }
+    vendor = Vendor(declared, lambda request: httpx.Response(200, json=results))
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "later"}
+
+
 def test_salesforce_events_are_published_25_a_call_and_each_is_answered_for(
     tokens: TokenServer,
 ) -> None:

@@ -14,7 +14,15 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import IDENTIFYING, Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import (
+    IDENTIFYING,
+    Answer,
+    Batch,
+    Place,
+    Row,
+    RowAnswer,
+    RowStatus,
+)
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -42,6 +50,8 @@ _STANDARD = {
 }
 _SUBREQUESTS = 25
 _TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
+# Somebody else writes the record, or one that it belongs to, at the same moment.
+_LOCKED = "UNABLE_TO_LOCK_ROW"
 
 
 class SalesforceDestination(HttpSettings):
@@ -206,7 +216,9 @@ def _results(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
                 f"{error.get('statusCode', '')} {error.get('message', '')}".strip()
                 for error in result.get("errors", [])
             )
-            told[row.key] = RowAnswer("error", one_line(words or "refused"))
+            codes = {error.get("statusCode") for error in result.get("errors", [])}
+            status: RowStatus = "later" if _LOCKED in codes else "error"
+            told[row.key] = RowAnswer(status, one_line(words or "refused"))
     return told
 
 
