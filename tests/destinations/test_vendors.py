@@ -638,9 +638,29 @@ def test_slack_escapes_what_would_be_a_link_or_a_mention() -> None:
     assert answer.rows["key-c1"].vendor_id == "1.2"
 
 
+def test_slack_shows_quotes_as_they_are() -> None:
+    vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": True, "ts": "1.2"})), **LINE)
+    vendor.send(row({**ADA, "first_name": """Ada "Augusta" O'Neil &#39;"""}))
+    [content] = vendor.bodies("chat.postMessage")
+    assert content["text"] == """Ada "Augusta" O'Neil &amp;#39; is a VIP"""
+
+
+@pytest.mark.parametrize("error", ["internal_error", "fatal_error", "service_unavailable"])
+def test_what_goes_wrong_within_slack_leaves_a_line_in_doubt(error: str) -> None:
+    vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": False, "error": error})), **LINE)
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [("invalid_auth", "stop"), ("channel_not_found", "stop"), ("msg_too_long", "refused")],
+    [
+        ("invalid_auth", "stop"),
+        ("channel_not_found", "stop"),
+        ("msg_too_long", "refused"),
+        ("ratelimited", "retry"),
+        ("rate_limited", "retry"),
+    ],
 )
 def test_slack_says_no_with_200(error: str, kind: str) -> None:
     vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": False, "error": error})), **LINE)

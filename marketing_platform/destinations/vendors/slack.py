@@ -25,6 +25,9 @@ from marketing_platform.destinations.people import NotTold, render
 from marketing_platform.settings import ActivationRule
 
 _ACCOUNT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked"})
+_LIMITS = frozenset({"ratelimited", "rate_limited"})
+# Slack's own trouble, after which the message may stand there.
+_IN_DOUBT = frozenset({"internal_error", "fatal_error", "service_unavailable"})
 _CHANNEL = frozenset({"channel_not_found", "not_in_channel", "is_archived", "missing_scope"})
 
 
@@ -61,8 +64,10 @@ class Slack(HttpDestination):
         error = str(content.get("error", "refused"))
         if error in _ACCOUNT | _CHANNEL:
             return Answer("stop", f"cannot be used ({error})", is_counted=False)
-        if error == "ratelimited":
+        if error in _LIMITS:
             return Answer("retry", error, is_counted=False)
+        if error in _IN_DOUBT:
+            return Answer("retry", error, may_have_arrived=True)
         return Answer("refused", error)
 
     def probing(self) -> Call:
@@ -75,8 +80,9 @@ class Slack(HttpDestination):
         content = rule.message or rule.task
         assert content is not None  # noqa: S101 - the only modes
         try:
-            # & < > are what Slack reads as links and mentions; HTML escapes the same.
+            # & < > are what Slack reads as links and mentions; quotes it would show escaped.
             words = render(content.text, row, is_html=True)
+            words = words.replace("&#39;", "'").replace("&#34;", '"')
         except NotTold as error:
             return {row.key: RowAnswer("error", str(error))}
         if not words.strip():
