@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
@@ -15,6 +16,8 @@ from marketing_platform.destinations import Answer, Batch, Destination
 _SILENT_BATCHES = 3
 _LONGEST_BACKOFF_SECONDS = 10.0
 _NAP_SECONDS = 0.05
+# The longest rest that is believed: some say a moment where they should say how long.
+_LONGEST_REST_SECONDS = 86_400.0
 
 
 class Caller:
@@ -64,6 +67,8 @@ class Caller:
         await self._sleep(self._quiet_until - asyncio.get_running_loop().time())
         self.call_count += 1
         answer = await self._destination.send(batch)
+        if (answer.wait_seconds or 0) > _LONGEST_REST_SECONDS:
+            answer = replace(answer, wait_seconds=_LONGEST_REST_SECONDS)
         if answer.wait_seconds and not self.asks_for_rest(answer):
             end = asyncio.get_running_loop().time() + answer.wait_seconds
             self._quiet_until = max(self._quiet_until, end)

@@ -137,6 +137,18 @@ def test_a_long_retry_after_defers_everything_until_then(
     assert dispatch(planned, settings, now=later).sent_count == 30
 
 
+@pytest.mark.parametrize("told", ["1893456000", "9" * 20, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_that_nobody_can_mean_is_no_longer_than_a_day(
+    planned: sa.Engine, receiver: Receiver, settings: Settings, told: str
+) -> None:
+    receiver.misbehave(Fault("status", status=429, retry_after=told))
+    [crm] = dispatch(planned, settings).destinations
+    assert crm.paused_until is not None
+    assert crm.paused_until <= later()
+    assert sums(planned) == (0, 30, 0)
+    assert dispatch(planned, settings, now=lambda: later(1.1)).sent_count == 30
+
+
 def test_a_dead_vendor_defers_and_after_the_last_attempt_fails_with_its_words(
     planned: sa.Engine, receiver: Receiver, tmp_path: Path
 ) -> None:
