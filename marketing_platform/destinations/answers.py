@@ -14,6 +14,8 @@ from marketing_platform.destinations.base import Answer
 from marketing_platform.sources.words import words_of
 
 _SHOWN = 300
+# What is not paid, not let through by a proxy, or locked.
+_CLOSED = frozenset({402, 407, 423})
 _TRY_AGAIN = frozenset({408, 425, 429, 503})
 _WRONG_ADDRESS = frozenset({404, 405, 410, 501})
 # Of those what a list says that is not there.
@@ -27,6 +29,8 @@ def refusal(response: httpx.Response, now: dt.datetime) -> Answer:
     wait = retry_after(response.headers.get("Retry-After"), now)
     if status in (401, 403):
         return stop(f"refuses the credentials ({said})")
+    if status in _CLOSED:
+        return stop(f"is closed to us ({said})")
     if status in _WRONG_ADDRESS:
         answer = stop(f"has no receiver at this URL ({said})")
         return replace(answer, is_of_audience=status in _GONE)

@@ -277,7 +277,13 @@ def test_people_who_want_nothing_more_stop_no_destination(
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(401, "refuses the credentials"), (403, "refuses the credentials"), (404, "no receiver")],
+    [
+        (401, "refuses the credentials"),
+        (402, "is closed to us (402"),
+        (403, "refuses the credentials"),
+        (404, "no receiver"),
+        (423, "is closed to us (423"),
+    ],
 )
 def test_a_destination_that_cannot_be_used_stops_for_this_run_and_loses_nothing(
     planned: sa.Engine, receiver: Receiver, settings: Settings, status: int, said: str
