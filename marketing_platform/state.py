@@ -235,7 +235,8 @@ def reaching(table: NamedFromClause) -> sa.ColumnElement[Any]:
 
 
 # One row: a person who must not be written to by a channel (`all`: by none), and why. What sources
-# tell of consent, bounces and complaints is not here but in the profiles.
+# tell of consent, bounces and complaints is not here but in the profiles. `address` is what a
+# destination said does not exist: the person may have another one.
 suppressions = sa.Table(
     "suppressions",
     METADATA,
@@ -244,6 +245,7 @@ suppressions = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("told_by", sa.Text, nullable=False),
+    sa.Column("address", sa.Text),
     one_of("channel", ("email", "sms", "push", "all")),
     one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
 )

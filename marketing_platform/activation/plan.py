@@ -27,7 +27,7 @@ from marketing_platform.activation.ledger import (
 from marketing_platform.activation.quiet import Window, forget_windows, keep_to, windows_of
 from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
-from marketing_platform.activation.suppression import reach_of
+from marketing_platform.activation.suppression import forget_old_addresses, reach_of
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import utc_now, writing
 from marketing_platform.warehouse import Warehouse
@@ -119,6 +119,8 @@ def _plan(
 ) -> Plan:
     as_of = _clock(warehouse)
     destination = settings.platform.destinations[rule.destination]
+    if not dry_run:
+        forget_old_addresses(warehouse, engine)
     reach = reach_of(engine, rule, destination, settings.platform.fatigue)
     ledger = known_messages(engine, rule.destination, rule.name)
     cause = cause_of(warehouse, rule)

@@ -16,6 +16,9 @@ from marketing_platform.destinations import Row, RowAnswer
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.state import SETTLED_STATES, messages, writing
 
+# The attribute that is a person's address by each channel.
+_ADDRESS = {"email": "email", "sms": "phone", "push": "push_token"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -79,6 +82,7 @@ def _note(
             .values(vendor_id=sa.bindparam("id")),
             ids,
         )
+    payloads = {row.key: row.payload for row in claimed.batch.rows}
     for key, row in notes.items():
         if row.suppresses is None:
             continue
@@ -89,13 +93,24 @@ def _note(
         ).first()
         if told is None:
             continue
+        address = None
+        if row.suppresses == "hard_bounce":
+            address = payloads[key].get(_ADDRESS[told.channel])
         # A build may have ended since the message was planned.
         others = became_since(connection, told.customer_id, told.created_at)
         for customers, told_by in (
             ([told.customer_id], claimed.batch.destination),
             (others, INHERITED + told.customer_id),
         ):
-            suppress(connection, customers, told.channel, row.suppresses, told_by=told_by, now=now)
+            suppress(
+                connection,
+                customers,
+                told.channel,
+                row.suppresses,
+                told_by=told_by,
+                now=now,
+                address=address,
+            )
 
 
 def _settle_keys(

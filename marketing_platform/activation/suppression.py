@@ -20,6 +20,7 @@ from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 from marketing_platform.state import messages, reaching, reading, suppressions, utc_now, writing
+from marketing_platform.warehouse import Warehouse
 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
 FATIGUE = "fatigue"
@@ -33,6 +34,18 @@ _CHANGES = sa.select(
     identity_changes.c.changed_at,
 )
 _MERGES = _CHANGES.where(identity_changes.c.kind == "merged")
+_OLD_ADDRESSES = """
+select b.customer_id, b.channel, b.address
+from barred as b
+join profiles.customers as c using (customer_id)
+where lower(b.address) <> lower(
+    case b.channel
+        when 'email' then c.email
+        when 'sms' then c.phone
+        when 'push' then c.push_token
+    end
+)
+"""
 _BECAME = {"customer_id": pl.String, "other_customer_id": pl.String}
 _TOLD_AS: dict[str, Any] = {**_BECAME, "until_at": pl.Datetime("us")}
 
@@ -85,10 +98,12 @@ def suppress(
     *,
     told_by: str,
     now: dt.datetime,
+    address: str | None = None,
 ) -> None:
     """Remember that people must not be written to; what was known before stays.
 
-    What was said of a customer that became this one is now said of this one.
+    What was said of a customer that became this one is now said of this one. With `address` it
+    holds for as long as they have that one; what a person says holds whatever their address.
     """
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
@@ -98,18 +113,47 @@ def suppress(
             "reason": reason,
             "created_at": now,
             "told_by": told_by,
+            "address": address,
         }
         for customer in customers
     ]
     statement = make(suppressions)
-    said = {name: statement.excluded[name] for name in ("reason", "created_at", "told_by")}
+    names = ("reason", "created_at", "told_by", "address")
+    said = {name: statement.excluded[name] for name in names}
+    was_other = suppressions.c.told_by.startswith(INHERITED)
+    was_of_address = suppressions.c.address.is_not(None)
+    gives_way = sa.or_ if address is None else sa.and_
     again = statement.on_conflict_do_update(
         index_elements=[suppressions.c.customer_id, suppressions.c.channel],
         set_=said,
-        where=suppressions.c.told_by.startswith(INHERITED),
+        where=gives_way(was_other, was_of_address),
     )
     if rows:
         connection.execute(again, rows)
+
+
+def forget_old_addresses(warehouse: Warehouse, engine: sa.Engine) -> None:
+    """Take back what destinations said of addresses that people have changed since."""
+    columns = (suppressions.c.customer_id, suppressions.c.channel, suppressions.c.address)
+    with reading(engine) as connection:
+        rows = connection.execute(
+            sa.select(*columns).where(suppressions.c.address.is_not(None))
+        ).all()
+    if not rows:
+        return
+    schema = {column.name: pl.String for column in columns}
+    barred = pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+    with warehouse.connect() as connection:
+        connection.register("barred", barred.to_arrow())
+        old = connection.sql(_OLD_ADDRESSES).pl().to_dicts()
+        connection.unregister("barred")
+    same = (column == sa.bindparam(f"old_{column.name}") for column in columns)
+    if old:
+        with writing(engine) as connection:
+            connection.execute(
+                sa.delete(suppressions).where(*same),
+                [{f"old_{name}": value for name, value in row.items()} for row in old],
+            )
 
 
 def forget_suppression(engine: sa.Engine, customer: str, channel: str) -> bool:

@@ -98,9 +98,18 @@ def _bar_again(
 
 
 def _bar(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Bar by what is said in `rows`, where nothing is known that holds for longer."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(suppressions)
+    said = statement.excluded
+    # What holds for one address alone gives way to what a person said.
+    statement = statement.on_conflict_do_update(
+        index_elements=[suppressions.c.customer_id, suppressions.c.channel],
+        set_={name: said[name] for name in ("reason", "created_at", "told_by", "address")},
+        where=sa.and_(suppressions.c.address.is_not(None), said.address.is_(None)),
+    )
     if rows:
-        connection.execute(make(suppressions).on_conflict_do_nothing(), rows)
+        connection.execute(statement, rows)
 
 
 def _parts(connection: sa.Connection, customer: str, changes: pl.DataFrame) -> list[str]:

@@ -32,6 +32,7 @@ from marketing_platform.activation_cli import activation_app
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer
 from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.fcm import FcmDestination
 from marketing_platform.destinations.vendors.meta_ads import MetaAdsDestination
 from marketing_platform.destinations.vendors.sendgrid import SendGridDestination
 from marketing_platform.destinations.vendors.smtp import SmtpDestination
@@ -500,10 +501,10 @@ def test_after_an_outage_a_rule_tells_no_more_a_day_than_it_may(
     assert told(receiver) == ["c0", "c1", "c2", "c3"]
 
 
-def answering(answer: RowAnswer) -> Standing:
+def answering(answer: RowAnswer, name: str = "sms") -> Standing:
     """A vendor that answers so for every row."""
     return Standing(
-        "sms",
+        name,
         "message",
         lambda batch: Answer("accepted", rows={row.key: answer for row in batch.rows}),
     )
@@ -576,6 +577,58 @@ def test_failures_of_a_segment_are_tried_again_whatever_its_rules_tell(
     receiver.bad_customers.clear()
     _, report = activate(shop.warehouse, engine, settings)
     assert report.sent_count == 1
+
+
+GONE = RowAnswer("error", "no such app", suppresses="hard_bounce")
+
+
+class Pushes:
+    """A shop that pushes to whoever enters; `enter` gives what became of the message."""
+
+    def __init__(self, shop: SmallShop, engine: sa.Engine, folder: Path) -> None:
+        rule = ActivationRule.model_validate(
+            {
+                "segment": SEGMENT,
+                "destination": "app",
+                "attributes": ["push_token"],
+                "message": {"text": "Hi"},
+            }
+        )
+        fcm = FcmDestination(
+            type="fcm", project="demo-shop", client_id="id", quiet_hours=None,
+            client_secret="hush", refresh_token="hush",  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._settings = small_settings(folder, {"app": fcm}, rules=[rule])
+        self._shop, self._engine = shop, engine
+
+    def enter(self, moment: str, push_token: str, answer: RowAnswer) -> tuple[str, str | None]:
+        self._shop.enter("ada", moment)
+        self._shop.know("ada", push_token=push_token)
+        plan_all(self._shop.warehouse, self._engine, self._settings)
+        dispatch(self._engine, self._settings, make=lambda *_: answering(answer, "app"))
+        last = sa.select(messages.c.state, messages.c.reason).order_by(messages.c.sequence.desc())
+        with reading(self._engine) as connection:
+            state, reason = connection.execute(last.limit(1)).one()
+        return state, reason
+
+
+def test_an_address_that_does_not_exist_bars_nobody_from_the_next_one(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    pushes = Pushes(shop, engine, tmp_path)
+    assert pushes.enter(MAY, "old", GONE) == ("failed", "no such app")
+    assert pushes.enter(JUNE, "old", RowAnswer("ok")) == ("suppressed", "hard_bounce")
+    assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("sent", None)
+
+
+def test_who_wants_nothing_more_is_not_written_to_at_another_address(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    pushes = Pushes(shop, engine, tmp_path)
+    pushes.enter(MAY, "old", GONE)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "push", "unsubscribed", told_by="command", now=utc_now())
+    assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("suppressed", "unsubscribed")
 
 
 def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(

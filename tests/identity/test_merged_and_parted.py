@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.identity.edges import add_edge, take_back
+from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state, reading, suppressions, utc_now, writing
@@ -53,3 +55,25 @@ def test_who_unsubscribed_stays_so_through_a_merge_and_the_other_only_as_long_as
     take_back(state, edge.edge_id)
     assert build() == apart
     assert barred() == {ann}
+
+
+def test_who_unsubscribed_is_barred_whatever_address_the_other_one_had(
+    make_settings: MakeSettings,
+) -> None:
+    state = open_state(make_settings().state_url.get_secret_value())
+    with writing(state) as connection:
+        for customer, address in (("ann", None), ("bob", "bob@example.com")):
+            suppress(
+                connection,
+                [customer],
+                "email",
+                "hard_bounce" if address else "unsubscribed",
+                told_by="mail",
+                now=utc_now(),
+                address=address,
+            )
+    merged = {"customer_id": ["ann"], "other_customer_id": ["bob"], "kind": ["merged"]}
+    inherit_suppressions(state, pl.DataFrame(merged))
+    with reading(state) as connection:
+        found = connection.execute(sa.select(suppressions.c.reason, suppressions.c.address)).all()
+    assert [tuple(row) for row in found] == [("unsubscribed", None)] * 2
