@@ -774,6 +774,17 @@ def test_a_mail_server_that_takes_no_more_for_now_leaves_no_mail_in_doubt() -> N
     }
 
 
+@pytest.mark.parametrize(
+    "email", ["ada@", "ada", "ada@example.com,eve@example.com", "ada@example.com; eve@example.com"]
+)
+def test_what_is_no_single_address_is_told_and_keeps_no_other_mail_back(email: str) -> None:
+    with SmallSmtp() as server:
+        answer = mail(server, {**ADA, "email": email}, BOB)
+    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
+    assert answer.rows["key-c1"].message == "the e-mail is not one address"
+    assert [taken["To"] for taken in server.mails] == ["bob@example.com"]
+
+
 def test_an_address_that_a_mail_server_cannot_carry_keeps_no_other_mail_back() -> None:
     with SmallSmtp() as server:
         answer = mail(server, {**ADA, "email": "j\u00f6rg@example.com"}, BOB)

@@ -28,6 +28,7 @@ from marketing_platform.destinations.mail import (
 from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
 
+_ONE_ADDRESS = re.compile(r'[^@\s,;:<>()"]+@[^@\s,;:<>()"]+')
 _KNOWN_WRONG = frozenset({550, 551, 553, 511})
 # The status of RFC 3463 that a reply may begin with: what is not of the address (5.1) or a mailbox
 # that is closed (5.2.1) is about the mail, the sender or the server.
@@ -206,6 +207,8 @@ class Smtp:
     def _mail(self, row: Row, rule: ActivationRule) -> EmailMessage:
         settings, words = self._settings, rule.message
         assert words is not None  # noqa: S101 - the only mode
+        if not _ONE_ADDRESS.fullmatch(text(row, "email")):
+            raise NotTold("the e-mail is not one address")
         mail = EmailMessage(MAIL_POLICY)
         row = with_way_out(row, settings.unsubscribe_url)
         try:
