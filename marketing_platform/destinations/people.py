@@ -131,8 +131,16 @@ def lower(value: str) -> str:
 
 
 def without_blanks(value: str) -> str:
-    """Small letters without any blank, as Google hashes e-mails."""
+    """Small letters without any blank, as Google hashes phones."""
     return re.sub(r"\s", "", value).lower()
+
+
+def google_email(value: str) -> str:
+    """As Google hashes e-mails: those of Gmail without dots and without what follows a plus."""
+    mailbox, at, domain = without_blanks(value).rpartition("@")
+    if domain in ("gmail.com", "googlemail.com"):
+        mailbox = mailbox.partition("+")[0].replace(".", "")
+    return f"{mailbox}{at}{domain}"
 
 
 def digits(value: str) -> str:

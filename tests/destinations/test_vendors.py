@@ -21,7 +21,14 @@ from token_server import TokenServer
 from vendor_calls import ADA, BOB, Vendor, answers, row, statuses
 
 from marketing_platform.destinations.base import Answer, Batch, Place
-from marketing_platform.destinations.people import digits, hashed, letters, lower, without_blanks
+from marketing_platform.destinations.people import (
+    digits,
+    google_email,
+    hashed,
+    letters,
+    lower,
+    without_blanks,
+)
 from marketing_platform.destinations.vendors.files import Files, FilesDestination
 from marketing_platform.destinations.vendors.meta_ads import hashes
 from marketing_platform.destinations.vendors.smtp import Smtp, SmtpDestination
@@ -586,7 +593,10 @@ def test_meta_says_what_is_wrong_in_the_words_that_are_for_people() -> None:
         ("Menlo Park", letters, "menlopark"),
         ("St. Louis", letters, "stlouis"),
         ("München", letters, "münchen"),
-        (" Some One @Example.com", without_blanks, "someone@example.com"),
+        (" Some One @Example.com", google_email, "someone@example.com"),
+        ("Cloudy.SanFrancisco+shopping@gmail.com", google_email, "cloudysanfrancisco@gmail.com"),
+        ("jeff.son@GoogleMail.com", google_email, "jeffson@googlemail.com"),
+        ("user.name+NYC@Example.com", google_email, "user.name+nyc@example.com"),
         ("+1 650 555 0123", without_blanks, "+16505550123"),
         ("", lower, ""),
     ],

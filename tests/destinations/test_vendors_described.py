@@ -365,6 +365,30 @@ def test_google_takes_hashed_members_by_the_data_manager(tokens: TokenServer) ->
     assert "ada" not in ingested.content.decode().lower().replace("adata", "")
 
 
+def test_who_leaves_a_list_of_google_leaves_under_each_hash_of_a_gmail_address(
+    tokens: TokenServer,
+) -> None:
+    ada = {"customer_id": "c1", "email": "ada.l+shop@gmail.com"}
+    vendor = Vendor(
+        google(tokens, "google_ads", account_id="1"),
+        answers(("audienceMembers", 200, {"requestId": "r"})),
+        audience="9",
+        attributes=("email",),
+    )
+    vendor.send(row(ada))
+    vendor.send(row(ada, "remove"))
+    added, removed = (
+        json.loads(request.content)["audienceMembers"][0]["userData"]["userIdentifiers"]
+        for request in vendor.asked
+    )
+    known, as_it_came = (
+        {"emailAddress": hashlib.sha256(email).hexdigest()}
+        for email in (b"adal@gmail.com", b"ada.l+shop@gmail.com")
+    )
+    assert added == [known]
+    assert removed == [known, as_it_came]
+
+
 def test_a_token_that_is_refused_is_asked_for_once_more(tokens: TokenServer) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         is_fresh = request.headers["Authorization"] == "Bearer token-2"

@@ -14,7 +14,7 @@ from pydantic import Field
 from marketing_platform.destinations.answers import read_json
 from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
-from marketing_platform.destinations.people import hashed, lower, text, without_blanks
+from marketing_platform.destinations.people import google_email, hashed, lower, text, without_blanks
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
@@ -103,8 +103,11 @@ class GoogleAds(HttpDestination):
 def identifiers(row: Row) -> list[dict[str, Any]]:
     """What Google may know a person by, hashed; country and postcode stay plain, as it asks."""
     found: list[dict[str, Any]] = []
-    if email := hashed(text(row, "email"), without_blanks):
-        found.append({"emailAddress": email})
+    emails = [hashed(text(row, "email"), google_email)]
+    if row.operation == "remove":
+        # Whom it was told of before Gmail's dots were left out leaves too.
+        emails.append(hashed(text(row, "email"), without_blanks))
+    found += [{"emailAddress": email} for email in dict.fromkeys(emails) if email]
     if phone := hashed(text(row, "phone"), without_blanks):
         found.append({"phoneNumber": phone})
     address: Mapping[str, str] = {
