@@ -616,8 +616,7 @@ def test_an_american_postcode_is_hashed_without_its_suffix() -> None:
     )
 
 
-def test_microsoft_names_the_emails_that_it_did_not_take(tokens: TokenServer) -> None:
-    body = {"PartialErrors": [{"Index": 1, "ErrorCode": "Invalid", "Message": "no hash"}]}
+def microsoft(tokens: TokenServer, status: int, body: Any) -> Vendor:
     declared = {
         "type": "microsoft_ads",
         "developer_token": "hush-dev",
@@ -627,7 +626,26 @@ def test_microsoft_names_the_emails_that_it_did_not_take(tokens: TokenServer) ->
         "customer_id": "2",
         "token_url": tokens.url,
     }
-    vendor = Vendor(declared, answers(("Apply", 200, body)), audience="77")
+    return Vendor(declared, answers(("Apply", status, body)), audience="77")
+
+
+@pytest.mark.parametrize("part", ["Errors", "OperationErrors"])
+@pytest.mark.parametrize(
+    ("code", "kind"), [(117, "retry"), (207, "retry"), (105, "stop"), (106, "stop"), (1, "refused")]
+)
+def test_microsoft_says_with_400_what_others_say_with_a_status(
+    tokens: TokenServer, part: str, code: int, kind: str
+) -> None:
+    body = {"TrackingId": "t", part: [{"Code": code, "ErrorCode": "X", "Message": "in words"}]}
+    answer = microsoft(tokens, 400, body).send(*BOTH)
+    assert answer.kind == kind
+    assert "in words" in answer.reason
+    assert answer.is_counted == (kind == "refused")
+
+
+def test_microsoft_names_the_emails_that_it_did_not_take(tokens: TokenServer) -> None:
+    body = {"PartialErrors": [{"Index": 1, "ErrorCode": "Invalid", "Message": "no hash"}]}
+    vendor = microsoft(tokens, 200, body)
     assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
     [content] = vendor.bodies("Apply")
     data = content["CustomerListUserData"]

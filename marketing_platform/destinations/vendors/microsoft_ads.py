@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Audience, Batch, Place, RowAnswer
+from marketing_platform.destinations.answers import one_line, read_json, stop
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -24,6 +25,12 @@ from marketing_platform.destinations.http import (
 from marketing_platform.destinations.people import hashed, lower, text
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.oauth import OAuth2, TokenAuth
+
+# Call rate exceeded; too much under way.
+_LIMITS = frozenset({117, 207})
+# Wrong credentials, no access to the account, a token that has ended.
+_NOT_ALLOWED = frozenset({105, 106, 109})
+_REST_SECONDS = 60.0
 
 
 class MicrosoftAdsDestination(HttpSettings):
@@ -77,6 +84,19 @@ class MicrosoftAds(HttpDestination):
             "CustomerAccountId": self._settings.account_id,
             "CustomerId": self._settings.customer_id,
         }
+
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """Microsoft answers 400 for a limit and for a token, and says which by a code."""
+        content = read_json(response)
+        if response.is_success or not isinstance(content, dict):
+            return None
+        for error in [*(content.get("Errors") or ()), *(content.get("OperationErrors") or ())]:
+            words = one_line(f"{error.get('ErrorCode')}: {error.get('Message')}")
+            if error.get("Code") in _LIMITS:
+                return Answer("retry", words, wait_seconds=_REST_SECONDS, is_counted=False)
+            if error.get("Code") in _NOT_ALLOWED:
+                return stop(f"refuses the credentials ({words})")
+        return None
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """One call for all rows: either all enter or all leave."""
