@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -48,6 +49,19 @@ def known(values: Mapping[str, Any]) -> dict[str, Any]:
 def cleared_as(blank: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with what is to be cleared as the vendor wants it written."""
     return {name: blank if value is None else value for name, value in values.items()}
+
+
+def only_known_by(row: Row, *names: str) -> Row:
+    """The row with what a vendor knows a person by: of who leaves it needs no more.
+
+    What it was told last may be wrong by now, and who was deleted there is not to come back.
+    """
+    kept = {*IDENTIFYING, *names}
+    return replace(
+        row,
+        payload={name: value for name, value in row.payload.items() if name in kept},
+        cleared=frozenset(),
+    )
 
 
 def flag_name(segment: str) -> str:

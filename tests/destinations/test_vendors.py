@@ -845,6 +845,60 @@ def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
     assert mail(server, ADA).kind == "retry"
 
 
+# Who leaves
+
+
+FLAGGED: dict[str, tuple[dict[str, Any], Any]] = {
+    "klaviyo": ({"api_key": "hush"}, None),
+    "customer_io": ({"site_id": "site", "api_key": "hush"}, {"errors": []}),
+    "iterable": ({"api_key": "hush"}, {}),
+    "braze": ({"api_key": "hush", "base_url": "https://rest.fra-02.braze.eu"}, {}),
+    "salesforce": ({"client_id": "id", "client_secret": "s3cret-s3cret"}, [{"success": True}]),
+}
+
+
+@pytest.mark.parametrize("kind", FLAGGED)
+def test_of_who_leaves_a_vendor_is_told_that_and_nothing_more(
+    kind: str, tokens: TokenServer
+) -> None:
+    declared, body = FLAGGED[kind]
+    job = {"data": {"id": "j", "attributes": {"status": "complete", "failed_count": 0}}}
+    base = {"base_url": tokens.url} if kind == "salesforce" else {}
+    vendor = Vendor({"type": kind, **base, **declared}, answers(("", 200, body or job)))
+    answer = vendor.send(row(ADA, "remove"))
+    assert statuses(answer, (row(ADA),)) == {"c1": "ok"}
+    told = vendor.asked[0].content.decode()
+    assert "false" in told
+    assert not [word for word in ("Lovelace", "+4917", "Berlin", "Mug", "120.50") if word in told]
+
+
+def test_who_leaves_a_segment_of_customer_io_is_not_made_a_person_anew() -> None:
+    vendor = Vendor(CUSTOMER_IO, answers(("remove_customers", 200, {})), audience="7")
+    vendor.send(row(ADA, "remove"))
+    assert vendor.paths == ["POST /api/v1/segments/7/remove_customers"]
+
+
+def test_who_leaves_and_is_no_contact_of_salesforce_is_not_made_one(tokens: TokenServer) -> None:
+    error = {"statusCode": "REQUIRED_FIELD_MISSING", "message": "[LastName]"}
+    missing = [{"success": False, "errors": [error]}]
+    declared = {"type": "salesforce", "base_url": tokens.url, **FLAGGED["salesforce"][0]}
+    vendor = Vendor(declared, answers(("PATCH", 200, missing)))
+    assert statuses(vendor.send(row(ADA, "remove")), (row(ADA),)) == {"c1": "ok"}
+    [asked] = vendor.asked
+    [record] = json.loads(asked.content)["records"]
+    assert set(record) == {"attributes", "Customer_Id__c", "Segment_vip__c"}
+
+
+def test_who_leaves_and_is_no_user_of_braze_is_not_made_one() -> None:
+    declared = {"type": "braze", **FLAGGED["braze"][0]}
+    vendor = Vendor(declared, answers(("track", 201, {})))
+    vendor.send(row(ADA, "remove"))
+    [content] = vendor.bodies("/users/track")
+    assert content["attributes"] == [
+        {"external_id": "c1", "segment_vip": False, "_update_existing_only": True}
+    ]
+
+
 # What is no answer
 
 

@@ -79,9 +79,11 @@ class Braze(HttpDestination):
 
 
 def _user(row: Row, flag: str) -> dict[str, Any]:
+    if row.operation == "remove":
+        # Who is not there is not made a user to be taken out.
+        return {"external_id": row.customer_id, flag: False, "_update_existing_only": True}
     standard, rest = split(row, _STANDARD)
-    is_in = row.operation != "remove"
-    return {"external_id": row.customer_id, **standard, **rest, flag: is_in}
+    return {"external_id": row.customer_id, **standard, **rest, flag: True}
 
 
 def _event(row: Row, name: str, audience: str) -> dict[str, Any]:

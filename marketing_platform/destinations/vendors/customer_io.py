@@ -26,7 +26,7 @@ from marketing_platform.destinations.http import (
     dump,
     plain,
 )
-from marketing_platform.destinations.people import by_size, flag_name, flat, split
+from marketing_platform.destinations.people import by_size, flag_name, flat, only_known_by, split
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {"email": "email", "phone": "phone"}
@@ -64,12 +64,16 @@ class CustomerIo(HttpDestination):
         return Call("/api/v1/accounts/region", method="GET")
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
-        """People first, then the segment; or events."""
+        """People first, then the segment; or events.
+
+        Who leaves a segment is not made a person to be taken out.
+        """
         if rule.event is not None:
             things = [_event(row, rule.event, batch.audience) for row in batch.rows]
             return complete(batch.rows, (yield from _batches(batch.rows, things)))
         flag = None if rule.audience else flag_name(rule.label)
-        told = yield from _batches(batch.rows, [_person(row, flag) for row in batch.rows])
+        rows = [row for row in batch.rows if flag or row.operation != "remove"]
+        told = yield from _batches(rows, [_person(row, flag) for row in rows])
         if rule.audience:
             for operation, verb in (("remove", "remove_customers"), ("", "add_customers")):
                 ids = [
@@ -95,6 +99,8 @@ def _batches(rows: Sequence[Row], things: Sequence[Mapping[str, Any]]) -> Exchan
 
 
 def _person(row: Row, flag: str | None) -> dict[str, Any]:
+    if row.operation == "remove":
+        row = only_known_by(row)
     standard, rest = split(row, _STANDARD)
     flags = {flag: row.operation != "remove"} if flag else {}
     return {

@@ -21,7 +21,7 @@ from marketing_platform.destinations.http import (
     errors,
     plain,
 )
-from marketing_platform.destinations.people import flag_name, split, text
+from marketing_platform.destinations.people import flag_name, only_known_by, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -99,6 +99,8 @@ def _who(row: Row) -> dict[str, Any]:
 
 
 def _user(row: Row, flag: str | None) -> dict[str, Any]:
+    if row.operation == "remove":
+        row = only_known_by(row, "email")
     standard, rest = split(row, _STANDARD)
     rest.pop("email", None)
     flags = {flag: row.operation != "remove"} if flag else {}

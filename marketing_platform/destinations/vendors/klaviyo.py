@@ -26,7 +26,7 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
-from marketing_platform.destinations.people import flag_name, split, text
+from marketing_platform.destinations.people import flag_name, only_known_by, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {
@@ -90,7 +90,9 @@ class Klaviyo(HttpDestination):
         stays = [row for row in batch.rows if row.operation != "remove"]
         if rule.audience is None:
             flagged = [_profile(row, {flag_name(rule.label): True}) for row in stays]
-            flagged += [_profile(row, {flag_name(rule.label): False}) for row in leaves]
+            flagged += [
+                _profile(only_known_by(row), {flag_name(rule.label): False}) for row in leaves
+            ]
             told = yield from self._import([*stays, *leaves], flagged, None)
             return complete(batch.rows, told)
         told = {}

@@ -32,7 +32,14 @@ from marketing_platform.destinations.http import (
     in_parts,
     part_by_part,
 )
-from marketing_platform.destinations.people import NotTold, flat, known, render, split
+from marketing_platform.destinations.people import (
+    NotTold,
+    flat,
+    known,
+    only_known_by,
+    render,
+    split,
+)
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.oauth import OAuth2, TokenAuth
 from marketing_platform.state import utc_now
@@ -108,11 +115,17 @@ class Salesforce(HttpDestination):
         response = yield Call(path, {"allOrNone": False, "records": records}, "PATCH")
         results = read_json(response)
         told = _results(batch.rows, results)
+        # Who leaves is told of by an id alone, by which no contact can be made: it is gone already.
+        told |= {
+            row.key: RowAnswer("ok")
+            for row, result in zip(batch.rows, results, strict=False)
+            if row.operation == "remove" and _lacks_a_field(result)
+        }
         # Salesforce makes no contact without a last name; one that it has keeps its own.
         nameless = [
             (row, {**record, "LastName": "-"})
             for row, record, result in zip(batch.rows, records, results, strict=False)
-            if "LastName" not in record and _lacks_a_field(result)
+            if row.operation != "remove" and "LastName" not in record and _lacks_a_field(result)
         ]
         if nameless:
             again = [record for _, record in nameless]
@@ -163,6 +176,8 @@ class Salesforce(HttpDestination):
         return {self._settings.external_id: row.customer_id, **known(values)}
 
     def _contact(self, row: Row, field: str) -> dict[str, Any]:
+        if row.operation == "remove":
+            row = only_known_by(row)
         standard, rest = split(row, _STANDARD)
         custom = {f"{name}__c": value for name, value in flat(rest).items()}
         values = {**standard, **custom, field: row.operation != "remove"}
