@@ -160,6 +160,17 @@ and len(list_filter(
 )) > 0
 """
 
+# Whether another customer is a member under the e-mail of one who is none any more: both are the
+# same person to a destination that knows people by it, and a removal would take them out.
+_TAKEN_OVER = """
+left join (
+    select distinct json_extract_string(payload, '$.email') as address
+    from desired
+    where refusal is null
+) as other
+    on d.customer_id is null and other.address = json_extract_string(k.told.payload, '$.email')
+"""
+
 # Told of a removal, or never told: the customer is not in the audience over there. An update is
 # only planned for a customer whose add was sent, so a doubtful update still finds them there; after
 # a doubtful add or a removal, an add is the safe word.
@@ -171,12 +182,15 @@ with joined as (
         d.customer_id is not null as is_member,
         d.customer_id is not null and d.refusal is null as is_wanted,
         coalesce(d.refusal = '{held_out}', false) as is_held_out,
-        not $once and coalesce(k.meant in ('add', 'update'), false) as was_wanted,
+        {is_taken_over} as is_taken_over,
+        not $once and coalesce(k.meant in ('add', 'update'), false)
+            and not is_taken_over as was_wanted,
         d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
         greatest(k.told.settled_at, b.settled_at) as heard_at
     from desired d
     full join known k using (customer_id)
     left join told_before b using (customer_id)
+    {taken_over}
 ), needs as (
     select
         * replace (
@@ -203,7 +217,7 @@ with joined as (
                 told.operation = 'update' or (told.operation = 'add' and told.state = 'sent')
             ) then 'update'
             when is_wanted then 'add'
-            when told.operation in ('add', 'update') then 'remove'
+            when told.operation in ('add', 'update') and not is_taken_over then 'remove'
             when is_member then 'suppress'
         end as need
     from joined
@@ -464,6 +478,8 @@ def compare(
         names=columns,
         paths=paths,
         held_out=HELD_OUT,
+        is_taken_over="other.address is not null" if "$.email" in known_by else "false",
+        taken_over=_TAKEN_OVER if "$.email" in known_by else "",
         has_moved=_MOVED.format(paths=known_by) if known_by else "false",
     )
     connection.execute(decided, {"once": rule.is_once, "told_since": since, "room": reach.room})

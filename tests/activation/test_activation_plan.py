@@ -108,7 +108,7 @@ class Told:
 
     def activate(self) -> list[tuple[str, object]]:
         self._told = []
-        plan(self._shop, self._engine, self._settings)
+        self.counts = plan(self._shop, self._engine, self._settings).counts
         crm = Standing("crm", "audience", self._answer)
         dispatch(self._engine, self._settings, make=lambda *_: crm)
         assert all(balance.adds_up for balance in conservation(self._engine))
@@ -136,6 +136,26 @@ def test_who_has_another_address_leaves_a_vendor_under_the_one_that_it_knows(
     assert vendor.activate() == [("update", "ada@new.example")]
     shop.members([])
     assert vendor.activate() == [("remove", "ada@new.example")]
+
+
+def test_who_became_another_customer_stays_in_an_audience_under_the_address_of_both(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    vendor = Told(shop, engine, tmp_path, MAILCHIMP)
+    shop.know("ada", email="ada@shop.example")
+    shop.members(["ada"])
+    assert vendor.activate() == [("add", "ada@shop.example")]
+    # A removal that comes late, or is worked on late, would take out who has just been added.
+    shop.forget("ada")
+    shop.know("augusta", email="ada@shop.example")
+    shop.members(["augusta"])
+    assert vendor.activate() == [("add", "ada@shop.example")]
+    assert vendor.activate() == []
+    assert vendor.counts.audience_count == 1
+    assert vendor.counts.leaving_count == 0
+    shop.members([])
+    assert set(vendor.activate()) == {("remove", "ada@shop.example")}
+    assert vendor.activate() == []
 
 
 def test_a_vendor_that_knows_people_by_our_id_is_told_of_another_address_by_an_update(
