@@ -100,7 +100,7 @@ def render(template: str | None, row: Row, *, is_html: bool = False) -> str:
         return str(_compiled(template, is_html).render(_told(row.payload)))
     except TemplateError as error:
         raise NotTold(f"the template cannot be filled in: {error.message}") from None
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise NotTold(f"the template cannot be filled in: {error}") from None
 
 

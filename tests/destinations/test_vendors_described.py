@@ -249,6 +249,14 @@ def test_what_cannot_be_reckoned_with_fails_its_row_and_sends_nothing() -> None:
         render("{% if order_count > 3 %}Again{% endif %}", row({**ADA, "order_count": None}))
 
 
+@pytest.mark.parametrize(
+    "template", ["{{ cart_products.pop().title }}", "{{ 'Dear {name}'.format(n=first_name) }}"]
+)
+def test_what_a_template_does_with_a_value_that_is_odd_fails_its_row_alone(template: str) -> None:
+    with pytest.raises(NotTold, match="cannot be filled in"):
+        render(template, row({**ADA, "cart_products": []}))
+
+
 def sendgrid(**rule: Any) -> Vendor:
     found = {"result": {"ada@example.com": {"contact": {"id": "contact-1"}}}}
     return Vendor(
