@@ -65,6 +65,12 @@ def test_customer_io_takes_people_then_the_segment_without_those_refused() -> No
     assert json.loads(members.content) == {"ids": ["c1"]}
 
 
+@pytest.mark.parametrize("body", [{"meta": {"error": "no"}}, {"errors": [{"reason": "no"}]}])
+def test_a_refusal_of_customer_io_that_names_nobody_is_looked_for(body: Any) -> None:
+    answer = Vendor(CUSTOMER_IO, answers(("batch", 400, body))).send(*BOTH)
+    assert (answer.kind, dict(answer.rows)) == ("refused", {})
+
+
 def test_customer_io_knows_an_event_again_by_a_ulid_of_the_key() -> None:
     vendor = Vendor(CUSTOMER_IO, answers(("batch", 200, {})), event="entered")
     vendor.send(*BOTH)

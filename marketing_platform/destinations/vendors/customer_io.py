@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.answers import read_json, refusal
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
     HttpDestination,
     HttpSettings,
     Rows,
+    Unusual,
     basic,
     complete,
     dump,
@@ -28,6 +29,7 @@ from marketing_platform.destinations.http import (
 )
 from marketing_platform.destinations.people import by_size, flag_name, flat, only_known_by, split
 from marketing_platform.settings import ActivationRule
+from marketing_platform.state import utc_now
 
 _STANDARD = {"email": "email", "phone": "phone"}
 _MOST_BYTES = 450_000
@@ -141,17 +143,21 @@ def _ulid(key: str) -> str:
 
 
 def _errors(rows: Sequence[Row], response: httpx.Response) -> Rows:
-    """A 400 or 207 names the rows that were not taken by their place; a bare 400 means all."""
+    """A 400 or 207 names the rows that were not taken by their place.
+
+    What is refused without a name is found by halving.
+    """
     content = read_json(response)
     found = content.get("errors") if isinstance(content, dict) else None
     told: dict[str, RowAnswer] = {}
     for error in found or []:
         place = error.get("batch_index")
         words = " ".join(str(error.get(part) or "") for part in ("reason", "field", "message"))
-        named = [rows[place]] if isinstance(place, int) and 0 <= place < len(rows) else rows
-        told.update({row.key: RowAnswer("error", words.strip()) for row in named})
+        if not isinstance(place, int) or not 0 <= place < len(rows):
+            raise Unusual(Answer("refused", words.strip()))
+        told[rows[place].key] = RowAnswer("error", words.strip())
     if response.status_code == 400 and not told:
-        return {row.key: RowAnswer("error", response.text[:200] or "400") for row in rows}
+        raise Unusual(refusal(response, utc_now()))
     return told
 
 
