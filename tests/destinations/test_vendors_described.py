@@ -127,6 +127,28 @@ def test_klaviyo_is_asked_for_all_errors_of_a_job() -> None:
     assert told == ["error"] * 130 + ["ok"] * 20
 
 
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([{"attributes": {"title": "Invalid", "original_payload": None}}], "Invalid"),
+        ([], "1 profiles were not taken"),
+    ],
+)
+def test_an_error_of_a_klaviyo_job_that_names_nobody_is_looked_for(
+    errors: list[dict[str, Any]], said: str
+) -> None:
+    vendor = Vendor(
+        KLAVIYO,
+        answers(
+            ("import-errors", 200, {"data": errors}),
+            ("/profile-bulk-import-jobs", 202, job(failed=1)),
+        ),
+    )
+    answer = vendor.send(row(ADA), row(BOB))
+    assert (answer.kind, dict(answer.rows)) == ("refused", {})
+    assert said in answer.reason
+
+
 def test_klaviyo_takes_who_leaves_off_the_list_and_unsubscribes_nobody() -> None:
     vendor = klaviyo(audience="LIST1")
     vendor.send(row(ADA, "remove"))

@@ -130,6 +130,9 @@ class Klaviyo(HttpDestination):
             page = read_json((yield Call(f"{path}/import-errors", method="GET", params=params)))
             found += page["data"]
             params = dict(httpx.URL((page.get("links") or {}).get("next") or "").params)
+        if not found:
+            count = attributes["failed_count"]
+            raise Unusual(Answer("refused", f"{count} profiles were not taken"))
         return _import_errors(rows, found)
 
     def _leave(self, rows: Sequence[Row], list_id: str) -> Exchange:
@@ -195,7 +198,7 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
 
 
 def _import_errors(rows: Sequence[Row], found: Sequence[Mapping[str, Any]]) -> dict[str, RowAnswer]:
-    """The errors of a job by row; one that names none of them is told of every row."""
+    """The errors of a job by row. One that names none of them is found by halving."""
     by_customer = {row.customer_id: row for row in rows}
     by_email = {text(row, "email"): row for row in rows if text(row, "email")}
     told: dict[str, RowAnswer] = {}
@@ -206,8 +209,9 @@ def _import_errors(rows: Sequence[Row], found: Sequence[Mapping[str, Any]]) -> d
             str(payload.get("email"))
         )
         words = f"{said.get('title', '')}: {said.get('detail', '')}"
-        for bad in [row] if row else rows:
-            told.setdefault(bad.key, RowAnswer("error", words))
+        if row is None:
+            raise Unusual(Answer("refused", words))
+        told.setdefault(row.key, RowAnswer("error", words))
     return told
 
 
