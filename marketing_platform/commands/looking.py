@@ -126,6 +126,10 @@ def show_quarantine(console: Console, settings: Settings, stream: str | None, li
         " order by source, stream, line_number, record_id limit $limit",
         {"limit": limit, "source": source, "stream": name},
     )
+    if rows.is_empty() and source:
+        _check_stream(settings, source, name)
+    if rows.is_empty():
+        console.print("Nothing is held back")
     for row in rows.to_dicts():
         console.print(
             f"{row['source']} {row['stream']} record {row['line_number'] or row['record_id']}:"
@@ -133,6 +137,14 @@ def show_quarantine(console: Console, settings: Settings, stream: str | None, li
             highlight=False,
             markup=False,
         )
+
+
+def _check_stream(settings: Settings, source: str, stream: str) -> None:
+    """Refuse a source, or a stream of it, that there is not."""
+    known = {(one.source, one.stream) for one in staging_tables(settings).values()}
+    named = f"{source}.{stream}" if stream else source
+    if not any(one == source and stream in ("", name) for one, name in known):
+        raise InputError("no such source or stream", where=named, mend="See: quarantine list")
 
 
 def _judged(warehouse: Warehouse, settings: Settings) -> str:

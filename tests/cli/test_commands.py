@@ -364,6 +364,9 @@ def test_what_stopped_a_build_is_shown_and_judged_again_by_the_mapping_of_now(ho
     config.write_text(wrong.replace("Asked", "Paid"))
     judged = command(home, "quarantine", "retry").stdout
     assert "30 record(s) were held back, 0 are now" in judged
+    assert command(home, "quarantine", "show", "files.orders").stdout == "Nothing is held back\n"
+    wrong_name = mistake(command(home, "quarantine", "show", "files.ordres"))
+    assert "files.ordres: no such source or stream. See: quarantine list" in wrong_name
     assert "Activation holds until all is built again: marketing-platform run" in judged
     # Lines of orders are judged before what is made of them.
     path = home / "data" / "shop" / "warehouse.duckdb"

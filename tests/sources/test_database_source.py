@@ -163,6 +163,8 @@ def test_a_column_is_found_under_the_name_that_the_mapping_gives(
         ("refunds", {}, None),
         ("refunds", {"currency": None}, "no currency"),
         ("refunds", {"quantity": -2}, "negative quantity"),
+        ("ad_performance", {}, None),
+        ("ad_performance", {"currency": None}, "no currency"),
     ],
 )
 def test_a_row_without_what_every_table_needs_is_held_back_alone(
@@ -171,6 +173,7 @@ def test_a_row_without_what_every_table_needs_is_held_back_alone(
     row = {"id": 1, "source_order_id": "1", "source_order_item_id": "1", "source_refund_id": "1",
            "ordered_at": "2026-01-05T10:00:00", "refunded_at": "2026-01-09T10:00:00",
            "gross_amount": "10.00", "refund_amount": "5.00", "quantity": 2, "currency": "EUR",
+           "performance_date": "2026-01-05", "source_campaign_id": "c", "cost_amount": "1.00",
            **more}  # fmt: skip
     given = {"url": "sqlite://", "queries": {entity: {"sql": "select 1", "record_id": "id"}}}
     rows = stage(make_settings, "database", given, {entity: [row]})

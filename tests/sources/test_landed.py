@@ -82,7 +82,9 @@ def test_what_ads_cost_is_what_the_landed_reports_say(
     tables = files(shared_data, system)
     shop = landed(make_settings, system, as_parquet(tables, tmp_path / "landed"))
     ads = shop.staged("ad_performance", is_clean=False)
-    assert set(ads["outcome"]) == {"accepted"}, ads["quarantine_reason"].unique().to_list()
+    # The tables that Meta's package is tested with do not say the account's.
+    reasons = {"no currency"} if system == "meta_ads" else {None}
+    assert set(ads["quarantine_reason"]) == reasons
     asked = SPENT[system].format(**{name: str(path) for name, path in tables.items()})
     impressions, clicks, cost = duckdb.sql(asked).fetchall()[0]
     found = ads.filter(ads["source_ad_id"].is_not_null())

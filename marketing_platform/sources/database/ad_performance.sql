@@ -10,6 +10,7 @@ select
         when performance_date is null then 'no date'
         when source_campaign_id is null then 'no campaign'
         when cost_amount < 0 then 'negative cost'
+        when currency is null then 'no currency'
         when
             abs(cost_amount) >= 100000000000000
             or abs(conversion_value_amount) >= 100000000000000
