@@ -251,6 +251,7 @@ def test_findings_are_of_checks_sources_plans_and_the_ledger(
         tmp_path,
         sources={"files": {"orders": {"path": "orders.csv"}}},
         destinations={name: {"type": "files"} for name in ("always", "new", "waits")},
+        activations=[{"segment": "vip", "destination": "always"}],
     )
     record_check(state, CheckResult("core.orders", "contract", False, "2 rows"))
     record_check(state, CheckResult("predictions.models", "weak", False, "x", is_blocking=False))

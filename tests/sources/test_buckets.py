@@ -18,7 +18,7 @@ from marketing_platform.sources.doctor import examine_sources
 
 MakeSettings = Callable[..., Settings]
 CALLS = [
-    f'{{"messageId":"m{n}","type":"track","event":"Product Viewed","userId":"{n % 7}",'
+    f'{{"messageId":"m{n}","type":"track","event":"Product Viewed","userId":"{1 + n % 7}",'
     f'"timestamp":"2026-03-{1 + n % 20:02}T10:00:00Z"}}'
     for n in range(300)
 ]
