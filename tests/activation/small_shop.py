@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import polars as pl
+import sqlalchemy as sa
 from pydantic import SecretStr
 
+from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
+from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.destinations.vendors.webhook import WebhookDestination
+from marketing_platform.identity.edges import log_changes
+from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.settings import (
     ActivationRule,
     DestinationSettings,
@@ -21,6 +28,8 @@ from marketing_platform.settings import (
 from marketing_platform.warehouse import Warehouse
 
 SEGMENT = "winback"
+MAY, JUNE, JULY = "2025-05-01 00:00:00", "2025-06-01 00:00:00", "2025-07-01 00:00:00"
+Kind = Literal["merged", "split"]
 
 
 class SmallShop:
@@ -156,6 +165,39 @@ def webhook(url: str, **values: Any) -> WebhookDestination:
     return WebhookDestination(type="webhook", url=url, **quick)
 
 
+def events(folder: Path, receiver: Receiver, *, consent: Any = "email", **rule: Any) -> Settings:
+    """Settings that tell the receiver once of each who enters the segment."""
+    told = {"segment": SEGMENT, "destination": "crm", "event": "entered", **rule}
+    chosen = ActivationRule.model_validate({"attributes": ("email", "first_name"), **told})
+    return small_settings(folder, {"crm": webhook(receiver.url, consent=consent)}, rules=[chosen])
+
+
+def told(receiver: Receiver) -> list[str]:
+    """Of whom the receiver was told."""
+    return sorted(row["customer_id"] for row in receiver.received.rows.values())
+
+
+def becomes(engine: sa.Engine, customer: str, other: str, kind: Kind = "merged") -> None:
+    """What a build does when all of a customer, or a part, becomes another one."""
+    become(engine, (customer, other, kind))
+
+
+def become(engine: sa.Engine, *changes: tuple[str, str, Kind]) -> None:
+    """What one build does when several do."""
+    told = [
+        {
+            "kind": kind,
+            "customer_id": customer,
+            "other_customer_id": other,
+            "contact_count": 1,
+            "contact_id": f"files:{customer}",
+        }
+        for customer, other, kind in changes
+    ]
+    inherit_suppressions(engine, pl.DataFrame(told))
+    log_changes(engine, [{**change, "cause": "a test"} for change in told])
+
+
 class Standing:
     """A destination that stands in for a vendor: a test says what becomes of a batch."""
 
@@ -180,3 +222,28 @@ class Standing:
 
     async def close(self) -> None:
         pass
+
+
+def answering(answer: RowAnswer, name: str = "sms") -> Standing:
+    """A vendor that answers so for every row."""
+    return Standing(
+        name,
+        "message",
+        lambda batch: Answer("accepted", rows={row.key: answer for row in batch.rows}),
+    )
+
+
+def texts(folder: Path) -> Settings:
+    """Settings that write a text to whoever enters the segment."""
+    rule = ActivationRule.model_validate(
+        {"segment": SEGMENT, "destination": "sms", "message": {"text": "Hi"}}
+    )
+    sms = TwilioDestination(
+        type="twilio",
+        account_sid="AC" + "0" * 32,
+        auth_token="hush",  # type: ignore[arg-type]
+        from_number="+15005550006",
+        # These tests run by night too.
+        quiet_hours=None,
+    )
+    return small_settings(folder, {"sms": sms}, rules=[rule])

@@ -6,42 +6,16 @@ import datetime as dt
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, Standing, small_settings
+from small_shop import SEGMENT, SmallShop, Standing, become, becomes, small_settings
 
 from marketing_platform.activation import dispatch, plan_all
 from marketing_platform.activation.suppression import forget_suppression, suppress
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
-from marketing_platform.identity.edges import log_changes
-from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.settings import ActivationRule
 from marketing_platform.state import reading, suppressions, utc_now, writing
-
-Kind = Literal["merged", "split"]
-
-
-def becomes(engine: sa.Engine, customer: str, other: str, kind: Kind = "merged") -> None:
-    """What a build does when all of a customer, or a part, becomes another one."""
-    become(engine, (customer, other, kind))
-
-
-def become(engine: sa.Engine, *changes: tuple[str, str, Kind]) -> None:
-    """What one build does when several do."""
-    told = [
-        {
-            "kind": kind,
-            "customer_id": customer,
-            "other_customer_id": other,
-            "contact_count": 1,
-            "contact_id": f"files:{customer}",
-        }
-        for customer, other, kind in changes
-    ]
-    inherit_suppressions(engine, pl.DataFrame(told))
-    log_changes(engine, [{**change, "cause": "a test"} for change in told])
 
 
 def says_no(engine: sa.Engine, customer: str, channel: Literal["email", "sms"] = "email") -> None:

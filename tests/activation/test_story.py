@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
-from test_merged_people import becomes
+from small_shop import SEGMENT, SmallShop, becomes, small_settings, webhook
 
 from marketing_platform.activation import Story, activate, plan_all, story_of
 from marketing_platform.activation.suppression import suppress

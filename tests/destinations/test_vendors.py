@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,26 +15,13 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 from small_bucket import SmallBucket
-from small_smtp import SmallSmtp
 from token_server import TokenServer
-from vendor_calls import ADA, BOB, Vendor, answers, row, statuses
+from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row, statuses
 
-from marketing_platform.destinations.base import Answer, Batch, Place
-from marketing_platform.destinations.people import (
-    digits,
-    google_email,
-    hashed,
-    letters,
-    lower,
-    without_blanks,
-)
+from marketing_platform.destinations.base import Batch, Place
 from marketing_platform.destinations.vendors.files import Files, FilesDestination
-from marketing_platform.destinations.vendors.meta_ads import hashes
-from marketing_platform.destinations.vendors.smtp import Smtp, SmtpDestination
 from marketing_platform.destinations.vendors.webhook import signature
 from marketing_platform.settings import ActivationRule, Platform, destination_types
-
-BOTH = (row(ADA), row(BOB))
 
 
 @pytest.fixture
@@ -516,148 +502,6 @@ def test_woocommerce_takes_a_list_as_titles_and_a_flag_as_others_do() -> None:
     assert (told["cart_products"], told["is_buyer"]) == ("Mug, Cup", "true")
 
 
-# Meta and Microsoft
-
-META = {"type": "meta_ads", "access_token": "hush-meta"}
-
-
-def test_meta_takes_hashed_people_and_keeps_the_columns_in_place() -> None:
-    vendor = Vendor(META, answers(("users", 200, {"num_received": 1})), audience="23840")
-    vendor.send(row({**ADA, "birth_date": "1815-12-10", "region": None}))
-    vendor.send(row(ADA, "remove"))
-    added, removed = vendor.asked
-    assert (added.method, removed.method) == ("POST", "DELETE")
-    assert added.url.path == "/v26.0/23840/users"
-    payload = json.loads(added.content)["payload"]
-    [person] = payload["data"]
-    told = dict(zip(payload["schema"], person, strict=True))
-    assert told["EXTERN_ID"] == "c1"
-    assert told["EMAIL"] == sha("ada@example.com")
-    assert told["PHONE"] == sha("491711234567")
-    assert (told["ST"], told["DOBY"]) == ("", sha("1815"))
-    assert not added.url.params
-    signed = Vendor({**META, "app_secret": "hush"}, answers(("users", 200, {})), audience="23840")
-    signed.send(row(ADA))
-    proof = hmac.new(b"hush", b"hush-meta", hashlib.sha256).hexdigest()
-    assert dict(signed.asked[0].url.params) == {"appsecret_proof": proof}
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"), [(17, "retry"), (80003, "retry"), (190, "stop"), (100, "refused")]
-)
-def test_meta_says_with_400_what_others_say_with_a_status(code: int, kind: str) -> None:
-    usage = {"1": [{"estimated_time_to_regain_access": 2}]}
-    vendor = Vendor(
-        META,
-        answers(
-            ("users", 400, {"error": {"code": code, "message": "no"}}),
-            **{"X-Business-Use-Case-Usage": json.dumps(usage)},
-        ),
-        audience="1",
-    )
-    answer = vendor.send(row(ADA))
-    assert answer.kind == kind
-    if kind == "retry":
-        assert answer.wait_seconds == 120
-
-
-@pytest.mark.parametrize(
-    "error", [{"code": 2}, {"code": 1}, {"code": 368, "is_transient": True}], ids=str
-)
-def test_what_meta_says_will_pass_is_tried_again(error: dict[str, Any]) -> None:
-    body = {"error": {"message": "Please retry your request later.", **error}}
-    answer = Vendor(META, answers(("users", 400, body)), audience="1").send(*BOTH)
-    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
-
-
-@pytest.mark.parametrize(
-    "error", [{"code": 100, "error_subcode": 33}, {"code": 10}, {"code": 200}], ids=str
-)
-def test_an_audience_that_meta_does_not_let_us_change_fails_nobody(error: dict[str, Any]) -> None:
-    body = {"error": {"message": "Unsupported post request. Object does not exist", **error}}
-    answer = Vendor(META, answers(("users", 400, body)), audience="1").send(*BOTH)
-    assert (answer.kind, answer.is_of_audience, answer.is_counted) == ("stop", True, False)
-
-
-def test_meta_says_what_is_wrong_in_the_words_that_are_for_people() -> None:
-    error = {
-        "code": 100, "message": "Invalid parameter", "error_user_title": "Audience Upload Blocked",
-        "error_user_msg": "Go to Audience Manager to appeal",
-    }  # fmt: skip
-    answer = Vendor(META, answers(("users", 400, {"error": error})), audience="1").send(row(ADA))
-    assert answer.reason == "100 Audience Upload Blocked: Go to Audience Manager to appeal"
-
-
-# The examples that the vendors publish: Meta's and Google's guides on normalising.
-@pytest.mark.parametrize(
-    ("value", "normalise", "normal"),
-    [
-        ("John_Smith@gmail.com", lower, "john_smith@gmail.com"),
-        (" Ada@Example.COM ", lower, "ada@example.com"),
-        ("+1 (650) 555-1212", digits, "16505551212"),
-        ("0016505551212", digits, "16505551212"),
-        ("Menlo Park", letters, "menlopark"),
-        ("St. Louis", letters, "stlouis"),
-        ("München", letters, "münchen"),
-        (" Some One @Example.com", google_email, "someone@example.com"),
-        ("Cloudy.SanFrancisco+shopping@gmail.com", google_email, "cloudysanfrancisco@gmail.com"),
-        ("jeff.son@GoogleMail.com", google_email, "jeffson@googlemail.com"),
-        ("user.name+NYC@Example.com", google_email, "user.name+nyc@example.com"),
-        ("+1 650 555 0123", without_blanks, "+16505550123"),
-        ("", lower, ""),
-    ],
-)
-def test_values_are_normalised_before_they_are_hashed(
-    value: str, normalise: Any, normal: str
-) -> None:
-    assert normalise(value) == normal
-    assert hashed(value, normalise) == (sha(normal) if normal else "")
-
-
-def test_an_american_postcode_is_hashed_without_its_suffix() -> None:
-    person = hashes(row({"customer_id": "c", "postcode": "94025-1234", "country": "US"}))
-    assert person[7] == sha("94025")
-    assert hashes(row({"customer_id": "c", "postcode": "EC1A 1BB", "country": "GB"}))[7] == sha(
-        "ec1a1bb"
-    )
-
-
-def microsoft(tokens: TokenServer, status: int, body: Any) -> Vendor:
-    declared = {
-        "type": "microsoft_ads",
-        "developer_token": "hush-dev",
-        "client_id": "id",
-        "refresh_token": "hush-refresh",
-        "account_id": "1",
-        "customer_id": "2",
-        "token_url": tokens.url,
-    }
-    return Vendor(declared, answers(("Apply", status, body)), audience="77")
-
-
-@pytest.mark.parametrize("part", ["Errors", "OperationErrors"])
-@pytest.mark.parametrize(
-    ("code", "kind"), [(117, "retry"), (207, "retry"), (105, "stop"), (106, "stop"), (1, "refused")]
-)
-def test_microsoft_says_with_400_what_others_say_with_a_status(
-    tokens: TokenServer, part: str, code: int, kind: str
-) -> None:
-    body = {"TrackingId": "t", part: [{"Code": code, "ErrorCode": "X", "Message": "in words"}]}
-    answer = microsoft(tokens, 400, body).send(*BOTH)
-    assert answer.kind == kind
-    assert "in words" in answer.reason
-    assert answer.is_counted == (kind == "refused")
-
-
-def test_microsoft_names_the_emails_that_it_did_not_take(tokens: TokenServer) -> None:
-    body = {"PartialErrors": [{"Index": 1, "ErrorCode": "Invalid", "Message": "no hash"}]}
-    vendor = microsoft(tokens, 200, body)
-    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
-    [content] = vendor.bodies("Apply")
-    data = content["CustomerListUserData"]
-    assert (data["ActionType"], data["CustomerListItems"][0]) == ("Add", sha("ada@example.com"))
-
-
 # Slack
 
 SLACK = {"type": "slack", "token": "xoxb-hush", "channel": "C1"}
@@ -699,156 +543,6 @@ def test_what_goes_wrong_within_slack_leaves_a_line_in_doubt(error: str) -> None
 def test_slack_says_no_with_200(error: str, kind: str) -> None:
     vendor = Vendor(SLACK, answers(("postMessage", 200, {"ok": False, "error": error})), **LINE)
     assert vendor.send(row(ADA)).kind == kind
-
-
-# SMTP
-
-
-def mail_rule(**message: str) -> ActivationRule:
-    words = {"subject": "Hi {{ first_name }}", "text": "Hello", **message}
-    return ActivationRule.model_validate(
-        {"segment": "vip", "destination": "mail", "message": words}
-    )
-
-
-def mail(
-    server: SmallSmtp,
-    *people: dict[str, Any],
-    rule: ActivationRule | None = None,
-    unsubscribe_url: str = "https://shop.example/leave?c={{ customer_id }}",
-) -> Answer:
-    settings = SmtpDestination(
-        type="smtp",
-        host="127.0.0.1",
-        port=server.port,
-        security="none",
-        from_email="shop@example.com",
-        unsubscribe_url=unsubscribe_url,
-    )
-    chosen = rule or mail_rule()
-    smtp = Smtp("mail", settings, Place({chosen.name: chosen}))
-    return asyncio.run(smtp.send(Batch("b", "mail", chosen.name, [row(p) for p in people])))
-
-
-def test_a_mail_can_be_left_with_one_click_and_names_its_row() -> None:
-    with SmallSmtp() as server:
-        answer = mail(server, ADA)
-    [taken] = server.mails
-    assert taken["List-Unsubscribe"] == "<https://shop.example/leave?c=c1>"
-    assert taken["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert taken["Message-ID"] == "<key-c1@example.com>" == answer.rows["key-c1"].vendor_id
-    assert taken["Subject"] == "Hi Ada"
-
-
-def test_a_long_address_to_unsubscribe_at_is_one_that_mail_programs_can_call() -> None:
-    token = "0123456789abcdef" * 6
-    url = f"https://shop.example/leave?c={{{{ customer_id }}}}&name={{{{ first_name }}}}&t={token}"
-    with SmallSmtp() as server:
-        mail(server, {**ADA, "first_name": "J\u00f6rg <3"}, unsubscribe_url=url)
-    [taken] = server.mails
-    told = f"<https://shop.example/leave?c=c1&name=J%C3%B6rg%20%3C3&t={token}>"
-    assert taken["List-Unsubscribe"] == told
-
-
-def test_a_mail_shows_in_its_words_where_to_unsubscribe() -> None:
-    words = "Bye: {{ unsubscribe_url }}"
-    rule = mail_rule(text=words, html='<a href="{{ unsubscribe_url }}">bye</a>')
-    with SmallSmtp() as server:
-        mail(server, ADA, {**ADA, "customer_id": "c&2"}, rule=rule)
-    text, html = (part.get_payload().strip() for part in server.mails[0].get_payload())
-    assert text == "Bye: https://shop.example/leave?c=c1"
-    assert html == '<a href="https://shop.example/leave?c=c1">bye</a>'
-
-
-def test_a_mail_server_answers_for_each_person() -> None:
-    refuses = {"bob@example.com": "550 no such user", "eve@example.com": "451 try later"}
-    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
-    with SmallSmtp(refuses) as server:
-        answer = mail(server, ADA, BOB, eve)
-    assert {key: one.status for key, one in answer.rows.items()} == {
-        "key-c1": "ok",
-        "key-c2": "error",
-        "key-c3": "later",
-    }
-    assert answer.rows["key-c2"].suppresses == "hard_bounce"
-
-
-@pytest.mark.parametrize("said", ["553 5.7.1 not owned by user", "550 unknown", "530 log in"])
-def test_a_mail_server_that_refuses_the_sender_says_nothing_of_the_people(said: str) -> None:
-    with SmallSmtp(of_sender=said) as server:
-        answer = mail(server, ADA, BOB)
-    assert answer.kind == "stop"
-    assert said in answer.reason
-    assert not answer.rows
-
-
-def test_a_mail_that_is_refused_for_what_it_says_bars_nobody_from_the_next() -> None:
-    with SmallSmtp(of_data="550 5.7.1 looks like spam") as server:
-        answer = mail(server, ADA)
-    assert answer.rows["key-c1"].status == "error"
-    assert answer.rows["key-c1"].suppresses is None
-
-
-@pytest.mark.parametrize("said", ["550 5.7.1 unable to relay", "550 5.2.2 mailbox full"])
-def test_a_person_is_only_barred_where_the_address_does_not_exist(said: str) -> None:
-    with SmallSmtp({"ada@example.com": said, "bob@example.com": "550 5.1.1 unknown"}) as server:
-        answer = mail(server, ADA, BOB)
-    assert answer.rows["key-c1"].suppresses is None
-    assert answer.rows["key-c2"].suppresses == "hard_bounce"
-
-
-def test_a_mail_server_that_takes_no_more_for_now_leaves_no_mail_in_doubt() -> None:
-    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
-    with SmallSmtp({"bob@example.com": "421 too many mails, try later"}) as server:
-        answer = mail(server, ADA, BOB, eve)
-    assert {key: one.status for key, one in answer.rows.items()} == {
-        "key-c1": "ok",
-        "key-c2": "later",
-        "key-c3": "later",
-    }
-
-
-@pytest.mark.parametrize(
-    "email", ["ada@", "ada", "ada@example.com,eve@example.com", "ada@example.com; eve@example.com"]
-)
-def test_what_is_no_single_address_is_told_and_keeps_no_other_mail_back(email: str) -> None:
-    with SmallSmtp() as server:
-        answer = mail(server, {**ADA, "email": email}, BOB)
-    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
-    assert answer.rows["key-c1"].message == "the e-mail is not one address"
-    assert [taken["To"] for taken in server.mails] == ["bob@example.com"]
-
-
-def test_an_address_that_a_mail_server_cannot_carry_keeps_no_other_mail_back() -> None:
-    with SmallSmtp() as server:
-        answer = mail(server, {**ADA, "email": "j\u00f6rg@example.com"}, BOB)
-    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
-
-
-def test_a_connection_that_breaks_off_leaves_one_mail_in_doubt_and_no_more() -> None:
-    eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}
-    with SmallSmtp(hangs_up_after=1) as server:
-        answer = mail(server, ADA, BOB, eve)
-    assert {key: one.status for key, one in answer.rows.items()} == {
-        "key-c1": "ok",
-        "key-c2": "unknown",
-        "key-c3": "later",
-    }
-
-
-def test_a_line_break_in_a_value_makes_no_header_of_its_own() -> None:
-    evil = {**ADA, "first_name": "Ada\r\nBcc: all@example.com"}
-    with SmallSmtp() as server:
-        mail(server, evil)
-        refused = mail(server, {**ADA, "email": "a@example.com\r\nBcc: all@example.com"})
-    assert [taken["Bcc"] for taken in server.mails] == [None]
-    assert refused.rows["key-c1"].status == "error"
-
-
-def test_a_mail_server_that_is_not_there_is_tried_again() -> None:
-    with SmallSmtp() as server:
-        pass
-    assert mail(server, ADA).kind == "retry"
 
 
 # Who leaves

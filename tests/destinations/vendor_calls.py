@@ -57,6 +57,9 @@ def row(person: dict[str, Any], operation: str = "add", key: str = "") -> Row:
     return Row(key or f"key-{person['customer_id']}", operation, str(person["customer_id"]), person)
 
 
+BOTH = (row(ADA), row(BOB))
+
+
 class Vendor:
     """A destination of a shop with one rule, whose vendor `answer` stands in for."""
 

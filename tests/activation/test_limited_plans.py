@@ -1,0 +1,117 @@
+"""Plans that are held for their size, and those that a person lets go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from small_shop import JUNE, SEGMENT, SmallShop, small_settings, webhook
+
+from marketing_platform.activation import activate, held_plans, release
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.errors import InputError
+from marketing_platform.settings import ActivationRule
+from marketing_platform.state import plans, reading
+
+
+def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, minimum_audience=5)
+    shop.fill(10)
+    activate(shop.warehouse, engine, settings)
+    shop.members(["c00000"])
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.is_held
+    assert held.plan_id is not None
+    release(engine, held.plan_id, by="Grace")
+    # Meanwhile it would do something else than what she looked at.
+    shop.members(["c00001"])
+    [changed], _ = activate(shop.warehouse, engine, settings)
+    assert changed.is_held
+    assert changed.plan_id is not None
+    release(engine, changed.plan_id, by="Grace")
+    [passed], report = activate(shop.warehouse, engine, settings)
+    assert not passed.is_held
+    assert report.sent_count == 9
+    assert held_plans(engine, settings.platform.activations) == []
+    with reading(engine) as connection:
+        by = connection.execute(
+            sa.select(plans.c.released_by).where(plans.c.plan_id == changed.plan_id)
+        ).scalar_one()
+    assert by == "Grace"
+
+
+def test_what_cannot_be_released_is_told(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, min_size=2)
+    with pytest.raises(InputError, match="no such plan"):
+        release(engine, 99, by="Grace")
+    shop.enter("ada", JUNE)
+    [first], _ = activate(shop.warehouse, engine, settings)
+    [_second], _ = activate(shop.warehouse, engine, settings)
+    assert first.plan_id is not None
+    with pytest.raises(InputError, match="a later plan has taken its place"):
+        release(engine, first.plan_id, by="Grace")
+    shop.enter("bob", JUNE)
+    [third], _ = activate(shop.warehouse, engine, settings)
+    assert third.plan_id is not None
+    with pytest.raises(InputError, match="not held but done"):
+        release(engine, third.plan_id, by="Grace")
+
+
+def test_a_release_lifts_no_hold_of_the_segment(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, min_size=2)
+    shop.enter("ada", JUNE)
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.plan_id is not None
+    release(engine, held.plan_id, by="Grace")
+    shop.hold("the model drifted")
+    [again], _ = activate(shop.warehouse, engine, settings)
+    assert again.is_held
+    assert receiver.received.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"min_size": 3}, "would have 2 customers (at least 3)"),
+        ({"max_size": 1}, "would have 2 customers (at most 1)"),
+    ],
+)
+def test_sizes_are_limited_per_destination_from_the_first_plan_on(
+    engine: sa.Engine,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    limits: dict[str, int],
+    reason: str,
+) -> None:
+    free = webhook(receiver.url)
+    strict = webhook(receiver.url, limits=limits)
+    settings = small_settings(tmp_path, {"crm": strict, "other": free})
+    for name in ("ada", "bob"):
+        shop.enter(name, JUNE)
+    made, _ = activate(shop.warehouse, engine, settings)
+    assert {plan.destination: plan.held_reasons for plan in made} == {
+        "crm": (reason,),
+        "other": (),
+    }
+
+
+def test_too_many_events_at_once_are_held(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    rule = ActivationRule(
+        segment=SEGMENT, destination="crm", attributes=("email",), event="entered"
+    )
+    crm = webhook(receiver.url, limits={"max_messages": 1})
+    settings = small_settings(tmp_path, {"crm": crm}, rules=[rule])
+    for name in ("ada", "bob"):
+        shop.enter(name, JUNE)
+    [held], _ = activate(shop.warehouse, engine, settings)
+    assert held.held_reasons == ("would tell 2 customers at once (limit 1)",)

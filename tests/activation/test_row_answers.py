@@ -1,0 +1,135 @@
+"""What a vendor says of a message to a person is kept, and heeded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from small_shop import (
+    JULY,
+    JUNE,
+    MAY,
+    SEGMENT,
+    SmallShop,
+    answering,
+    small_settings,
+    texts,
+    webhook,
+)
+from typer.testing import CliRunner
+
+from marketing_platform.activation import activate, dispatch, plan_all
+from marketing_platform.activation.suppression import suppress
+from marketing_platform.activation_cli import activation_app
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations.base import RowAnswer
+from marketing_platform.destinations.vendors.fcm import FcmDestination
+from marketing_platform.settings import ActivationRule
+from marketing_platform.state import messages, reading, suppressions, utc_now, writing
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (RowAnswer("ok", vendor_id="SM1"), "sent"),
+        (RowAnswer("error", "stopped", suppresses="unsubscribed"), "failed"),
+        (RowAnswer("later", "busy"), "deferred"),
+        (RowAnswer("unknown", "broken off"), "failed"),
+    ],
+)
+def test_what_a_vendor_says_of_a_row_is_kept(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path, answer: RowAnswer, state: str
+) -> None:
+    settings = texts(tmp_path)
+    shop.enter("ada", JUNE)
+    shop.know("ada", phone="+4915112345678", has_sms_consent=True)
+    plan_all(shop.warehouse, engine, settings)
+    dispatch(engine, settings, make=lambda name, settings: answering(answer))
+    with reading(engine) as connection:
+        [row] = connection.execute(sa.select(messages)).all()
+        barred = connection.execute(sa.select(suppressions)).all()
+    assert (row.state, row.vendor_id) == (state, answer.vendor_id)
+    assert row.may_have_arrived == (answer.status == "unknown")
+    assert [(one.customer_id, one.channel, one.reason) for one in barred] == (
+        [("ada", "sms", "unsubscribed")] if answer.suppresses else []
+    )
+
+
+def test_failures_of_a_segment_are_tried_again_whatever_its_rules_tell(
+    engine: sa.Engine,
+    state_url: str,
+    shop: SmallShop,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = ActivationRule(segment=SEGMENT, destination="crm", event="came")
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[rule])
+    shop.fill(1)
+    receiver.bad_customers["c00000"] = "row"
+    activate(shop.warehouse, engine, settings)
+    (tmp_path / "platform.yaml").write_text(
+        f"destinations: {{crm: {{type: webhook, url: '{receiver.url}'}}}}\n"
+        f"activations: [{{segment: {SEGMENT}, destination: crm, event: came}}]\n"
+    )
+    monkeypatch.setenv("MARKETING_PLATFORM_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("MARKETING_PLATFORM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("MARKETING_PLATFORM_STATE_URL", state_url)
+    done = CliRunner().invoke(activation_app, ["retry", "--segment", SEGMENT])
+    assert done.output == "1 message(s) wait for the next activation\n"
+    receiver.bad_customers.clear()
+    _, report = activate(shop.warehouse, engine, settings)
+    assert report.sent_count == 1
+
+
+GONE = RowAnswer("error", "no such app", suppresses="hard_bounce")
+
+
+class Pushes:
+    """A shop that pushes to whoever enters; `enter` gives what became of the message."""
+
+    def __init__(self, shop: SmallShop, engine: sa.Engine, folder: Path) -> None:
+        rule = ActivationRule.model_validate(
+            {
+                "segment": SEGMENT,
+                "destination": "app",
+                "attributes": ["push_token"],
+                "message": {"text": "Hi"},
+            }
+        )
+        fcm = FcmDestination(
+            type="fcm", project="demo-shop", client_id="id", quiet_hours=None,
+            client_secret="hush", refresh_token="hush",  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._settings = small_settings(folder, {"app": fcm}, rules=[rule])
+        self._shop, self._engine = shop, engine
+
+    def enter(self, moment: str, push_token: str, answer: RowAnswer) -> tuple[str, str | None]:
+        self._shop.enter("ada", moment)
+        self._shop.know("ada", push_token=push_token)
+        plan_all(self._shop.warehouse, self._engine, self._settings)
+        dispatch(self._engine, self._settings, make=lambda *_: answering(answer, "app"))
+        last = sa.select(messages.c.state, messages.c.reason).order_by(messages.c.sequence.desc())
+        with reading(self._engine) as connection:
+            state, reason = connection.execute(last.limit(1)).one()
+        return state, reason
+
+
+def test_an_address_that_does_not_exist_bars_nobody_from_the_next_one(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    pushes = Pushes(shop, engine, tmp_path)
+    assert pushes.enter(MAY, "old", GONE) == ("failed", "no such app")
+    assert pushes.enter(JUNE, "old", RowAnswer("ok")) == ("suppressed", "hard_bounce")
+    assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("sent", None)
+
+
+def test_who_wants_nothing_more_is_not_written_to_at_another_address(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    pushes = Pushes(shop, engine, tmp_path)
+    pushes.enter(MAY, "old", GONE)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "push", "unsubscribed", told_by="command", now=utc_now())
+    assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("suppressed", "unsubscribed")
