@@ -190,6 +190,32 @@ def test_hubspot_makes_a_task_for_a_person_and_never_repeats_a_doubtful_one() ->
     assert not vendor.destination.is_idempotent
 
 
+MADE = {"id": "9", "objectWriteTraceId": "key-c1"}
+WRONG = {"message": "owner is\nnobody", "context": {"objectWriteTraceId": ["key-c2"]}}
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "expected"),
+    [
+        (201, {"results": [MADE, {**MADE, "objectWriteTraceId": "key-c2"}]}, ("ok", "ok")),
+        (207, {"results": [MADE], "numErrors": 1, "errors": [WRONG]}, ("ok", "error")),
+        (207, {"results": [MADE], "errors": [{"message": "no"}]}, ("ok", "unknown")),
+    ],
+)
+def test_of_tasks_that_hubspot_did_not_make_the_others_are_told(
+    status: int, content: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    bob = {"id": "102", "properties": {"email": "bob@example.com"}}
+    people = {"results": [*CONTACTS["results"], bob]}
+    replies = answers(("upsert", 200, people), ("tasks", status, content))
+    vendor = Vendor(HUBSPOT, replies, task={"subject": "Call {{ first_name }}"})
+    answer = vendor.send(*BOTH)
+    assert tuple(statuses(answer, BOTH).values()) == expected
+    assert answer.rows["key-c1"].vendor_id == "9"
+    if expected[1] == "error":
+        assert answer.rows["key-c2"].message == "owner is nobody"
+
+
 # Salesforce
 
 

@@ -7,7 +7,7 @@ call. HubSpot knows no task again, so an unknown outcome is never repeated.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -48,6 +48,8 @@ _STANDARD = {
 }
 # HubSpot's own kind of association: a task to a contact.
 _TASK_TO_CONTACT = 204
+# By which an answer names a record that was to be made.
+_TRACE = "objectWriteTraceId"
 
 
 class HubSpotDestination(HttpSettings):
@@ -149,7 +151,9 @@ class HubSpot(HttpDestination):
             except NotTold as error:
                 told[row.key] = RowAnswer("error", str(error))
         if inputs:
-            yield Call(self._path("objects", "/tasks/batch/create"), {"inputs": inputs})
+            path = self._path("objects", "/tasks/batch/create")
+            response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
+            told.update(_made({one[_TRACE] for one in inputs}, read_json(response) or {}))
         return told
 
     def _path(self, resource: str, rest: str) -> str:
@@ -169,6 +173,8 @@ class HubSpot(HttpDestination):
         return {
             "properties": known(properties),
             "associations": [{"to": {"id": contact_id}, "types": [kind]}],
+            # With it HubSpot makes those that it can, and says which it could not.
+            _TRACE: row.key,
         }
 
 
@@ -213,6 +219,22 @@ def _not_upserted(
         for row in rows
         if row.key not in ids
     }
+
+
+def _made(keys: Collection[str], content: Any) -> dict[str, RowAnswer]:
+    """What became of the tasks with these traces; all were made where there are no errors."""
+    told = {
+        str(one.get(_TRACE)): RowAnswer("ok", vendor_id=str(one["id"]))
+        for one in content.get("results", [])
+    }
+    errors = content.get("errors", [])
+    for error in errors:
+        for key in (error.get("context") or {}).get(_TRACE, []):
+            told[str(key)] = RowAnswer("error", one_line(str(error.get("message", "refused"))))
+    if errors:
+        untold = RowAnswer("unknown", "HubSpot does not say what became of it")
+        told = {key: told.get(key, untold) for key in keys}
+    return {key: answer for key, answer in told.items() if key in keys}
 
 
 SETTINGS = HubSpotDestination
