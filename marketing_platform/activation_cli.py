@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from marketing_platform.settings import load_settings
+from marketing_platform.terminal import terminal
 
 activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 SuppressedChannel = Literal["email", "sms", "push", "all"]
@@ -23,7 +23,7 @@ def explain(
     """Show what a person was told, and why they are told something, or nothing, by each rule."""
     from marketing_platform.commands import sending
 
-    sending.show_story(Console(emoji=False), load_settings(), customer, as_json=as_json)
+    sending.show_story(terminal(), load_settings(), customer, as_json=as_json)
 
 
 @activation_app.command("lift")
@@ -31,7 +31,7 @@ def lift(as_json: AsJson = False) -> None:
     """Show what telling is worth: what those bought who were told, and those held out."""
     from marketing_platform.commands import sending
 
-    sending.show_lift(Console(emoji=False), load_settings(), as_json=as_json)
+    sending.show_lift(terminal(), load_settings(), as_json=as_json)
 
 
 @activation_app.command("failures")
@@ -39,7 +39,7 @@ def failures(as_json: AsJson = False) -> None:
     """List messages that were given up, with the receiver's words."""
     from marketing_platform.commands import sending
 
-    sending.show_failures(Console(emoji=False), load_settings(), as_json=as_json)
+    sending.show_failures(terminal(), load_settings(), as_json=as_json)
 
 
 @activation_app.command("retry")
@@ -72,7 +72,7 @@ def held() -> None:
     """List the audiences that are held for a person to look at, and why."""
     from marketing_platform.commands import sending
 
-    sending.show_held(Console(emoji=False), load_settings())
+    sending.show_held(terminal(), load_settings())
 
 
 @activation_app.command("release")

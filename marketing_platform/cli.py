@@ -14,7 +14,6 @@ from typing import Annotated, NoReturn
 
 import typer
 from babel.numbers import is_currency
-from rich.console import Console
 
 from marketing_platform.activation_cli import activation_app
 from marketing_platform.collector import look_seldom
@@ -26,6 +25,7 @@ from marketing_platform.settings import (
     Settings,
     load_settings,
 )
+from marketing_platform.terminal import terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,9 +138,7 @@ def run(
     }
     given = {stream: path for stream, path in files.items() if path is not None}
     if orders:
-        running.run_export(
-            Console(emoji=False), given, maps or [], date_format, _day(as_of), _code(currency)
-        )
+        running.run_export(terminal(), given, maps or [], date_format, _day(as_of), _code(currency))
     elif given:
         raise InputError(
             "no export of orders",
@@ -148,7 +146,7 @@ def run(
             mend="Name one too: --orders FILE",
         )
     else:
-        running.run_configured(Console(emoji=False), _day(as_of))
+        running.run_configured(terminal(), _day(as_of))
 
 
 @app.command()
@@ -160,7 +158,7 @@ def demo(
     """Make a small shop, run everything on it, and send its segments to a local receiver."""
     from marketing_platform.commands import simulated
 
-    simulated.run_demo(Console(emoji=False), customers, seed, _day(as_of))
+    simulated.run_demo(terminal(), customers, seed, _day(as_of))
 
 
 @app.command()
@@ -179,9 +177,7 @@ def sandbox(
     """Serve a simulated shop in the vendors' own shapes on the loopback, until Ctrl-C."""
     from marketing_platform.commands import simulated
 
-    simulated.serve_sandbox(
-        Console(emoji=False), customers, seed, _day(as_of), port, faults, vendors or []
-    )
+    simulated.serve_sandbox(terminal(), customers, seed, _day(as_of), port, faults, vendors or [])
 
 
 @app.command()
@@ -249,7 +245,7 @@ def doctor() -> None:
     """Check each configured system and destination, and the rules. A line each; nothing is sent."""
     from marketing_platform.commands import looking
 
-    looking.examine(Console(emoji=False), load_settings())
+    looking.examine(terminal(), load_settings())
 
 
 @app.command()
@@ -262,7 +258,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(content, indent=2))
     else:
-        report.print_status(Console(emoji=False), content)
+        report.print_status(terminal(), content)
 
 
 @app.command()
@@ -278,9 +274,7 @@ def activate(
     """Plan what changed in the segments and send it."""
     from marketing_platform.commands import sending
 
-    sending.activate_now(
-        Console(emoji=False), load_settings(), dry_run=dry_run, force=force, as_json=as_json
-    )
+    sending.activate_now(terminal(), load_settings(), dry_run=dry_run, force=force, as_json=as_json)
 
 
 @app.command()
@@ -321,7 +315,7 @@ def incidents(
 
     if acknowledge is not None and not by:
         raise InputError("who looks after it?", where="--acknowledge", mend="Add --by NAME")
-    looking.show_incidents(Console(emoji=False), load_settings(), acknowledge, by, closed=closed)
+    looking.show_incidents(terminal(), load_settings(), acknowledge, by, closed=closed)
 
 
 @app.command()
@@ -371,7 +365,7 @@ def quarantine_list() -> None:
     """Count the records that were held back, by stream and reason."""
     from marketing_platform.commands import looking
 
-    looking.list_quarantine(Console(emoji=False), load_settings())
+    looking.list_quarantine(terminal(), load_settings())
 
 
 @quarantine_app.command("show")
@@ -384,7 +378,7 @@ def quarantine_show(
     """Show records that were held back, with the reason and the record as it came."""
     from marketing_platform.commands import looking
 
-    looking.show_quarantine(Console(emoji=False), load_settings(), stream, limit)
+    looking.show_quarantine(terminal(), load_settings(), stream, limit)
 
 
 @quarantine_app.command("retry")
@@ -394,7 +388,7 @@ def quarantine_retry(
     """Judge raw records again, by the mapping and settings of now; the next build takes them in."""
     from marketing_platform.commands import looking
 
-    looking.retry_quarantine(Console(emoji=False), load_settings(), source)
+    looking.retry_quarantine(terminal(), load_settings(), source)
 
 
 @segment_app.command("list")
@@ -402,7 +396,7 @@ def segment_list() -> None:
     """List the segments: members, status, and what should be looked at."""
     from marketing_platform.commands import looking
 
-    looking.list_segments(Console(emoji=False), load_settings())
+    looking.list_segments(terminal(), load_settings())
 
 
 @segment_app.command("preview")
@@ -413,7 +407,7 @@ def segment_preview(
     """Compute a segment as its file is now: size, change, overlap and sample members."""
     from marketing_platform.commands import looking
 
-    looking.preview_segment(Console(emoji=False), load_settings(), name, with_sql=sql)
+    looking.preview_segment(terminal(), load_settings(), name, with_sql=sql)
 
 
 @segment_app.command("explain")
@@ -424,7 +418,7 @@ def segment_explain(
     """Show each condition of a segment with a customer's value."""
     from marketing_platform.commands import looking
 
-    looking.explain_segment(Console(emoji=False), load_settings(), name, customer)
+    looking.explain_segment(terminal(), load_settings(), name, customer)
 
 
 def _day(text: str | None) -> dt.date | None:

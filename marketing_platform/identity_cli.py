@@ -12,6 +12,7 @@ from rich.console import Console
 from marketing_platform.errors import InputError
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.mapping import parse_told
+from marketing_platform.terminal import terminal
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -31,7 +32,7 @@ def explain(customer: Name) -> None:
     """Show the contacts of a customer, and what ties each to the others."""
     from marketing_platform.identity import edges, explain
 
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), terminal()
     warehouse, state = _warehouse(settings), _state(settings)
     found = explain.customer_of(warehouse, customer)
     console.print(f"[bold]{found}[/]", highlight=False)
@@ -103,7 +104,7 @@ def show_edges() -> None:
     """List what people have said."""
     from marketing_platform.identity import edges
 
-    console = Console()
+    console = terminal()
     for edge in edges.edges(_state(load_settings()), also_taken_back=True):
         gone = f", taken back {edge.taken_back_at:%Y-%m-%d}" if edge.taken_back_at else ""
         _say(
@@ -118,7 +119,7 @@ def show_changes(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
     """List which customers were merged and split, and why; the newest first."""
     from marketing_platform.identity import edges
 
-    console = Console()
+    console = terminal()
     for row in edges.logged_changes(_state(load_settings()), limit=limit):
         _say(
             console,
@@ -132,7 +133,7 @@ def review() -> None:
     """List who is too many to be one, identifiers that tie nobody, and who may be one person."""
     from marketing_platform.identity import explain
 
-    console, warehouse = Console(), _warehouse(load_settings())
+    console, warehouse = terminal(), _warehouse(load_settings())
     for row in explain.held_back(warehouse).to_dicts():
         _say(
             console,
@@ -169,8 +170,9 @@ def accept(
         if not check.passed and _ACCEPT in check.detail
     ]
     # One that is mistyped would pass nothing, and the hold would never lift.
-    if held and digest not in held:
-        raise InputError("no such mapping is held", where=digest, mend=f"Say: {_ACCEPT}{held[0]}")
+    if digest not in held:
+        mend = f"Say: {_ACCEPT}{held[0]}" if held else None
+        raise InputError("no such mapping is held", where=digest, mend=mend)
     edges.accept(state, digest)
     print(f"accepted. {_FOLLOWS}")
 
@@ -200,7 +202,7 @@ def dedupe(
 
     if out and not out.absolute().parent.is_dir():
         raise InputError("no such folder", where=str(out.parent), mend="Make it, or name another")
-    console = Console(stderr=True)
+    console = terminal(for_errors=True)
     ignored = [*(ignore or []), *([truth] if truth else [])]
     people = read_people(file, parse_told(maps or []), ignored)
     taken = [f"{role}={column}" for role, column in people.roles.items()]

@@ -97,6 +97,8 @@ def plan_all(
     """
     rules = settings.platform.activations
     check_rules(warehouse, settings, rules)
+    if not dry_run:
+        forget_old_addresses(warehouse, engine)
     made = [
         _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run) for rule in rules
     ]
@@ -119,8 +121,6 @@ def _plan(
 ) -> Plan:
     as_of = _clock(warehouse)
     destination = settings.platform.destinations[rule.destination]
-    if not dry_run:
-        forget_old_addresses(warehouse, engine)
     reach = reach_of(engine, rule, destination, settings.platform.fatigue)
     ledger = known_messages(engine, rule.destination, rule.name)
     cause = cause_of(warehouse, rule)

@@ -23,7 +23,7 @@ from marketing_platform.identity.clusters import cluster
 from marketing_platform.identity.headers import HEADERS, recognised
 from marketing_platform.identity.linkage import link
 from marketing_platform.sources.files import workbook
-from marketing_platform.sources.files.csv_text import Shape, find_shape, write_utf8
+from marketing_platform.sources.files.csv_text import Shape, find_shape, unclosed_quote, write_utf8
 
 _BIRTH_DATES = (
     *("%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
@@ -134,12 +134,7 @@ def _row_by_row(copy: Path, shape: Shape, path: Path) -> pl.DataFrame:
         if row:
             rows.append(row)
     if rows and read - begun > 1 and _is_open(lines[begun:], shape.delimiter):
-        raise InputError(
-            f"a quote is opened and not closed, and {read - begun - 1:,} lines after it cannot be"
-            " told apart",
-            where=str(path),
-            mend="Export it again with quotes inside of a value doubled",
-        )
+        raise unclosed_quote(path, read - begun - 1)
     width = max([len(shape.columns), *map(len, rows)])
     names = [*shape.columns, *(f"column{n + 1}" for n in range(len(shape.columns), width))]
     return pl.DataFrame(

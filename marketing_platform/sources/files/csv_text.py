@@ -78,6 +78,15 @@ def header_place(filled: Sequence[int]) -> int:
     return next((place for place, cells in enumerate(filled) if cells * 2 > usual), 0)
 
 
+def unclosed_quote(path: Path, lost: int) -> InputError:
+    """A quote is open to the end of the file: the `lost` lines after it are in no record."""
+    return InputError(
+        f"a quote is opened and not closed, and {lost:,} lines after it cannot be told apart",
+        where=str(path),
+        mend="Export it again with quotes inside of a value doubled",
+    )
+
+
 def is_wide(path: Path) -> bool:
     """Whether the file is in UTF-16, as its first bytes say."""
     with open_bytes(path) as content:

@@ -23,6 +23,7 @@ from marketing_platform.sources.files.csv_text import (
     find_shape,
     is_wide,
     open_bytes,
+    unclosed_quote,
     write_utf8,
 )
 from marketing_platform.sources.json_lines import (
@@ -177,11 +178,7 @@ def _check_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     in_records = int(row[0] or 0) if row else 0
     lost = count_lines(path) - find_shape(path).header_lines - in_records
     if lost > 0:
-        raise InputError(
-            f"a quote is opened and not closed, and {lost:,} lines after it cannot be told apart",
-            where=str(path),
-            mend="Export it again with quotes inside of a value doubled",
-        )
+        raise unclosed_quote(path, lost)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, source: str, path: Path) -> None:
