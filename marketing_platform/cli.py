@@ -413,7 +413,9 @@ def segment_preview(
 @segment_app.command("explain")
 def segment_explain(
     name: Annotated[str, typer.Argument(help="The segment.")],
-    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    customer: Annotated[
+        str, typer.Argument(help="A customer's id, a contact's, an e-mail or a phone.")
+    ],
 ) -> None:
     """Show each condition of a segment with a customer's value."""
     from marketing_platform.commands import looking

@@ -12,6 +12,7 @@ from marketing_platform.activation.rules import check_declared
 from marketing_platform.commands.places import built_warehouse
 from marketing_platform.destinations.probes import try_destinations
 from marketing_platform.errors import InputError, SourceError
+from marketing_platform.identity.explain import customer_of
 from marketing_platform.pipeline import all_tables, build_table
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.incidents import acknowledge, open_incidents, recent_incidents
@@ -241,7 +242,9 @@ def preview_segment(console: Console, settings: Settings, name: str, *, with_sql
 def explain_segment(console: Console, settings: Settings, name: str, customer: str) -> None:
     """Print each condition of a segment with a customer's value."""
     segments = load_segments(settings.segments_dir)
-    found = explain(built_warehouse(settings), segments, name, customer)
+    warehouse = built_warehouse(settings)
+    customer = customer_of(warehouse, customer)
+    found = explain(warehouse, segments, name, customer)
     told = "is in" if found.is_member else "is not in"
     console.print(f"{customer} {told} {name}", highlight=False, markup=False, style="bold")
     for line in found.lines:
