@@ -108,6 +108,9 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
     assert "everybody -> feeds: told on 20" in shown.stdout, shown.stderr
     assert "1 message(s), the newest first" in shown.stdout
 
+    shown = command(home, "segment", "explain", "everybody", "k1@example.com")
+    assert " is in everybody" in shown.stdout, shown.stderr
+
     # Who was erased is known by id alone, and why nobody writes to them is still to be told.
     command(home, "activation", "suppress", "cus_gone", "--reason", "erased")
     gone = command(home, "activation", "explain", "cus_gone")
