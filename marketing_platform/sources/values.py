@@ -38,8 +38,8 @@ _ISO_OFFSET = rf"{_ISO_DAY}{_ISO_TIME}\s?[+-]([01]\d|2[0-3])(:?[0-5]\d)?"
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _TRUE = ("true", "1", "yes", "1.0")
 _FALSE = ("false", "0", "no", "0.0")
-# What scripts and shops write where nobody is signed in, in small letters.
-NOBODY = (
+# What scripts of a site write where nobody is signed in, in small letters.
+_NOBODY = (
     *("null", "undefined", "nan", "none", "nil", "false", "0", "-1", "(not set)", "n/a", "-"),
     *("[object object]", "guest", "anonymous", "unknown"),
 )
@@ -115,7 +115,7 @@ def _key(text: str) -> str:
 
 
 def _person(text: str) -> str:
-    nobody = ", ".join(map(literal, NOBODY))
+    nobody = ", ".join(map(literal, _NOBODY))
     return f"case when lower({text}) not in ({nobody}) then {_key(text)} end"
 
 

@@ -13,7 +13,6 @@ from sqlglot import exp
 
 from marketing_platform.errors import InputError
 from marketing_platform.sources.files.fields import Kind
-from marketing_platform.sources.values import NOBODY
 
 _DISTINCT_VALUES = 20_000
 # Older moments are placeholders: the zero of a spreadsheet or of a computer's clock.
@@ -67,7 +66,8 @@ _NO_ANSWER = ["never_subscribed", "not_subscribed", "never subscribed", "not sub
 _NO_VALUE = [*_NO_ID, "na", "nat", "--", "0000-00-00", "0000-00-00 00:00:00", *_NO_ANSWER]
 # As programs write them: there are people whose name is Null.
 _NO_TEXT = ["NULL", "null", "NaN", "nan", "None", "<NA>", "N/A", "n/a", "#N/A", "\\N", "-"]
-_NO_PERSON = [*dict.fromkeys((*_NO_ID, "na", *NOBODY))]
+# Fewer words than a script may write: in an export a key may be a person's name, such as Nil.
+_NO_PERSON = [*_NO_ID, "na", "0", "guest", "anonymous", "unknown"]
 _EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}"
 _NO_EMAIL = r"(no-?e?mail|no-?reply|none|null|na|n/a|unknown|anonymous|guest|test)@.*"
 _SAME_DIGIT = "|".join(rf"({digit}\D*)+" for digit in range(10))
