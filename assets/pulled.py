@@ -66,7 +66,8 @@ def _stream_asset(
         window = window_of(part_of(context))
         if LOAD_TAG in context.run.tags:
             note = Lake(platform.lake_dir).stream(source.name, stream.name).note()
-            window = left_to_read(window, stream, covered(note))
+            history_start = source.history_start(dt.datetime.now(dt.UTC).date())
+            window = left_to_read(window, stream, history_start, covered(note))
         with held_while_broken(state, name):
             done = pull(platform, source, stream, window)
         checked = checked_fields(state, name, done.drift.missing)

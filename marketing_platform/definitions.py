@@ -25,10 +25,9 @@ from assets.tables import table_assets
 from marketing_platform.collector import look_seldom
 from marketing_platform.errors import ConfigError
 from marketing_platform.lake import Lake, write_atomically
-from marketing_platform.lake import Stream as LakeStream
 from marketing_platform.names import LAYERS
 from marketing_platform.settings import DAGSTER_URL_VARIABLE, Settings, load_settings
-from marketing_platform.sources.active import ActiveSource, active_sources
+from marketing_platform.sources.active import HISTORY_DAYS, active_sources
 from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.dead_runs import end_dead_runs, platform_of, process_tag
@@ -50,7 +49,6 @@ from sensors.schedules import (
 
 # Dagster's own processes begin with this module.
 look_seldom()
-_DEFAULT_HISTORY_DAYS = 365
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROOT = Path(__file__).parent.parent
 
@@ -101,16 +99,21 @@ def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
     that was never pulled is to be read from its beginning, so there is no newest day then.
     """
     today = dt.datetime.now(dt.UTC).date()
-    usual_start = today - dt.timedelta(days=_DEFAULT_HISTORY_DAYS)
     exports = _export_days(settings)
     begins, newest = list(exports), [max(exports)] if exports else []
     is_complete = True
     for source in active_sources(settings):
-        begins += [source.settings.history_start or usual_start, *_days_of(settings, source)]
-        read = [covered(stream.note()) for stream in _streams_of(settings, source)]
-        newest += [window.last_date for window in read if window]
-        is_complete = is_complete and all(read)
-    return min(begins, default=usual_start), min(newest) if newest and is_complete else None
+        begins.append(source.history_start(today))
+        for stream in source.streams:
+            lies = Lake(settings.lake_dir).stream(source.name, stream.name)
+            # What is read whole in any case reaches further back than the history that is wanted.
+            if not stream.is_state and stream.reads != "listing":
+                begins += lies.days()
+            read = covered(lies.note())
+            newest += [read.last_date] if read else []
+            is_complete = is_complete and read is not None
+    usual = today - dt.timedelta(days=HISTORY_DAYS)
+    return min(begins, default=usual), min(newest) if newest and is_complete else None
 
 
 def _export_days(settings: Settings) -> list[dt.date]:
@@ -122,16 +125,13 @@ def _export_days(settings: Settings) -> list[dt.date]:
 
 
 def _pulled_days(settings: Settings) -> list[dt.date]:
-    return [day for source in active_sources(settings) for day in _days_of(settings, source)]
-
-
-def _days_of(settings: Settings, source: ActiveSource) -> list[dt.date]:
-    return [day for stream in _streams_of(settings, source) for day in stream.days()]
-
-
-def _streams_of(settings: Settings, source: ActiveSource) -> list[LakeStream]:
     lake = Lake(settings.lake_dir)
-    return [lake.stream(source.name, stream.name) for stream in source.streams]
+    return [
+        day
+        for source in active_sources(settings)
+        for stream in source.streams
+        for day in lake.stream(source.name, stream.name).days()
+    ]
 
 
 @dataclass(frozen=True)

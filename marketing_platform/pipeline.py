@@ -19,6 +19,7 @@ from marketing_platform.segments import tables as segments
 from marketing_platform.settings import Settings
 from marketing_platform.sources import raw_view
 from marketing_platform.sources.active import active_sources
+from marketing_platform.sources.coverage import first_moment
 from marketing_platform.sources.files import ingest
 from marketing_platform.sources.pull import pull
 from marketing_platform.sources.staging import expand, is_union, staging_tables, tables_behind
@@ -74,7 +75,6 @@ def all_tables(settings: Settings) -> dict[str, Table]:
     return _KNOWN[key]
 
 
-_HISTORY_DAYS = 365
 # Reading all SQL takes a second, and every command and sensor asks.
 _KNOWN: dict[object, dict[str, Table]] = {}
 
@@ -155,10 +155,9 @@ def build_all(
         ingest.ingest(settings, export)
     now = dt.datetime.now(dt.UTC)
     for source in active_sources(settings):
-        start = source.settings.history_start or now.date() - dt.timedelta(days=_HISTORY_DAYS)
-        window = Window(dt.datetime.combine(start, dt.time(), dt.UTC), now)
         for stream in source.streams:
-            pull(settings, source, stream, window)
+            first = first_moment(stream, source.history_start(now.date()))
+            pull(settings, source, stream, Window(first, now))
     done = []
     # Opening the file costs more than building a small table: it stays open.
     with warehouse.connect():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.sources.stream import Stream
 from marketing_platform.sources.system import System, SystemSettings, find_system, system_types
 
+HISTORY_DAYS = 365
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -37,6 +39,10 @@ class ActiveSource:
         wanted = self.settings.streams
         there = self.system.all_streams(self.settings)
         return tuple(s for s in there if (s.name in wanted if wanted else not s.is_optional))
+
+    def history_start(self, today: dt.date) -> dt.date:
+        """The day from which on what happened there is read; `today` is in UTC."""
+        return self.settings.history_start or today - dt.timedelta(days=HISTORY_DAYS)
 
     def raw_name(self, stream_or_items: str) -> str:
         """The raw view of a stream or of a list in it, e.g. `raw.shopify_orders`."""

@@ -1,7 +1,8 @@
 """Of which time a stream was read, and what of a daily load is left to read.
 
-A daily load covers the days of the stream that restates its figures longest. Every other stream
-reads of these days only what it has not read yet, and those it looks back on itself.
+A daily load covers the days of the stream that restates its figures longest, and of the source that
+came last all its history. Every other stream reads of these days only what it has not read yet, and
+those it looks back on itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from marketing_platform.sources.stream import Stream, Window
+
+# Before any record of a shop.
+_BEGINNING = dt.date(2000, 1, 1)
+
+
+def first_moment(stream: Stream, history_start: dt.date) -> dt.datetime:
+    """The moment from which a stream is read whose source has its history from a day on."""
+    day = _BEGINNING if stream.is_state else history_start
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def covered(note: Mapping[str, Any]) -> Window | None:
@@ -28,10 +38,17 @@ def joined(before: Window | None, read: Window) -> Window:
     return Window(min(before.first, read.first), max(before.end, read.end))
 
 
-def left_to_read(window: Window, stream: Stream, before: Window | None) -> Window:
-    """The part of a daily load's window that this stream has to read."""
-    if before is None or before.first > window.first:
-        return window
+def left_to_read(
+    window: Window, stream: Stream, history_start: dt.date, before: Window | None
+) -> Window:
+    """What this stream has to read at a daily load of a window.
+
+    A state that was not read from its beginning is, whatever the window.
+    """
+    begins = first_moment(stream, history_start)
+    first = begins if stream.is_state else max(window.first, begins)
+    if before is None or before.first > first:
+        return Window(first, window.end)
     day = min(before.end, window.end) - dt.timedelta(microseconds=1)
     midnight = dt.datetime.combine(day.date(), dt.time(), dt.UTC)
     return Window(

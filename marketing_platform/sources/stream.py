@@ -133,6 +133,10 @@ class Stream:
     lies. `look_back_days` is how many days before the newest loaded one a daily load reads again:
     1, or as long as the vendor restates its figures. An optional stream is pulled only where the
     settings' `streams` name it: it needs a right, or a product, that not everybody has.
+
+    The records of a state stand until they change, however long ago that was: a person and their
+    consent, an address that is suppressed, a product. A state is read from its beginning on, what
+    happened (orders, events, figures) from where a shop wants its history to begin.
     """
 
     name: str
@@ -145,3 +149,4 @@ class Stream:
     look_back_days: int = 1
     versions: tuple[Versions, ...] = ()
     is_optional: bool = False
+    is_state: bool = False

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -143,6 +144,22 @@ def test_partitions_keep_the_days_of_earlier_exports(built: Settings, tmp_path: 
     export.write_text("\n".join([head, *early, *recent]) + "\n")
     ingest(built, "orders")
     assert loaded_days(built)[0] == dt.date(2024, 2, 10)
+
+
+def test_people_and_products_of_long_ago_do_not_move_the_beginning_of_the_history(
+    make_settings: Callable[..., Settings],
+) -> None:
+    shop = {"base_url": "https://shop.example", "consumer_key": "k", "consumer_secret": "s"}
+    settings = make_settings(sources={"woocommerce": {**shop, "history_start": "2026-01-01"}})
+    for stream in ("customers", "products"):
+        folder = settings.lake_dir / "woocommerce" / stream
+        folder.mkdir(parents=True)
+        (folder / "2014-05-06.parquet").touch()
+    assert loaded_days(settings)[0] == dt.date(2026, 1, 1)
+    orders = settings.lake_dir / "woocommerce" / "orders"
+    orders.mkdir(parents=True)
+    (orders / "2025-12-30.parquet").touch()
+    assert loaded_days(settings)[0] == dt.date(2025, 12, 30)
 
 
 def test_a_daily_load_leaves_no_hole_after_days_on_which_nothing_ran() -> None:

@@ -124,6 +124,30 @@ def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: P
     assert count() == 10
 
 
+def test_who_was_last_heard_of_years_ago_is_known_after_the_first_load(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    moments = ("2019-05-06T07:08:09Z", "2026-03-19T07:08:09Z")
+    lines = [
+        json.dumps({"type": kind, "messageId": f"{kind}{at}", "userId": at, "timestamp": at} | more)
+        for at in moments
+        for kind, more in (
+            ("identify", {"traits": {"email": f"a{at[:4]}@example.org"}}),
+            ("track", {"event": "Product Viewed"}),
+        )
+    ]
+    (calls / "all.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    site = {"type": "segment_events", "folder": str(calls), "history_start": "2026-03-18"}
+    settings = living_settings(
+        tmp_path, clock="2026-03-20", sources={"site": site}, destinations={}, activations=[]
+    )
+    assert run_job(settings, "ingest").success
+    warehouse = Warehouse(settings.warehouse_path)
+    people = warehouse.query("select email from core.contacts where email is not null order by 1")
+    assert people["email"].to_list() == ["a2019@example.org", "a2026@example.org"]
+    assert warehouse.query("select count(distinct event_id) from core.events").item() == 1
+
+
 def test_an_hourly_pull_names_what_can_be_built_and_nothing_else(tmp_path: Path) -> None:
     shop = {
         "type": "shopify", "shop": "a-shop", "access_token": "none", "every": "hour",

@@ -45,6 +45,21 @@ def test_no_staging_file_is_left_out_and_every_stream_is_judged(system: str) -> 
         assert source.raw_name(stream.name) in read
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_people_and_products_are_read_however_long_ago_they_changed(system: str) -> None:
+    source = source_of(system, system)
+    states = {"accounts", "contacts", "deals", "owners", "products", "subscriptions", "variants"}
+    whole = {
+        source.raw_name(one)
+        for stream in source.streams
+        if stream.is_state or stream.reads == "listing"
+        for one in (stream.name, *(items.name for items in stream.items))
+    }
+    for staged in tables_of_source(source):
+        entity = staged.table.name.table.removeprefix(f"{system}_").partition("__")[0]
+        assert entity not in states or whole & set(staged.table.reads), staged.table.name
+
+
 @pytest.mark.parametrize(
     ("system", "streams", "missing"),
     [

@@ -213,6 +213,7 @@ _CUSTOMERS = Stream(
         text("postcode", "$.addresses[0].postal_code"),
         text("region", "$.addresses[0].state_or_province"),
     ),
+    is_state=True,
 )
 
 _BUYER = (
@@ -348,6 +349,7 @@ _PRODUCTS = Stream(
             "$.id",
         ),
     ),
+    is_state=True,
 )
 
 _REVIEWED = timestamp("reviewed_at", "$.date_reviewed", local_date="review_date")

@@ -43,6 +43,8 @@ _LOCAL_DATES: Mapping[str, tuple[str, str]] = {
     "carts": ("created_at", "cart_date"),
     "reviews": ("reviewed_at", "review_date"),
 }
+# Of these entities a row stands until it changes.
+_STATES = ("accounts", "contacts", "deals", "owners", "products", "subscriptions", "variants")
 # Moments without a zone are read as UTC, so the session must speak in UTC.
 _UTC_SESSION = {
     "postgresql": "set time zone 'UTC'",
@@ -140,6 +142,7 @@ def _stream(entity: str, query: EntityQuery) -> Stream:
         fields=entity_fields(entity, query),
         record_keys=tuple(_path(column) for column in query.record_id),
         reads="changes" if _parameters(query.sql) else "listing",
+        is_state=entity in _STATES,
     )
 
 

@@ -196,6 +196,7 @@ def _objects(
     *,
     changed: str = "hs_lastmodifieddate",
     associated: str = "",
+    is_state: bool = True,
 ) -> Stream:
     """A kind of object of the CRM; its properties are those that the fields read."""
     read = (path for field in own for path in field.paths)
@@ -213,7 +214,11 @@ def _objects(
         flag("is_archived", "$.archived"),
     )
     return Stream(
-        kind, _Objects(kind, changed, properties, associated), updated_at, (*common, *own)
+        kind,
+        _Objects(kind, changed, properties, associated),
+        updated_at,
+        (*common, *own),
+        is_state=is_state,
     )
 
 
@@ -272,6 +277,7 @@ _TICKETS = _objects(
         timestamp("closed_at", "$.properties.closed_date"),
     ),
     associated="contacts",
+    is_state=False,
 )
 
 _OWNERS = Stream(

@@ -192,6 +192,7 @@ _PROFILES = Stream(
         timestamp("created_at", "$.attributes.created"),
         _UPDATED,
     ),
+    is_state=True,
 )
 
 

@@ -211,7 +211,8 @@ def _stream(name: str, kind: str, own: tuple[Column, ...], *, has_currency: bool
     columns = tuple(
         dict.fromkeys(c for c in read if c != "CurrencyIsoCode" and not c.startswith("_page"))
     )
-    return Stream(name, _Query(kind, columns, has_currency), _UPDATED, fields, ("$.Id",))
+    walk = _Query(kind, columns, has_currency)
+    return Stream(name, walk, _UPDATED, fields, ("$.Id",), is_state=True)
 
 
 _PERSON = (

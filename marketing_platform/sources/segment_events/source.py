@@ -124,6 +124,7 @@ _IDENTIFIES = Stream(
         text("language", "$.traits.language", "$.context.locale"),
         text("push_token", "$.context.device.token"),
     ),
+    is_state=True,
 )
 
 SYSTEM = System(

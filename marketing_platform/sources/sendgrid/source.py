@@ -103,6 +103,7 @@ _SUPPRESSIONS = Stream(
         text("status", "$.status"),
         _SUPPRESSED,
     ),
+    is_state=True,
 )
 
 _OCCURRED = seconds("occurred_at", "$.timestamp", local_date="engagement_date")

@@ -101,6 +101,7 @@ _CUSTOMERS = Stream(
         _CREATED,
         _UPDATED,
     ),
+    is_state=True,
 )
 
 
@@ -279,6 +280,7 @@ _PRODUCTS = Stream(
         text("image_url", "$.featuredMedia.preview.image.url", "$.image.src"),
         _UPDATED,
     ),
+    is_state=True,
 )
 
 _VARIANTS = Stream(
@@ -297,6 +299,7 @@ _VARIANTS = Stream(
         text("barcode", "$.barcode"),
         _UPDATED,
     ),
+    is_state=True,
 )
 
 _CHECKOUTS = Stream(

@@ -100,7 +100,13 @@ _CURRENCY = text("currency", "$.currency")
 
 
 def _stream(
-    name: str, own: tuple[Column, ...], kind: str = "", items: tuple[Items, ...] = (), **params: Any
+    name: str,
+    own: tuple[Column, ...],
+    kind: str = "",
+    items: tuple[Items, ...] = (),
+    *,
+    is_state: bool = False,
+    **params: Any,
 ) -> Stream:
     """A kind of object. It carries no time of change, so a listed one counts as of its creation.
 
@@ -119,6 +125,7 @@ def _stream(
         (ident("id", "$.id"), _CREATED, *own),
         items=items,
         versions=(versions,),
+        is_state=is_state,
     )
 
 
@@ -135,6 +142,7 @@ _CUSTOMERS = _stream(
         text("region", "$.address.state"),
         text("language", "$.preferred_locales[0]"),
     ),
+    is_state=True,
 )
 
 _CHARGES = _stream(
@@ -197,6 +205,7 @@ _SUBSCRIPTIONS = _stream(
     ),
     # Cancelled ones are left out unless asked for.
     status="all",
+    is_state=True,
 )
 
 _INVOICES = _stream(

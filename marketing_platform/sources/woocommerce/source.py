@@ -255,6 +255,7 @@ _PRODUCTS = Stream(
         flag("is_purchasable", "$.purchasable"),
         _UPDATED,
     ),
+    is_state=True,
 )
 
 _REVIEWED = timestamp("reviewed_at", "$.date_created_gmt", local_date="review_date")
