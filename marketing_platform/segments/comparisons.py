@@ -46,11 +46,17 @@ def after_start(moment: exp.Expr, within: dt.timedelta, clock: str | None = None
 
 
 def _coming(column: exp.Column, ahead: dt.timedelta) -> exp.Expr:
-    """From the beginning of the clock's day, as a date has no hour, to so long after the clock."""
-    today = exp.cast(exp.column("as_of"), "date")
-    end = exp.Add(this=exp.column("as_of"), expression=_interval(ahead))
+    """From the clock's day on, to so many days later: what is to come is known by its date.
+
+    The day is the shop's, as such dates are: in UTC it may be yesterday or tomorrow.
+    """
+    days = exp.Interval(
+        this=exp.Literal.string(str(-(-ahead // dt.timedelta(days=1)))), unit=exp.var("DAY")
+    )
+    today = exp.column("as_of_date")
     return exp.and_(
-        exp.GTE(this=column, expression=today), exp.LTE(this=column.copy(), expression=end)
+        exp.GTE(this=column, expression=today),
+        exp.LTE(this=column.copy(), expression=exp.Add(this=today.copy(), expression=days)),
     )
 
 

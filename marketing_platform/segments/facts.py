@@ -80,7 +80,7 @@ class Facts:
 
     def relations(self) -> Relations:
         """The common table expressions by name, in the order in which they depend on each other."""
-        relations = {"clock": exp.select("as_of").from_("core.clock")}
+        relations = {"clock": exp.select("as_of", "as_of_date").from_("core.clock")}
         if self.measures:
             relations["behaviour"] = self._behaviour()
         if any(measure.is_of_orders for measure in self.measures):
@@ -137,7 +137,7 @@ class Facts:
     def _facts(self) -> exp.Select:
         """One row per customer of `profiles.customers`."""
         query = (
-            exp.select("customers.customer_id", "clock.as_of")
+            exp.select("customers.customer_id", "clock.as_of", "clock.as_of_date")
             .select(*(exp.column(f, "customers").as_(field_column(f).name) for f in self.fields))
             .select(*(exp.column(c, p).as_(score_column(p, c).name) for p, c in self.scores))
             .from_("profiles.customers as customers")

@@ -64,9 +64,9 @@ class Shop:
             self.warehouse.ensure(name)
         self.clock(AS_OF)
 
-    def clock(self, moment: dt.datetime) -> None:
-        """Set the clock."""
-        self.fill("core.clock", {"as_of": moment, "as_of_date": moment.date()})
+    def clock(self, moment: dt.datetime, day: dt.date | None = None) -> None:
+        """Set the clock, and which day it is where the shop is."""
+        self.fill("core.clock", {"as_of": moment, "as_of_date": day or moment.date()})
 
     def fill(self, table: str, *rows: Mapping[str, Any]) -> None:
         """Replace a table by rows; a column that is not given is null, or some value."""

@@ -297,3 +297,25 @@ def test_mistakes_in_the_life_of_a_segment_are_told(shop: Shop, key: str, value:
     shop.segment("asked", BUYERS, **{key: value})
     with pytest.raises(ConfigError, match=f"asked.yaml:2 .{key}"):
         load_segments(shop.folder)
+
+
+@pytest.mark.parametrize(
+    ("moment", "today"),
+    [
+        # The last moment of the 31st in Los Angeles, and the morning of the 31st in Sydney.
+        (dt.datetime(2026, 4, 1, 6, 59, 59), dt.date(2026, 3, 31)),
+        (dt.datetime(2026, 3, 30, 22), dt.date(2026, 3, 31)),
+    ],
+)
+def test_what_is_to_come_is_counted_from_the_day_where_the_shop_is(
+    shop: Shop, moment: dt.datetime, today: dt.date
+) -> None:
+    shop.clock(moment, today)
+    dates = {"yesterday": -1, "today": 0, "last": 7, "later": 8}
+    customers(shop, **dict.fromkeys(dates, 1))
+    shop.fill(
+        "predictions.next_order",
+        *({"customer_id": who, "expected_date": today + n * DAY} for who, n in dates.items()),
+    )
+    rule = "{prediction: next_order, column: expected_date, in_next: 7d}"
+    assert shop.members(rule) == {"today", "last"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -91,7 +92,7 @@ def passes(known: Any, operator: Operator, value: Value) -> bool:
         return any(like(known, choice) == choice for choice in value)
     if operator is Operator.IN_NEXT:
         today = dt.datetime.combine(AS_OF.date(), dt.time())
-        return today <= known <= AS_OF + value
+        return today <= known <= today + dt.timedelta(days=math.ceil(value / dt.timedelta(days=1)))
     if isinstance(value, dt.timedelta):
         return (AS_OF - value < known <= AS_OF) == (operator is Operator.WITHIN)
     known = like(known, value)
