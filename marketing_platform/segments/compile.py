@@ -94,14 +94,15 @@ def members_query(segments: Mapping[str, Segment], name: str) -> exp.Select:
 def explanation_query(segments: Mapping[str, Segment], name: str) -> exp.Select:
     """One row per customer: for each leaf of a segment, in order, its value and whether it holds.
 
-    The columns are `value_0`, `is_0`, `value_1`, ... and `is_member`.
+    The columns are `value_0`, `is_0`, `value_1`, ..., `as_of_date` and `is_member`.
     """
     relations, facts = _relations(segments)
     columns: list[exp.Expr] = []
     for place, leaf in enumerate(leaves(segments[name].members)):
         columns.append(exp.alias_(exp.cast(_value(leaf, facts), "text"), f"value_{place}"))
         columns.append(exp.alias_(_condition(leaf, facts), f"is_{place}"))
-    query = exp.select("customer_id", *columns, _flag(name).as_("is_member")).from_("judged")
+    columns.append(_flag(name).as_("is_member"))
+    query = exp.select("customer_id", "as_of_date", *columns).from_("judged")
     return _with(query, relations)
 
 
@@ -184,9 +185,18 @@ def _ranks(segments: Mapping[str, Segment]) -> list[list[Segment]]:
 
 def _columns(segments: Sequence[Segment], facts: Facts) -> list[exp.Expr]:
     return [
-        exp.alias_(_condition(segment.members, facts), f"{_PREFIX}{segment.name}", quoted=True)
+        exp.alias_(_membership(segment, facts), f"{_PREFIX}{segment.name}", quoted=True)
         for segment in segments
     ]
+
+
+def _membership(segment: Segment, facts: Facts) -> exp.Expr:
+    """Whether the rule holds, and it is not the day yet from which on nobody is in the segment."""
+    rule = _condition(segment.members, facts)
+    if segment.expires_on is None:
+        return rule
+    day = exp.cast(exp.Literal.string(segment.expires_on.isoformat()), "date")
+    return exp.and_(exp.LT(this=exp.column("as_of_date"), expression=day), rule)
 
 
 def _flag(segment: str) -> exp.Column:

@@ -101,9 +101,15 @@ def explain(
             "no such customer", where=customer_id, mend="Take an id of profiles.customers"
         )
     [row] = rows
-    places = {id(leaf): place for place, leaf in enumerate(leaves(segments[name].members))}
-    lines = tuple(_lines(segments[name].members, row, places, 0))
-    return Explanation(bool(row["is_member"]), lines)
+    segment = segments[name]
+    places = {id(leaf): place for place, leaf in enumerate(leaves(segment.members))}
+    lines = [*_expiry(segment, row["as_of_date"]), *_lines(segment.members, row, places, 0)]
+    return Explanation(bool(row["is_member"]), tuple(lines))
+
+
+def _expiry(segment: Segment, today: dt.date) -> Iterator[Line]:
+    if segment.expires_on is not None:
+        yield Line(0, f"before {segment.expires_on}", today < segment.expires_on, str(today))
 
 
 def known_segment(segments: Mapping[str, Segment], name: str) -> Segment:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from sqlglot import exp
@@ -102,11 +103,11 @@ _LAST_CHANGE = """
 def build_memberships(warehouse: Warehouse, settings: Settings) -> Built:
     """Compute all segments in one query; whoever was in before keeps the moment of entry."""
     segments = load_segments(settings.segments_dir)
-    as_of = _clock(warehouse)
+    _, today = _clock(warehouse)
     warehouse.ensure(_MEMBERSHIPS)
     warehouse.ensure(_STAYS)
-    kept = _kept(warehouse, segments, as_of)
-    expired = _expired(segments, as_of)
+    kept = _kept(warehouse, settings, segments, today)
+    expired = _expired(segments, today)
     text = _WITH_ENTRY.format(found_not=_names(kept | expired), kept=_names(kept - expired))
     told = reasons_query(segments).sql("duckdb")
     return warehouse.build(_MEMBERSHIPS, f"with members_told as ({told}) {text}")
@@ -120,16 +121,17 @@ def build_stays(warehouse: Warehouse, settings: Settings) -> Built:
     warehouse.ensure(_STAYS)
     now = utc_now().replace(tzinfo=None)
     last = warehouse.query(_LAST_CHANGE, {"now": now}).item()
-    is_of_past = last is not None and _clock(warehouse) < last
+    as_of, _ = _clock(warehouse)
+    is_of_past = last is not None and as_of < last
     return warehouse.build(_STAYS, "select * from segments.stays" if is_of_past else _STAYS_NOW)
 
 
 def build_sizes(warehouse: Warehouse, settings: Settings) -> Built:
     """One row per segment, empty ones too: its members, its share of customers, its status."""
     segments = load_segments(settings.segments_dir)
-    as_of = _clock(warehouse)
+    as_of, today = _clock(warehouse)
     held = held_reasons(warehouse, segments)
-    kept, expired = _kept(warehouse, segments, as_of), _expired(segments, as_of)
+    kept, expired = _kept(warehouse, settings, segments, today), _expired(segments, today)
     before = _sizes_before(warehouse)
     counts = dict(
         warehouse.query(
@@ -142,7 +144,7 @@ def build_sizes(warehouse: Warehouse, settings: Settings) -> Built:
         [segment for name, segment in segments.items() if name not in expired],
         counts,
         {name: row["member_count"] for name, row in before.items()},
-        as_of,
+        today,
     )
     rows = []
     for name, segment in segments.items():
@@ -174,25 +176,26 @@ def definition_of(segment: Segment) -> str:
 
 
 def _kept(
-    warehouse: Warehouse, segments: Mapping[str, Segment], as_of: dt.datetime
+    warehouse: Warehouse, settings: Settings, segments: Mapping[str, Segment], today: dt.date
 ) -> frozenset[str]:
     """Daily segments whose members were found today already, by the rule that they have now."""
+    zone = ZoneInfo(settings.platform.shop.timezone)
     before = _sizes_before(warehouse)
     return frozenset(
         name
         for name, segment in segments.items()
         if segment.refresh == "daily"
         and name in before
-        and before[name]["evaluated_at"].date() == as_of.date()
+        and before[name]["evaluated_at"].replace(tzinfo=dt.UTC).astimezone(zone).date() == today
         and before[name]["definition"] == definition_of(segment)
     )
 
 
-def _expired(segments: Mapping[str, Segment], as_of: dt.datetime) -> frozenset[str]:
+def _expired(segments: Mapping[str, Segment], today: dt.date) -> frozenset[str]:
     return frozenset(
         name
         for name, segment in segments.items()
-        if segment.expires_on is not None and as_of.date() >= segment.expires_on
+        if segment.expires_on is not None and today >= segment.expires_on
     )
 
 
@@ -206,17 +209,18 @@ def _sizes_before(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
     return {row["segment"]: row for row in rows.to_dicts()}
 
 
-def _clock(warehouse: Warehouse) -> dt.datetime:
+def _clock(warehouse: Warehouse) -> tuple[dt.datetime, dt.date]:
+    """The moment, and which day it is where the shop is."""
     # Without a moment nobody is in any segment, and an audience that empties is a wrong message.
-    moments = warehouse.query("select as_of from core.clock")["as_of"].to_list()
-    if len(moments) != 1:
+    rows = warehouse.query("select as_of, as_of_date from core.clock").rows()
+    if len(rows) != 1:
         raise InputError(
-            f"expected one moment, found {len(moments)}",
+            f"expected one moment, found {len(rows)}",
             where="core.clock",
             mend="Build core.clock again",
         )
-    moment: dt.datetime = moments[0]
-    return moment
+    moment, day = rows[0]
+    return moment, day
 
 
 def _names(names: Collection[str]) -> str:

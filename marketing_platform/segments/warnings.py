@@ -43,7 +43,7 @@ def warnings_of(
     segments: Iterable[Segment],
     counts: Mapping[str, int],
     before: Mapping[str, int],
-    as_of: dt.datetime,
+    today: dt.date,
 ) -> dict[str, str]:
     """What is odd about each segment, of those about which something is."""
     alike: dict[str, tuple[str, float]] = {}
@@ -55,7 +55,7 @@ def warnings_of(
             *_of_size(counts.get(one.name, 0), before.get(one.name)),
             *_of_likeness(alike.get(one.name)),
         ]
-        if one.review_on is not None and as_of.date() >= one.review_on:
+        if one.review_on is not None and today >= one.review_on:
             found.append(f"was to be reviewed on {one.review_on}")
         if found:
             told[one.name] = "; ".join(found)

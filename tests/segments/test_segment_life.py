@@ -12,6 +12,7 @@ from marketing_platform.errors import ConfigError, InputError
 from marketing_platform.segments.explain import explain, preview
 from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.tables import build_stays
+from marketing_platform.settings import Platform
 
 BUYERS = "{field: order_count, at_least: 1}"
 DAY = dt.timedelta(days=1)
@@ -319,3 +320,42 @@ def test_what_is_to_come_is_counted_from_the_day_where_the_shop_is(
     )
     rule = "{prediction: next_order, column: expected_date, in_next: 7d}"
     assert shop.members(rule) == {"today", "last"}
+
+
+def test_nobody_is_in_a_segment_that_has_expired_whoever_asks(shop: Shop) -> None:
+    customers(shop, anna=1, bert=0)
+    today = AS_OF.date()
+    shop.segment("buyers", BUYERS, expires_on=str(today))
+    shop.segment("told", "{all: [{segment: buyers}, {field: order_count, at_most: 9}]}")
+    shop.segment("others", "{not: {segment: buyers}}")
+    sizes = {name: row["member_count"] for name, row in shop.sizes().items()}
+    assert sizes == {"buyers": 0, "told": 0, "others": 2}
+    segments = load_segments(shop.folder)
+    assert preview(shop.warehouse, segments, "buyers").member_count == 0
+    found = explain(shop.warehouse, segments, "buyers", "anna")
+    assert not found.is_member
+    assert [(line.words, line.holds, line.value) for line in found.lines] == [
+        (f"before {today}", False, str(today)),
+        ("order_count at_least 1", True, "1"),
+    ]
+
+
+def test_the_days_of_a_segment_are_those_of_the_shop(shop: Shop) -> None:
+    customers(shop, anna=1)
+    shop.settings = shop.settings.model_copy(
+        update={"platform": Platform.model_validate({"shop": {"timezone": "Australia/Sydney"}})}
+    )
+    # In Sydney the 31st has begun.
+    morning, last_day = dt.datetime(2026, 12, 30, 22), dt.date(2026, 12, 31)
+    shop.clock(morning, last_day)
+    shop.segment("over", BUYERS, expires_on="2026-12-31")
+    shop.segment("daily", BUYERS, refresh="daily")
+    shop.segment("old", BUYERS, review_on="2026-12-31")
+    sizes = shop.sizes()
+    assert (sizes["over"]["status"], sizes["over"]["member_count"]) == ("expired", 0)
+    assert sizes["old"]["warning"] == "was to be reviewed on 2026-12-31"
+    customers(shop, anna=1, bert=1)
+    shop.clock(morning + dt.timedelta(hours=3), last_day)
+    assert shop.sizes()["daily"]["member_count"] == 1, "in UTC another day, but not there"
+    shop.clock(morning + dt.timedelta(hours=16), last_day + DAY)
+    assert shop.sizes()["daily"]["member_count"] == 2
