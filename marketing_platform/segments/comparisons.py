@@ -21,7 +21,7 @@ _COMPARISONS: dict[Operator, type[exp.Binary]] = {
 }
 
 
-def comparison(column: exp.Column, operator: Operator, value: Value) -> exp.Expr:
+def comparison(column: exp.Expr, operator: Operator, value: Value) -> exp.Expr:
     """The comparison; null where the column is null, but for `is_set`."""
     if operator is Operator.IS_SET:
         is_null = exp.Is(this=column, expression=exp.null())
@@ -45,7 +45,7 @@ def after_start(moment: exp.Expr, within: dt.timedelta, clock: str | None = None
     return exp.GT(this=moment, expression=exp.Sub(this=as_of, expression=_interval(within)))
 
 
-def _coming(column: exp.Column, ahead: dt.timedelta) -> exp.Expr:
+def _coming(column: exp.Expr, ahead: dt.timedelta) -> exp.Expr:
     """From the clock's day on, to so many days later: what is to come is known by its date.
 
     The day is the shop's, as such dates are: in UTC it may be yesterday or tomorrow.

@@ -28,6 +28,7 @@ from marketing_platform.segments.vocabulary import ORDER_COMPLETED, PRODUCT_FIEL
 Relations = dict[str, exp.Select]
 _Thing = TypeVar("_Thing")
 _LISTS = "product_affinity"
+_PRODUCT = "product_id"
 
 
 class Aspect(StrEnum):
@@ -117,15 +118,17 @@ class Facts:
             .where("events.occurred_at <= clock.as_of", events, "visitors.shared_date is null")
             .group_by("visitors.customer_id")
         )
-        if any(t.field in PRODUCT_FIELDS for measure in self.measures for t in measure.where):
-            # Who sends events calls products by the key of the shop, or by their SKU.
+        asked = {test.field for measure in self.measures for test in measure.where}
+        if asked & {_PRODUCT, *PRODUCT_FIELDS}:
             query = query.join(
                 "core.product_names as names",
                 on="names.name = substr(events.product_id, length(events.source) + 2)",
                 join_type="left",
-            ).join(
+            )
+        if asked & set(PRODUCT_FIELDS):
+            query = query.join(
                 "core.products as products",
-                on="products.product_id = coalesce(names.product_id, events.product_id)",
+                on=exp.EQ(this=exp.column(_PRODUCT, "products"), expression=_product()),
                 join_type="left",
             )
         windows = [measure.within for measure in self.measures if measure.within]
@@ -213,9 +216,21 @@ def _aggregate(measure: Measure) -> exp.Expr:
     if measure.within:
         happened = exp.and_(happened, _within(when, measure.within))
     for test in measure.where:
-        column = exp.column(test.field, "products" if test.field in PRODUCT_FIELDS else "events")
-        happened = exp.and_(happened, comparison(column, test.operator, test.value))
+        happened = exp.and_(happened, comparison(_asked(test.field), test.operator, test.value))
     return _AGGREGATES[measure.aspect](this=exp.Case().when(happened, when.copy()))
+
+
+def _asked(field: str) -> exp.Expr:
+    """What `where` asks of an event."""
+    if field == _PRODUCT:
+        return _product()
+    return exp.column(field, "products" if field in PRODUCT_FIELDS else "events")
+
+
+def _product() -> exp.Expr:
+    """The product of an event: who sends events calls it by the shop's key, or by its SKU."""
+    told = exp.column(_PRODUCT, "events")
+    return exp.Coalesce(this=exp.column(_PRODUCT, "names"), expressions=[told])
 
 
 def _told(measure: Measure, name: str) -> exp.Expr:

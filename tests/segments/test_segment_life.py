@@ -243,7 +243,8 @@ def test_predictions_products_and_sequences_can_be_asked_for(
     assert shop.members(rule) == expected
 
 
-def test_an_event_of_another_system_is_of_the_product_that_it_names(shop: Shop) -> None:
+@pytest.mark.parametrize("where", ["category: shoes", 'product_id: "shop:7"'])
+def test_an_event_of_another_system_is_of_the_product_that_it_names(shop: Shop, where: str) -> None:
     customers(shop, anna=1, carl=0, dora=0)
     shop.fill("core.products", {"product_id": "shop:7", "category": "shoes"})
     shop.fill("core.product_names", {"name": "7", "product_id": "shop:7"})
@@ -257,7 +258,7 @@ def test_an_event_of_another_system_is_of_the_product_that_it_names(shop: Shop) 
             for who, source, product in told
         ),
     )  # fmt: skip
-    rule = "{performed: product_viewed, within: 7d, where: {category: shoes}}"
+    rule = f"{{performed: product_viewed, within: 7d, where: {{{where}}}}}"
     assert shop.members(rule) == {"anna", "dora"}
 
 
