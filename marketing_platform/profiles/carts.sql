@@ -1,32 +1,30 @@
 -- One row is a customer with an open cart up to the clock: the latest that the shop knows of, and
 -- that neither became an order nor was followed by one; else what lies in the cart on the site.
 with
-known as (
-    select
-        m.customer_id,
-        c.*,
-        row_number() over (
-            partition by m.customer_id order by c.updated_at desc, c.cart_id desc
-        ) as place
-    from core.carts as c
-    cross join core.clock as k
-    inner join identity.contact_customers as m on c.contact_id = m.contact_id
-    where
-        c.created_at <= k.as_of
-        and (c.completed_at is null or c.completed_at > k.as_of)
-),
 ordered as (
     select customer_id, max(ordered_at) as last_ordered_at
     from profiles.orders
     group by customer_id
 ),
-of_shop as (
-    select c.*
-    from known as c
-    left join ordered as o on c.customer_id = o.customer_id
+known as (
+    select
+        m.customer_id,
+        c.*,
+        row_number() over (
+            partition by m.customer_id
+            order by coalesce(c.updated_at, c.created_at) desc, c.cart_id desc
+        ) as place
+    from core.carts as c
+    cross join core.clock as k
+    inner join identity.contact_customers as m on c.contact_id = m.contact_id
+    left join ordered as o on m.customer_id = o.customer_id
     where
-        c.place = 1
+        c.created_at <= k.as_of
+        and (c.completed_at is null or c.completed_at > k.as_of)
         and (o.last_ordered_at is null or o.last_ordered_at < c.created_at)
+),
+of_shop as (
+    select * from known where place = 1
 ),
 of_site as (
     select

@@ -144,3 +144,26 @@ def test_the_ten_products_that_were_looked_at_last_and_not_bought_since_are_know
         )  # fmt: skip
     found = viewed(shop.build(CLOCK), "a")
     assert found == [f"database:{n}" for n in (5, 13, 12, 11, 10, 9, 8, 7, 6, 4)]
+
+
+def test_the_open_cart_is_the_latest_of_those_that_no_order_followed(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
+    shop.orders("a", "2026-03-10")
+    # The shop touched the first one again, as when it wrote of it, though an order followed it.
+    for number, begun, changed in (
+        ("1", "2026-03-01", "2026-03-28"), ("2", "2026-03-20", "2026-03-20"),
+    ):  # fmt: skip
+        shop.add("carts", source_cart_id=number, source_contact_id="a", created_at=begun,
+                 updated_at=changed, cart_amount=30, currency="EUR")  # fmt: skip
+    assert profile(shop.build(), "a")["open_cart_id"] == "database:2"
+
+
+@pytest.mark.parametrize("changed", ["2026-03-10", None])
+def test_a_cart_of_which_no_change_is_told_is_as_new_as_it_was_begun(
+    shop: Shop, changed: str | None
+) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
+    for number, begun, touched in (("9", "2026-03-01", changed), ("10", "2026-03-20", None)):
+        shop.add("carts", source_cart_id=number, source_contact_id="a", created_at=begun,
+                 updated_at=touched, cart_amount=30, currency="EUR")  # fmt: skip
+    assert profile(shop.build(), "a")["open_cart_id"] == "database:10"
