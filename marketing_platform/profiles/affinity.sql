@@ -15,12 +15,30 @@ lines as (
     inner join core.order_items as i on o.order_id = i.order_id
     inner join core.products as p on i.product_id = p.product_id
 ),
-prices as (
+priced as (
     select
-        product_id,
-        percent_rank() over (partition by category order by price_amount) as price_rank
-    from core.products
-    where price_amount > 0
+        p.product_id,
+        coalesce(p.category, '') as category,
+        cast(p.price_amount as double) * coalesce(r.rate, 1) as price
+    from core.products as p
+    cross join core.clock as k
+    left join core.exchange_rates as r on p.currency = r.currency and k.as_of_date = r.rate_date
+    where p.price_amount > 0 and (p.currency is null or r.rate is not null)
+),
+-- Among the different prices: of ten that cost the same and one that costs less, the ten are the dearest.
+-- Where all cost the same, nothing is cheap or dear.
+places as (
+    select
+        category,
+        price,
+        cast(row_number() over (partition by category order by price) - 1 as double)
+        / nullif(count(*) over (partition by category) - 1, 0) as price_rank
+    from (select distinct category, price from priced) as different
+),
+prices as (
+    select p.product_id, s.price_rank
+    from priced as p
+    inner join places as s on p.category = s.category and p.price = s.price
 ),
 categories as (
     select

@@ -197,6 +197,35 @@ def test_value_price_and_affinity(shop: Shop) -> None:
     assert steady["value_slope"] == pytest.approx((100 - 50) / 90)
 
 
+def bought(shop: Shop, who: str, **amounts: float) -> None:
+    """One order of so much of each product."""
+    day = {"ordered_at": "2026-03-05 12:00", "updated_at": "2026-03-05"}
+    shop.add("orders", source_order_id=who, source_contact_id=who, order_status="placed",
+             gross_amount=sum(amounts.values()), currency="EUR", **day)  # fmt: skip
+    for product, amount in amounts.items():
+        shop.add("order_items", source_order_item_id=who + product, source_order_id=who, quantity=1,
+                 source_product_id=product, unit_price_amount=amount, line_amount=amount,
+                 currency="EUR")  # fmt: skip
+
+
+def test_who_buys_what_most_of_a_category_costs_does_not_buy_the_cheapest(shop: Shop) -> None:
+    prices = {
+        "sale": ("shirts", 10), "shirt1": ("shirts", 25), "shirt2": ("shirts", 25),
+        "shirt3": ("shirts", 25), "mid": ("hats", 20), "low": ("hats", 15), "high": ("hats", 40),
+        "only": ("cards", 50), "card2": ("cards", 50),
+    }  # fmt: skip
+    for name, (category, price) in prices.items():
+        shop.add("products", source_product_id=name, title=name, category=category,
+                 price_amount=price, currency="EUR", updated_at="2025-01-01")  # fmt: skip
+    asked = ("sale", "shirt2", "mid", "only")
+    for name in asked:
+        bought(shop, f"of {name}", **{name: 20})
+    warehouse = shop.build()
+    tiers = {name: profile(warehouse, f"of {name}")["price_tier"] for name in asked}
+    assert tiers == {"sale": 0, "shirt2": 1, "mid": 0.5, "only": None}
+    assert profile(warehouse, "of only")["price_sensitivity"] == 0.25, "neither cheap nor dear"
+
+
 def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -> None:
     def bought(who: str, number: str, gross: float, discount: float, **more: Any) -> None:
         shop.add(
