@@ -1,4 +1,5 @@
--- One row is a buyer: the category and the brand that they like best, and how price moves them.
+-- One row is a buyer: the category and the brand that they like best, and how price moves them. Shares are
+-- of all that they bought, also of products of which no category or brand is known.
 -- A purchase counts for half as much after 180 days.
 with
 lines as (
@@ -8,12 +9,12 @@ lines as (
         p.brand,
         i.unit_price_amount,
         p.product_id,
-        cast(i.line_reporting_amount as double)
+        cast(greatest(i.line_reporting_amount, 0) as double)
         * power(0.5, cast(date_diff('day', o.order_date, k.as_of_date) as double) / 180) as weight
     from profiles.orders as o
     cross join core.clock as k
     inner join core.order_items as i on o.order_id = i.order_id
-    inner join core.products as p on i.product_id = p.product_id
+    left join core.products as p on i.product_id = p.product_id
 ),
 priced as (
     select
@@ -46,10 +47,11 @@ categories as (
         category,
         sum(weight) as weight,
         sum(sum(weight)) over (partition by customer_id) as total,
-        row_number() over (partition by customer_id order by sum(weight) desc, category asc)
-            as place
+        row_number() over (
+            partition by customer_id
+            order by case when category is null then 1 else 0 end, sum(weight) desc, category asc
+        ) as place
     from lines
-    where category is not null
     group by customer_id, category
 ),
 brands as (
@@ -58,9 +60,11 @@ brands as (
         brand,
         sum(weight) as weight,
         sum(sum(weight)) over (partition by customer_id) as total,
-        row_number() over (partition by customer_id order by sum(weight) desc, brand asc) as place
+        row_number() over (
+            partition by customer_id
+            order by case when brand is null then 1 else 0 end, sum(weight) desc, brand asc
+        ) as place
     from lines
-    where brand is not null
     group by customer_id, brand
 ),
 tiers as (
@@ -74,11 +78,12 @@ select
     -- Category with the largest part of what was spent, later purchases counting more.
     max(c.category) as top_category,
     -- Its share of what was spent.
-    max(case when c.total > 0 then c.weight / c.total end) as top_category_share,
+    max(case when c.category is not null and c.total > 0 then c.weight / c.total end)
+        as top_category_share,
     -- Brand with the largest part of what was spent, later purchases counting more.
     max(b.brand) as top_brand,
     -- Its share of what was spent.
-    max(case when b.total > 0 then b.weight / b.total end) as top_brand_share,
+    max(case when b.brand is not null and b.total > 0 then b.weight / b.total end) as top_brand_share,
     -- Mean place of what was bought among the prices of its category: 0 the cheapest, 1 the dearest.
     max(t.price_rank) as price_tier,
     -- How far price moves them: half the share of discounted purchases, half how cheap they buy.

@@ -226,6 +226,23 @@ def test_who_buys_what_most_of_a_category_costs_does_not_buy_the_cheapest(shop: 
     assert profile(warehouse, "of only")["price_sensitivity"] == 0.25, "neither cheap nor dear"
 
 
+def test_a_share_of_what_was_spent_is_of_all_that_was_spent(shop: Shop) -> None:
+    for name, category, brand in (
+        ("shoe", "shoes", "acme"), ("hat", "hats", None), ("odd", None, None),
+    ):  # fmt: skip
+        shop.add("products", source_product_id=name, title=name, category=category, brand=brand,
+                 price_amount=9, currency="EUR", updated_at="2025-01-01")  # fmt: skip
+    bought(shop, "a", shoe=20, hat=10, odd=70)
+    bought(shop, "b", odd=5)
+    warehouse = shop.build()
+    found = profile(warehouse, "a")
+    assert (found["top_category"], found["top_brand"]) == ("shoes", "acme")
+    assert found["top_category_share"] == pytest.approx(0.2)
+    assert found["top_brand_share"] == pytest.approx(0.2)
+    other = profile(warehouse, "b")
+    assert (other["top_category"], other["top_category_share"]) == (None, None)
+
+
 def test_a_discount_was_not_spent_and_what_was_free_is_no_purchase(shop: Shop) -> None:
     def bought(who: str, number: str, gross: float, discount: float, **more: Any) -> None:
         shop.add(
