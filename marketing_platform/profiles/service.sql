@@ -6,8 +6,10 @@ deals as (
         arg_max(
             d.stage, concat(cast(coalesce(d.updated_at, d.created_at) as varchar), d.deal_id)
         ) as crm_stage,
-        count(*) filter (where coalesce(d.is_closed, false) is false) as open_deal_count,
-        sum(d.deal_reporting_amount) filter (where coalesce(d.is_closed, false) is false)
+        -- Some say only of those that were won that they are over.
+        count(*) filter (where d.is_closed is not true and d.is_won is not true)
+            as open_deal_count,
+        sum(d.deal_reporting_amount) filter (where d.is_closed is not true and d.is_won is not true)
             as open_deal_amount
     from core.deals as d
     cross join core.clock as k

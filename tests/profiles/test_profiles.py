@@ -456,6 +456,20 @@ def test_a_ticket_is_open_until_it_is_closed_however_that_is_told(
     assert (told["open_ticket_count"], told["ticket_90d_count"]) == (int(is_open), 1)
 
 
+@pytest.mark.parametrize(
+    ("is_closed", "is_won", "is_open"),
+    [(None, None, True), (False, False, True), (None, True, False), (True, None, False)],
+)
+def test_a_deal_that_was_won_is_not_open_however_that_is_told(
+    shop: Shop, is_closed: bool | None, is_won: bool | None, is_open: bool
+) -> None:
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
+    shop.add("deals", source_deal_id="1", source_contact_id="a", stage="s", deal_amount=50,
+             currency="EUR", created_at="2026-03-01", is_closed=is_closed, is_won=is_won)  # fmt: skip
+    found = profile(shop.build(), "a")
+    assert (found["open_deal_count"], found["open_deal_amount"]) == ((1, 50) if is_open else (0, 0))
+
+
 def fill(past: Shop, whole: Shop) -> None:
     """Give one shop all that happened, the other what happened up to the clock."""
     end = dt.datetime.combine(CLOCK, dt.time.max)
