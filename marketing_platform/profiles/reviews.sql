@@ -4,8 +4,12 @@ select
     -- Reviews written.
     count(*) as review_count,
     -- Reviews with four or five stars in the last 365 days.
-    count(*) filter (where v.rating >= 4 and date_diff('day', v.reviewed_at, k.as_of) < 365)
-        as recommended_365d_count,
+    count(*) filter (
+        where
+            v.rating >= 4
+            and date_diff('day', coalesce(v.review_date, cast(v.reviewed_at as date)), k.as_of_date)
+            < 365
+    ) as recommended_365d_count,
     -- Mean of the stars, 1 to 5; null where none were given.
     avg(v.rating) as average_rating,
     -- Stars of the last review that gave any.

@@ -24,7 +24,7 @@ tickets as (
         count(*) filter (
             where not coalesce(t.is_closed, t.closed_at is not null) or t.closed_at > k.as_of
         ) as open_ticket_count,
-        count(*) filter (where date_diff('day', t.created_at, k.as_of) < 90) as ticket_90d_count,
+        count(*) filter (where t.created_at > k.as_of - interval 90 day) as ticket_90d_count,
         max(t.created_at) as last_ticket_at
     from core.tickets as t
     cross join core.clock as k

@@ -464,10 +464,40 @@ def test_a_deal_that_was_won_is_not_open_however_that_is_told(
     shop: Shop, is_closed: bool | None, is_won: bool | None, is_open: bool
 ) -> None:
     shop.add("contacts", source_contact_id="a", updated_at="2026-01-01")
-    shop.add("deals", source_deal_id="1", source_contact_id="a", stage="s", deal_amount=50,
-             currency="EUR", created_at="2026-03-01", is_closed=is_closed, is_won=is_won)  # fmt: skip
+    shop.add("deals", source_deal_id="1", source_contact_id="a", deal_amount=50, currency="EUR",
+             created_at="2026-03-01", is_closed=is_closed, is_won=is_won)  # fmt: skip
     found = profile(shop.build(), "a")
     assert (found["open_deal_count"], found["open_deal_amount"]) == ((1, 50) if is_open else (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("timezone", "ticket", "review"),
+    [
+        ("America/Los_Angeles", "2026-01-01 10:00Z", "2025-04-01 10:00Z"),
+        ("Australia/Sydney", "2025-12-31 14:00Z", "2025-03-31 14:00Z"),
+    ],
+)
+def test_tickets_and_reviews_of_the_last_days_are_counted_where_the_shop_is(
+    shop: Shop, timezone: str, ticket: str, review: str
+) -> None:
+    """They are of the first of January and of April there, a moment within 90 and 365 days."""
+    shop.timezone = timezone
+    for who, earlier in (("in", 0), ("out", 4)):
+        moments = [
+            str(dt.datetime.fromisoformat(moment) - dt.timedelta(hours=earlier))
+            for moment in (ticket, review)
+        ]
+        shop.add("contacts", source_contact_id=who, updated_at="2026-01-01")
+        shop.add("tickets", source_ticket_id=who, source_contact_id=who, created_at=moments[0])
+        shop.add("reviews", source_review_id=who, source_contact_id=who, rating=5,
+                 reviewed_at=moments[1])  # fmt: skip
+    warehouse = shop.build()
+    found = {
+        who: (row["ticket_90d_count"], row["recommended_365d_count"])
+        for who in ("in", "out")
+        for row in [profile(warehouse, who)]
+    }
+    assert found == {"in": (1, 1), "out": (0, 0)}
 
 
 def fill(past: Shop, whole: Shop) -> None:
