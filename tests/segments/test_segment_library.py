@@ -172,3 +172,15 @@ def test_a_checkout_that_the_shop_alone_knows_of_is_a_cart_that_was_left(library
         {"customer_id": "long_ago", "open_cart_at": ago(days=8)},
     )
     assert library.memberships()["cart_abandoners"] == {"begun"}
+
+
+def test_who_clicks_in_text_messages_is_not_given_up_for_the_mails_they_leave(
+    library: Shop,
+) -> None:
+    known = {"created_at": ago(days=200), "last_message_at": ago(days=3)}
+    library.customers(
+        {"customer_id": "clicks", **known, "last_sms_engaged_at": ago(days=5)},
+        {"customer_id": "clicked", **known, "last_sms_engaged_at": ago(days=95)},
+        {"customer_id": "never", **known},
+    )
+    assert library.memberships()["sunset"] == {"clicked", "never"}
