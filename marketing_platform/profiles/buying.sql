@@ -38,9 +38,9 @@ select
     gap_spread_days as days_between_orders_spread,
     -- Refunded, in all.
     cast(refund_amount as decimal(18, 2)) as refund_amount,
-    -- Spent in the last 90 days, less refunds.
+    -- Spent in the last 90 days, less what was refunded of that.
     cast(coalesce(net_90d_amount, 0) as decimal(18, 2)) as net_90d_amount,
-    -- Spent in the last 365 days, less refunds.
+    -- Spent in the last 365 days, less what was refunded of that.
     cast(coalesce(net_365d_amount, 0) as decimal(18, 2)) as net_365d_amount,
     -- Purchases in the last 90 days.
     order_90d_count,
@@ -52,9 +52,9 @@ select
     discounted_order_share,
     -- Pieces bought.
     cast(quantity as bigint) as quantity,
-    -- Value of the first purchase.
+    -- Value of the first purchase, less what was refunded of it.
     cast(first_order_amount as decimal(18, 2)) as first_order_amount,
-    -- Value of the last purchase.
+    -- Value of the last purchase, less what was refunded of it.
     cast(last_order_amount as decimal(18, 2)) as last_order_amount,
     -- Spent a day in the last 90 days less that in the 90 days before; null for who bought first
     -- less than 180 days ago.
@@ -62,8 +62,8 @@ select
         when tenure_days >= 180
             then cast(coalesce(net_90d_amount, 0) - coalesce(net_before_amount, 0) as double) / 90
     end as value_slope,
-    -- Bought first more than 180 days ago, still buys, and spent within a tenth as much in the last
-    -- 90 days as in the 90 days before.
+    -- Bought first 180 days ago or earlier, still buys, and spent within a tenth as much in the
+    -- last 90 days as in the 90 days before.
     coalesce(
         tenure_days >= 180
         and net_90d_amount > 0

@@ -124,7 +124,8 @@ select
     -- subscriber: has not bought. first_time_buyer: once. repeat_buyer: two or three times. loyal:
     -- four times or more. vip: loyal, and of the twentieth with the highest lifetime value. advocate:
     -- loyal or vip, and in the last 365 days shared or reviewed a product on the site, or gave one four
-    -- stars or more. at_risk: two of the shop's typical gaps without a purchase. lapsed: four of them.
+    -- stars or more. at_risk: two of the shop's typical gaps without a purchase, unless the first one was
+    -- in the last 30 days. lapsed: four of them.
     case
         when r.customer_id is null then 'subscriber'
         when r.rhythm = 'lapsed' then 'lapsed'

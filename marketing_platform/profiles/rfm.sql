@@ -51,7 +51,7 @@ select
     -- Quintile of recency, 5 is best.
     ntile(5) over (order by f.recency_days desc, f.last_ordered_at asc, f.customer_id asc)
         as recency_score,
-    -- Quintile of the number of purchases, 5 is best.
+    -- Quintile of the number of purchases, 5 is best; of equal ones the later buyer is better.
     ntile(5) over (order by f.order_count asc, f.last_ordered_at asc, f.customer_id asc)
         as frequency_score,
     -- Quintile of lifetime value, 5 is best.
