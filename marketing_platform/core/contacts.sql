@@ -177,15 +177,18 @@ filled_in as (
     ) as b
     where b.born_count >= 20 and b.born_count * 200 >= b.told_count
 ),
--- The last word of a person on a channel: who left it stays away until they come back. A bounce is of
--- an address, and says nothing of the one that came after it.
+-- The last word of a person on a channel: who left it stays away until they come back, which at the same
+-- moment they have not. A bounce is of an address, and says nothing of the one that came after it.
 words as (
     select
         e.contact_id,
         case when e.channel = 'email' then 'email' else 'sms' end as channel,
         arg_max(
             e.engagement <> 'resubscribed',
-            concat(cast(e.occurred_at as varchar), ' ', e.engagement)
+            concat(
+                cast(e.occurred_at as varchar),
+                case when e.engagement = 'resubscribed' then ' 0' else ' 1' end
+            )
         ) as has_left
     from staging.engagements as e
     left join merged as m on e.contact_id = m.contact_id

@@ -121,6 +121,22 @@ def test_who_comes_back_by_a_familys_phone_is_back(shop: Shop) -> None:
         assert (row["has_sms_consent"], row["has_sms_unsubscribed"]) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("channel", "word"),
+    [("sms", "replied_stop"), ("email", "complained"), ("email", "unsubscribed")],
+)
+def test_who_leaves_and_comes_back_at_one_moment_has_left(
+    shop: Shop, channel: str, word: str
+) -> None:
+    """Exports that tell days alone do not say which of the two was last."""
+    shop.add("contacts", source_contact_id="a", updated_at="2026-01-01", has_email_consent=True,
+             has_sms_consent=True)  # fmt: skip
+    for engagement in (word, "resubscribed"):
+        shop.add("engagements", source_engagement_id=engagement, source_contact_id="a",
+                 channel=channel, engagement=engagement, occurred_at="2026-03-01")  # fmt: skip
+    assert profile(shop.build(), "a")[f"has_{channel}_consent"] is False
+
+
 def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
     for number, engagement in enumerate(("delivered", "machine_opened", "machine_clicked")):
