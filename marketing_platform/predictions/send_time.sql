@@ -81,14 +81,19 @@ weekday_scores as (
 ),
 best_hours as (
     -- Of equal hours the earlier one.
-    select customer_id, arg_max(hour_utc, score * 100 - hour_utc) as hour_utc, max(score) as score
+    select
+        customer_id,
+        hour_utc,
+        score,
+        row_number() over (partition by customer_id order by score desc, hour_utc asc) as place
     from hour_scores
-    group by customer_id
 ),
 best_weekdays as (
-    select customer_id, arg_max(weekday, score * 100 - weekday) as weekday
+    select
+        customer_id,
+        weekday,
+        row_number() over (partition by customer_id order by score desc, weekday asc) as place
     from weekday_scores
-    group by customer_id
 ),
 evidence as (
     select customer_id, sum(weight) as weight, count(*) as moment_count
@@ -118,5 +123,5 @@ select
     ) as reason
 from evidence as e
 cross join core.clock as k
-inner join best_hours as h on e.customer_id = h.customer_id
-inner join best_weekdays as w on e.customer_id = w.customer_id
+inner join best_hours as h on e.customer_id = h.customer_id and h.place = 1
+inner join best_weekdays as w on e.customer_id = w.customer_id and w.place = 1
