@@ -18,7 +18,7 @@ baskets as (
     select l.order_id, l.product_id
     from lines as l
     inner join sizes as s on l.order_id = s.order_id
-    where s.product_count between 2 and 50
+    where s.product_count <= 50
 ),
 sold as (
     select product_id, count(*) as order_count

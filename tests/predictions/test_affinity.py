@@ -357,3 +357,6 @@ def test_bought_together_counts_orders_and_leaves_out_stocktaking() -> None:
         ("tea", "pot", 5),
     ]
     assert rows[0]["together_share"] == 1.0
+    # Five of the ten orders of tea have nothing else in them.
+    assert rows[1]["together_share"] == 0.5
+    assert rows[0]["lift"] == rows[1]["lift"] == 1.0
