@@ -42,7 +42,6 @@ def held_reason(warehouse: Warehouse, prediction: str) -> str | None:
     columns = ["count(*) as scored", "0 as refused", "null as model_version"]
     if known.is_judged:
         columns[1] = "count(case when not is_promoted then 1 end) as refused"
-    if known.is_judged and "score" in known.fields:
         columns[2] = "max(case when not is_promoted then model_version end) as model_version"
     scores = exp.select(*columns).from_(f"predictions.{prediction}")
     scored, refused, model_version = warehouse.query(scores.sql("duckdb")).row(0)

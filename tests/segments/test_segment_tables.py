@@ -122,6 +122,21 @@ def test_a_segment_is_held_with_the_reason_when_its_model_is_not_promoted(shop: 
     assert sizes["likely_buyers"]["member_count"] == 1, "its members are still computed"
 
 
+def test_the_reason_is_that_of_the_model_in_use_and_not_of_one_that_lost_to_it(shop: Shop) -> None:
+    shop.customers(buyer("anna"))
+    value = {"customer_id": "anna", "model_version": "old", "is_promoted": False}
+    shop.fill("predictions.lifetime_value", value)
+    model = {"task": "value", "is_promoted": False}
+    early, late = AS_OF.date() - dt.timedelta(days=7), AS_OF.date()
+    shop.fill(
+        "predictions.models",
+        {**model, "model_version": "old", "trained_as_of_date": early, "reason": "no better"},
+        {**model, "model_version": "new", "trained_as_of_date": late, "reason": "kept, but worse"},
+    )
+    shop.segment("worthy", "{prediction: lifetime_value, column: band, one_of: [high]}")
+    assert shop.sizes()["worthy"]["held_reason"] == "lifetime_value is not promoted: no better"
+
+
 def test_a_segment_is_held_when_buyers_have_no_scores_at_all(shop: Shop) -> None:
     shop.customers(buyer("anna"))
     both = "{any: [{prediction: purchase_14d, band: high}, {prediction: churn_30d, band: high}]}"
