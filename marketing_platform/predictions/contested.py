@@ -69,6 +69,9 @@ def _verdict(
     if champion is None:
         return None
     told = champion.row
+    if told["horizon_days"] != data.horizon_days:
+        # It says something else than what is asked by now, however well.
+        return Verdict(True, own_test(told), tested.decision)
     if tested.evaluation.status != MEASURED or tested.method != "model":
         refusal = Decision(
             False, f"not comparable with the reigning model: {tested.decision.reason}"
@@ -95,8 +98,6 @@ def _own_tests(data: Rows, tested: Trained, told: Row) -> tuple[bool, Decision]:
     """
     if tested.decision.is_promoted != told["is_promoted"]:
         return tested.decision.is_promoted, tested.decision
-    if told["horizon_days"] != data.horizon_days:
-        return True, tested.decision
     theirs = json.loads(told["metrics"]).get("models", {}).get("platform", {}).get("log_loss")
     ours = tested.evaluation.models["platform"]["log_loss"]
     if theirs is None or ours is None or ours <= theirs * _MOST_WORSE:

@@ -110,7 +110,9 @@ def _came_true(models: pl.DataFrame, data: Rows, settings: Settings) -> dict[str
     )
     if data.test_date is None or data.test.is_empty():
         return found
-    version = reigning_on(models.filter(pl.col("method") == "model"), data.task, data.test_date)
+    # One of another horizon said nothing of these days.
+    asked = (pl.col("method") == "model") & (pl.col("horizon_days") == data.horizon_days)
+    version = reigning_on(models.filter(asked), data.task, data.test_date)
     if version is None:
         return found
     try:

@@ -168,6 +168,25 @@ def test_a_challenger_that_is_worse_is_kept_and_does_not_reign(
     assert scores["is_promoted"].all()
 
 
+def test_a_model_of_another_horizon_gives_way_even_to_one_that_orders_worse(
+    first: First, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, settings = first
+    from marketing_platform.predictions import model, training
+
+    real = model.train
+
+    def mixed_up(features: object, outcomes: np.ndarray, *rest: object) -> object:
+        mixed = np.random.default_rng(0).permutation(outcomes)
+        return real(features, mixed, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training.models, "train", mixed_up)
+    go_on(warehouse, settings_in(settings.data_dir, purchase_horizon_days=30), 289)
+    (champion,) = models_of(warehouse).filter(pl.col("standing") == "champion").to_dicts()
+    assert (champion["horizon_days"], champion["is_promoted"]) == (30, False)
+    assert warehouse.read(SCORES)["model_version"].unique().to_list() == [champion["model_version"]]
+
+
 def test_what_is_changed_on_the_day_of_the_training_reigns_from_then_on(first: First) -> None:
     warehouse, settings = first
     before = models_of(warehouse)["model_version"].item()

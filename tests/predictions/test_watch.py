@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from predictions_shop import Order, build_predictions, day, lively_shop, warehouse_with
+from predictions_shop import (
+    Order,
+    build_predictions,
+    day,
+    lively_shop,
+    settings_in,
+    warehouse_with,
+)
 
 from marketing_platform.predictions.watch import stability
 from marketing_platform.quality.checks import model_is_sound
@@ -72,6 +80,17 @@ def test_where_nobody_came_who_was_expected_scores_are_not_to_be_used(settings: 
     assert not warehouse.read(SCORES)["is_promoted"].any()
     result = model_is_sound(warehouse, "purchase")
     assert (result.passed, result.is_blocking) == (False, False)
+
+
+def test_a_model_of_another_horizon_is_not_judged_by_what_came_in_this_one(tmp_path: Path) -> None:
+    warehouse = warehouse_with([o for o in ORDERS if o[1] <= day(262)], clock=day(262))
+    build_predictions(warehouse, settings_in(tmp_path, purchase_horizon_days=7), until=SCORES)
+    longer = settings_in(tmp_path, purchase_horizon_days=30)
+    go_on(warehouse, longer, 280, ORDERS)
+    go_on(warehouse, longer, 295, ORDERS)
+    row = watched(warehouse)[day(295)]
+    assert row["judged_date"] is None
+    assert "were expected, and" not in str(row["finding"])
 
 
 def test_a_shop_without_a_model_is_not_watched_and_passes(settings: Settings) -> None:
