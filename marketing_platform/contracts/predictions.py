@@ -159,7 +159,9 @@ PREDICTIONS: tuple[Contract, ...] = (
             "feature_psi": number("That of the feature that changed most."),
             "feature": text("Which one that is."),
             "judged_date": date("The day whose scores have come true or not.", nullable=True),
-            "judged_version": text("The newest model of that day.", nullable=True),
+            "judged_version": text(
+                "The model in use, or, where it is younger, the newest of that day.", nullable=True
+            ),
             "expected_share": share("Share that it expected to be positive.", nullable=True),
             "seen_share": share("Share that was.", nullable=True),
             "roc_auc": share("Its ROC AUC by now.", nullable=True),

@@ -105,7 +105,9 @@ def reigning_on(models: pl.DataFrame, task: str, day: dt.date) -> str | None:
         (pl.col("task") == task)
         & (pl.col("standing") != "challenger")
         & (pl.col("trained_as_of_date") <= day)
-    ).sort("trained_as_of_date", "model_version")
+    )
+    # Of two that were trained on the same day the later one is the one that still reigns, if any.
+    found = found.sort("trained_as_of_date", pl.col("standing") == "champion", "model_version")
     return None if found.is_empty() else str(found["model_version"][-1])
 
 

@@ -14,12 +14,13 @@ from marketing_platform.predictions.champion import earlier_models, reigning_on
 from marketing_platform.predictions.parts import from_parts
 from marketing_platform.predictions.past import features_of
 from marketing_platform.predictions.scores import scored
-from marketing_platform.predictions.tasks import SCORE_TABLES, is_active
+from marketing_platform.predictions.tasks import SCORE_TABLES, Task, is_active
 from marketing_platform.predictions.training import probabilities
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Built, Part, Warehouse
 
 NAME: Final = "predictions.score_history"
+WATCH: Final = "predictions.watch"
 
 
 def build_score_history(warehouse: Warehouse, settings: Settings, day: dt.date) -> Built:
@@ -36,7 +37,7 @@ def _scores_of(
     parts = [empty]
     rules = settings.platform.predictions
     for task in SCORE_TABLES:
-        version = reigning_on(models, task, day)
+        version = _watched(warehouse, task, day) or reigning_on(models, task, day)
         if version is None or buyers.is_empty():
             continue
         try:
@@ -51,3 +52,14 @@ def _scores_of(
         )
         parts.append(frame.select(empty.columns))
     return pl.concat(parts)
+
+
+def _watched(warehouse: Warehouse, task: Task, day: dt.date) -> str | None:
+    """The version that reigned on a day as it was written down then: it may have been pinned."""
+    if not warehouse.exists(WATCH):
+        return None
+    found = warehouse.query(
+        f"select model_version from {WATCH} where task = $task and as_of_date = $day",  # noqa: S608
+        {"task": task, "day": day},
+    )
+    return None if found.is_empty() else str(found.item())

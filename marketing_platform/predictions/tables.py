@@ -78,7 +78,7 @@ DAY_TABLES: tuple[DayTable, ...] = (
         " sends reads them.",
         (
             *("core.engagements", "identity.contact_customers", "predictions.models"),
-            *("profiles.active_days", "profiles.orders"),
+            *("predictions.watch", "profiles.active_days", "profiles.orders"),
         ),
         _build_score_history,
     ),

@@ -21,7 +21,7 @@ from marketing_platform.predictions.matrix import COLUMNS
 from marketing_platform.predictions.model import RECIPE
 from marketing_platform.predictions.succession import Newcomer, Row, succeed
 from marketing_platform.predictions.tasks import SCORE_TABLES
-from marketing_platform.settings import Settings
+from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
 # Of the warehouse, the clock and the settings, the models of the task that are known, and the row
@@ -86,7 +86,7 @@ def _is_fresh(known: list[Row], clock: dt.date, settings: Settings) -> bool:
     On the day itself it is looked at again: an export, or how it is read, may have been mended.
     """
     rules = settings.platform.predictions
-    if not known or any(row["task"] in rules.pinned for row in known):
+    if not known or not _is_as_pinned(known, rules):
         return False
     newest = max(known, key=lambda row: row["trained_as_of_date"])
     age = (clock - newest["trained_as_of_date"]).days
@@ -96,6 +96,14 @@ def _is_fresh(known: list[Row], clock: dt.date, settings: Settings) -> bool:
         and newest["recipe"] == recipe(settings)
         and 0 < age < rules.retrain_days
         and _is_there(newest, settings)
+    )
+
+
+def _is_as_pinned(known: list[Row], rules: Predictions) -> bool:
+    """Whether the pinned model of a task reigns; true where none is pinned."""
+    reigning = {row["model_version"] for row in known if row["standing"] == "champion"}
+    return all(
+        version in reigning for task, version in rules.pinned.items() if task == known[0]["task"]
     )
 
 

@@ -2,9 +2,9 @@
 
 The population stability index compares the scores, and each feature, of today with those of one
 horizon ago: the sum over tenths of (now - then) * ln(now / then). 0.25 and more is commonly taken
-for another population (Siddiqi 2006, "Credit Risk Scorecards"). And the model that was the newest
-one horizon ago says again what it said of everybody then, for nothing else is visible of that day;
-by now it is known what they did.
+for another population (Siddiqi 2006, "Credit Risk Scorecards"). And the reigning model, or, where
+it is younger, the newest one of a horizon ago, says again what it said of everybody then, for
+nothing else is visible of that day; by now it is known what they did.
 """
 
 from __future__ import annotations
@@ -97,22 +97,28 @@ def _watched(
         "score_psi": round(scores, 6),
         "feature_psi": round(shifts[feature], 6),
         "feature": feature,
-        **_came_true(models, data, settings),
+        **_came_true(models, champion.row["model_version"], data, settings),
     }
     wrong = _wrong(row, min(data.test.height, data.score.height))
     return row | {"is_sound": not wrong, "finding": "; ".join(wrong) or _well(row)}
 
 
-def _came_true(models: pl.DataFrame, data: Rows, settings: Settings) -> dict[str, Any]:
-    """What the model that was the newest one horizon ago said of everybody, and what they did."""
+def _came_true(
+    models: pl.DataFrame, reigning: str, data: Rows, settings: Settings
+) -> dict[str, Any]:
+    """What the reigning model, or the newest of that day, said of everybody, and what they did."""
     found: dict[str, Any] = dict.fromkeys(
         ("judged_date", "judged_version", "expected_share", "seen_share", "roc_auc", "ece")
     )
     if data.test_date is None or data.test.is_empty():
         return found
-    # One of another horizon said nothing of these days.
+    # One of another horizon said nothing of these days. What reigned before another one was pinned
+    # is not asked where that one was there.
     asked = (pl.col("method") == "model") & (pl.col("horizon_days") == data.horizon_days)
-    version = reigning_on(models.filter(asked), data.task, data.test_date)
+    known = models.filter(asked)
+    version = reigning_on(
+        known.filter(pl.col("model_version") == reigning), data.task, data.test_date
+    ) or reigning_on(known, data.task, data.test_date)
     if version is None:
         return found
     try:

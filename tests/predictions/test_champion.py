@@ -252,6 +252,43 @@ def test_a_model_is_rolled_back_by_pinning_it(first: First) -> None:
         go_on(warehouse, pinned, 291)
 
 
+def test_while_a_model_is_pinned_the_others_are_kept_and_it_is_the_one_that_is_judged(
+    first: First,
+) -> None:
+    warehouse, settings = first
+    first = models_of(warehouse)["model_version"].item()
+    go_on(warehouse, settings, 287)
+    # A week later another one won, and turned out to be bad.
+    is_first = pl.col("model_version") == first
+    standing = pl.when(is_first).then(pl.lit("former")).otherwise(pl.lit("champion"))
+    models = warehouse.read("predictions.models").with_columns(
+        pl.when(pl.col("task") == "purchase").then(standing).otherwise("standing").alias("standing")
+    )
+    warehouse.replace("predictions.models", models)
+    (bad,) = models.filter((pl.col("task") == "purchase") & ~is_first)["model_version"]
+    parts = store.load(settings.models_dir, bad)
+    store.save(settings.models_dir, bad, {**parts, "level": parts["level"] + 3})
+    pinned = settings.model_copy(deep=True)
+    pinned.platform.predictions.pinned["purchase"] = first
+    go_on(warehouse, pinned, 288)
+    known = models_of(warehouse)
+    # Its own settings are no reason to train a model every day.
+    go_on(warehouse, pinned, 291)
+    assert models_of(warehouse).equals(known)
+    build_score_history(warehouse, pinned, day(288))
+    history = warehouse.read("predictions.score_history").filter(pl.col("task") == "purchase")
+    assert history["model_version"].unique().to_list() == [first]
+    # The days that the bad one was there for have come true by now.
+    go_on(warehouse, pinned, 302)
+    (row,) = (
+        warehouse.read("predictions.watch")
+        .filter((pl.col("task") == "purchase") & (pl.col("as_of_date") == day(302)))
+        .to_dicts()
+    )
+    assert row["judged_date"] == day(288)
+    assert row["judged_version"] == first
+
+
 def value_of(warehouse: Warehouse, settings: Settings, clock: int) -> list[str]:
     """So many days later: the versions that say what buyers will spend."""
     later = shop(clock)
@@ -325,7 +362,7 @@ def test_a_champion_is_kept_however_many_challengers_it_beats(
     monkeypatch.setattr("marketing_platform.predictions.succession.KEPT", 1)
     pinned = settings.model_copy(deep=True)
     pinned.platform.predictions.pinned["purchase"] = reigning
-    for clock in (280, 281, 282):
+    for clock in (286, 293, 300):
         go_on(warehouse, pinned, clock)
     rows = models_of(warehouse)
     assert rows["standing"].to_list() == ["champion", "challenger", "challenger"]
