@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from marketing_platform.errors import InputError
 from marketing_platform.predictions import store, value_training
-from marketing_platform.predictions.champion import contest
+from marketing_platform.predictions.champion import contest, reigning_on
 from marketing_platform.predictions.parts import from_parts, to_parts
 from marketing_platform.predictions.score_history import build_score_history
 from marketing_platform.settings import Settings
@@ -352,6 +352,21 @@ def test_a_backfilled_score_is_what_that_days_champion_said(first: First) -> Non
     assert on[day(279)].equals(then.sort("customer_id"))
     now = warehouse.read(SCORES).select("customer_id", "score", "model_version")
     assert on[day(289)].equals(now.sort("customer_id"))
+
+
+@pytest.mark.parametrize("later", ["a", "z"])
+def test_of_two_models_of_a_day_the_one_that_replaced_the_other_reigned_at_its_end(
+    later: str,
+) -> None:
+    models = pl.DataFrame(
+        {
+            "task": "purchase",
+            "model_version": ["m", later],
+            "standing": ["former", "champion"],
+            "trained_as_of_date": day(9),
+        }
+    )
+    assert reigning_on(models, "purchase", day(10)) == later
 
 
 def test_a_champion_is_kept_however_many_challengers_it_beats(
