@@ -1,6 +1,7 @@
 -- One row is a customer without a purchase by the end of an as-of date: what was known of them then,
 -- and whether they bought in the 30 days after it (null: not known yet). What a CRM says of somebody
--- counts by when it was begun; what has become of it since is not looked at.
+-- counts by when it was begun; what has become of it since is not looked at. Of whom nothing tells since
+-- when they are known, there is no row: they would be taken for new, and no past day teaches of them.
 with
 clock as (
     select as_of_date from core.clock
@@ -15,9 +16,17 @@ first_orders as (
     from profiles.orders
     group by customer_id
 ),
-first_seen as (
-    select customer_id, min(known_date) as first_seen_date
+seen as (
+    select customer_id, known_date as seen_date
     from profiles.active_days
+    union all
+    select m.customer_id, e.engagement_date as seen_date
+    from core.engagements as e
+    inner join identity.contact_customers as m on e.contact_id = m.contact_id
+),
+first_seen as (
+    select customer_id, min(seen_date) as first_seen_date
+    from seen
     group by customer_id
 ),
 leads as (
@@ -28,11 +37,10 @@ leads as (
         case
             when c.created_at is not null
                 then cast(floor(date_diff('second', c.created_at, d.ends_at) / 86400.0) as bigint)
-            else date_diff('day', coalesce(s.first_seen_date, k.as_of_date), d.as_of_date)
+            else date_diff('day', s.first_seen_date, d.as_of_date)
         end as known_days
     from identity.customers as c
     cross join dates as d
-    cross join clock as k
     left join first_orders as f on c.customer_id = f.customer_id
     left join first_seen as s on c.customer_id = s.customer_id
     where f.first_order_date is null or f.first_order_date > d.as_of_date

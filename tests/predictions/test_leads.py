@@ -201,3 +201,32 @@ def test_who_became_known_by_an_order_was_never_a_lead(tmp_path: Path, timezone:
         "select distinct customer_id, known_days from predictions.lead_features"
     )
     assert sorted(found.rows()) == sorted((f"lead{hour}", 0) for hour in range(24))
+
+
+def test_who_is_known_since_nobody_knows_when_is_no_lead_of_today(settings: Settings) -> None:
+    """An address of an old list without dates would pass for one that signed up this morning."""
+    warehouse = shop_with_leads()
+    listed = pl.DataFrame(
+        {"customer_id": ["silent", "reader"], "contact_count": [1, 1], "source_count": [1, 1]}
+    )
+    people = warehouse.read("identity.customers")
+    warehouse.replace("identity.customers", pl.concat([people, listed], how="diagonal_relaxed"))
+    contacts = warehouse.read("identity.contact_customers")
+    more = pl.DataFrame({"contact_id": ["s:reader"], "customer_id": ["reader"]})
+    warehouse.replace("identity.contact_customers", pl.concat([contacts, more]))
+    message = {
+        "engagement_id": "s:1", "source": "s", "contact_id": "s:reader", "channel": "email",
+        "engagement": "sent", "occurred_at": dt.datetime.combine(day(199), dt.time(9)),
+        "engagement_date": day(199),
+    }  # fmt: skip
+    schema = CONTRACTS["core.engagements"].empty().schema
+    warehouse.replace("core.engagements", pl.DataFrame([message], schema=schema))
+    build_predictions(warehouse, settings, until="predictions.lead_score")
+    scores = warehouse.read("predictions.lead_score")["customer_id"].to_list()
+    assert "silent" not in scores
+    assert "reader" in scores
+    found = warehouse.query(
+        "select known_days from predictions.lead_features"
+        " where customer_id = 'reader' order by as_of_date"
+    )
+    assert found["known_days"].to_list() == [10, 40, 70, 100]
