@@ -35,6 +35,11 @@ NAME: Final = "predictions.watch"
 MOST_PSI: Final = 0.25
 # Expected and seen shares may be apart by this share of the larger one, and at least by two points.
 _MOST_OFF, _LEAST_OFF = 0.5, 0.02
+# What is expected of customers, and what they did.
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "purchase": ("to buy", "bought"),
+    "churn": ("to buy nothing", "bought nothing"),
+}
 _FEWEST = 200
 _KEPT_DAYS = 730
 _BINS = 10
@@ -152,8 +157,8 @@ def _wrong(row: dict[str, Any], customers: int) -> list[str]:
         most = max(_LEAST_OFF, _MOST_OFF * max(expected, seen))
         if abs(expected - seen) > most:
             wrong.append(
-                f"of the customers of {row['judged_date']} {expected:.1%} were expected, and"
-                f" {seen:.1%} came"
+                f"of the customers of {row['judged_date']} {expected:.1%} were expected"
+                f" {_WORDS[row['task']][0]}, and {seen:.1%} {_WORDS[row['task']][1]}"
             )
     return wrong
 
@@ -164,5 +169,5 @@ def _well(row: dict[str, Any]) -> str:
         return f"{told}; no model is old enough to have come true"
     return (
         f"{told}; of the customers of {row['judged_date']} {row['expected_share']:.1%} were"
-        f" expected, {row['seen_share']:.1%} came"
+        f" expected {_WORDS[row['task']][0]}, {row['seen_share']:.1%} {_WORDS[row['task']][1]}"
     )

@@ -33,8 +33,8 @@ def go_on(warehouse: Warehouse, settings: Settings, clock: int, orders: list[Ord
     build_predictions(warehouse, settings, until=SCORES)
 
 
-def watched(warehouse: Warehouse) -> dict[dt.date, dict[str, object]]:
-    rows = warehouse.read("predictions.watch").filter(pl.col("task") == "purchase").to_dicts()
+def watched(warehouse: Warehouse, task: str = "purchase") -> dict[dt.date, dict[str, object]]:
+    rows = warehouse.read("predictions.watch").filter(pl.col("task") == task).to_dicts()
     return {row["as_of_date"]: row for row in rows}
 
 
@@ -64,7 +64,7 @@ def test_each_day_is_kept_and_scores_of_a_horizon_ago_are_judged(settings: Setti
     assert abs(judged["expected_share"] - judged["seen_share"]) < 0.06  # type: ignore[operator]
     result = model_is_sound(warehouse, "purchase")
     assert result.passed
-    assert "came" in result.detail
+    assert "were expected to buy, " in result.detail
 
 
 def test_where_nobody_came_who_was_expected_scores_are_not_to_be_used(settings: Settings) -> None:
@@ -76,7 +76,7 @@ def test_where_nobody_came_who_was_expected_scores_are_not_to_be_used(settings: 
     go_on(warehouse, settings, 284, few)
     row = watched(warehouse)[day(284)]
     assert not row["is_sound"]
-    assert "were expected, and" in str(row["finding"])
+    assert "were expected to buy, and" in str(row["finding"])
     assert not warehouse.read(SCORES)["is_promoted"].any()
     result = model_is_sound(warehouse, "purchase")
     assert (result.passed, result.is_blocking) == (False, False)
@@ -90,7 +90,9 @@ def test_a_model_of_another_horizon_is_not_judged_by_what_came_in_this_one(tmp_p
     go_on(warehouse, longer, 295, ORDERS)
     row = watched(warehouse)[day(295)]
     assert row["judged_date"] is None
-    assert "were expected, and" not in str(row["finding"])
+    assert "were expected to buy, and" not in str(row["finding"])
+    # Of churn those who came are not those who were expected.
+    assert "were expected to buy nothing, " in str(watched(warehouse, "churn")[day(295)]["finding"])
 
 
 def test_a_shop_without_a_model_is_not_watched_and_passes(settings: Settings) -> None:
