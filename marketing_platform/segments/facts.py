@@ -253,11 +253,16 @@ def _table_of(prediction: str) -> str:
 
 
 def _lists() -> exp.Select:
-    """One row per customer with a list of products: the first of each, and what is due next."""
+    """One row per customer with a list of products: the first of each, and what is due next.
+
+    Where nothing is, what was due last: what was given up long ago hides neither.
+    """
+    due = "case when affinity.kind = 'again' then affinity.due_date end"
+    ahead = f"case when affinity.due_date >= affinity.as_of_date then {due} end"
     return (
         exp.select(
             "affinity.customer_id",
-            "min(case when affinity.kind = 'again' then affinity.due_date end) as next_due_date",
+            f"coalesce(min({ahead}), max({due})) as next_due_date",
             _first_product("again"),
             _first_product("new"),
         )

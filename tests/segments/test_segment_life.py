@@ -243,6 +243,23 @@ def test_predictions_products_and_sequences_can_be_asked_for(
     assert shop.members(rule) == expected
 
 
+def test_what_is_overdue_for_long_hides_nothing_that_is_due_next(shop: Shop) -> None:
+    customers(shop, anna=1, carl=1)
+    today = AS_OF.date()
+    due_dates = {"anna": (today + 3 * DAY, today - 300 * DAY), "carl": (today - 2 * DAY,)}
+    shop.fill(
+        "predictions.product_affinity",
+        *(
+            {"customer_id": name, "kind": "again", "place": place, "due_date": date}
+            for name, dates in due_dates.items()
+            for place, date in enumerate((*dates, today - 200 * DAY), 1)
+        ),
+    )
+    due = "{prediction: product_affinity, column: next_due_date, "
+    assert shop.members(due + "in_next: 7d}") == {"anna"}
+    assert shop.members(due + "within: 7d}") == {"carl"}
+
+
 @pytest.mark.parametrize("where", ["category: shoes", 'product_id: "shop:7"'])
 def test_an_event_of_another_system_is_of_the_product_that_it_names(shop: Shop, where: str) -> None:
     customers(shop, anna=1, carl=0, dora=0)

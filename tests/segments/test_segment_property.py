@@ -327,7 +327,9 @@ def test_the_query_finds_whom_a_plain_reading_of_the_rules_finds(
     everyone = {}
     for number, person in enumerate(crowd):
         name, due = f"c{number}", person.row["due"]
-        first = dt.datetime.combine(due, dt.time()) if due else None
+        # `fill` has another product due ten days later.
+        following = due if due is None or due >= AS_OF.date() else due + TEN_DAYS
+        first = dt.datetime.combine(following, dt.time()) if following else None
         known = {"product_affinity": {"next_due_date": first}} if first else {}
         row = {**person.row, "customer_id": name}
         everyone[name] = replace(person, row=row, scores={**person.scores, **known})
