@@ -1,11 +1,11 @@
 """The assets that send: plans and messages. They live in the state database, not the warehouse.
 
-They have no partitions and refuse to run in a backfill: the past can be computed again, but nobody
-is written to again because of it.
+They have no partitions and refuse to run in a backfill, or with any day: the past can be computed
+again, but nobody is written to again because of it.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import sqlalchemy as sa
@@ -36,7 +36,9 @@ FEEDS = asset_key("activation.product_feeds")
 _PLOTTED = dt.timedelta(days=60)
 # The sums of plans that have ended.
 _COUNTED_EVERY = dt.timedelta(days=1)
-_BACKFILL_TAG = "dagster/backfill"
+_ROOT_TAG = "dagster/root_run_id"
+# How the tags of a run begin that is of a backfill, of a day, or of several in one.
+_OF_THE_PAST = ("dagster/backfill", "dagster/partition", "dagster/asset_partition_range")
 
 
 def health_spec() -> dg.AssetSpec:
@@ -93,7 +95,7 @@ def plans(
     platform: dg.ResourceParam[Settings],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Plan every activation of the settings; with a reason to hold, hold them all."""
-    refuse_backfill(context.run.tags)
+    refuse_the_past(context.instance, context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     holds = find_holds(state, platform)
     # What a dead run left in flight cannot be planned anew, so it comes first.
@@ -143,7 +145,7 @@ def messages(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Send what the ledger holds, unless something holds everything."""
-    refuse_backfill(context.run.tags)
+    refuse_the_past(context.instance, context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     holds = find_holds(state, platform)
     report = None if holds else dispatch(state, platform, on_progress=context.log.info)
@@ -197,7 +199,7 @@ def feeds(
     platform: dg.ResourceParam[Settings],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Write the product feeds that changed."""
-    refuse_backfill(context.run.tags)
+    refuse_the_past(context.instance, context.run.tags)
     state = open_state(platform.state_url.get_secret_value())
     outcomes = write_feeds(warehouse.engine, state, platform, holds=find_holds(state, platform))
     found = "; ".join(outcome.line() for outcome in outcomes) or "no feed is configured"
@@ -212,10 +214,17 @@ def feeds(
     )
 
 
-def refuse_backfill(tags: dict[str, str]) -> None:
-    """Stop a run that a backfill started, before it reads or sends anything."""
-    if _BACKFILL_TAG in tags:
-        raise dg.Failure("a backfill never sends; start the activation job instead")
+def refuse_the_past(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> None:
+    """Stop a run of a backfill, or of days, before it reads or sends anything.
+
+    A run that repeats another one is what that one was: Dagster takes the backfill's tag off it.
+    """
+    first = instance.get_run_by_id(tags[_ROOT_TAG]) if _ROOT_TAG in tags else None
+    if any(tag.startswith(_OF_THE_PAST) for tag in (*tags, *(first.tags if first else ()))):
+        raise dg.Failure(
+            "a backfill, or a run of days, never sends; start the activation job instead",
+            allow_retries=False,
+        )
 
 
 def _lines(report: DispatchReport | None, holds: list[str]) -> list[str]:

@@ -118,12 +118,22 @@ def test_a_broken_contract_keeps_the_table_stops_what_follows_and_holds_activati
     assert holds_of(built) == [], "a hold ends by itself when the cause is gone"
 
 
-def test_a_backfill_never_sends(built: Settings, instance: dg.DagsterInstance) -> None:
+def test_a_backfill_or_a_day_of_the_past_never_sends(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
     job = build_definitions(built).resolve_job_def("activation")
-    result = job.execute_in_process(
-        instance=instance, tags={"dagster/backfill": "b"}, raise_on_error=False
-    )
-    assert not result.success
+
+    def run_with(tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+
+    backfill = run_with({"dagster/backfill": "b"})
+    # As Dagster repeats a run of a backfill that is over: without its tag.
+    again = {"dagster/root_run_id": backfill.run_id, "dagster/parent_run_id": backfill.run_id}
+    # As the UI starts all assets for one day, or for several in a single run.
+    day = {"dagster/partition": "2024-03-05"}
+    days = range_tags(dt.date(2024, 3, 5), dt.date(2024, 3, 7))
+    for run in (backfill, run_with(again), run_with(day), run_with(days)):
+        assert not run.success
     assert not list(built.feeds_dir.rglob("*.csv"))
     assert run_job(built, "activation").success
     assert list(built.feeds_dir.rglob("*.csv"))
