@@ -41,3 +41,10 @@ def test_a_url_with_a_referenced_password_or_none_is_taken(url: str, resolved: s
     )
     assert platform.sources.systems["crm"]["url"] == resolved
     assert "hush" not in repr(platform)
+
+
+def test_the_end_of_a_line_is_no_part_of_a_secret() -> None:
+    platform = parse_platform(
+        {"sources": {"crm": {"token": "${TOKEN}"}}}, where=WHERE, environ={"TOKEN": "hush\r"}
+    )
+    assert platform.sources.systems["crm"]["token"] == "hush"

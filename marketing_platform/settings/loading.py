@@ -227,15 +227,24 @@ def _lookup(match: re.Match[str], where: Path, environ: Mapping[str, str], place
     is_file, name = match.group(1), match.group(2)
     if is_file:
         try:
-            return Path(name).read_text(encoding="utf-8").strip()
+            value = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise ConfigError(
                 f"{place}: cannot read the secret file {name}", where=str(where)
             ) from None
-    if name not in environ:
+    elif name in environ:
+        value = environ[name]
+    else:
         raise ConfigError(
             f"{place}: the environment variable {name} is not set",
             where=str(where),
             mend=f"Set {name}, or take this key out",
         )
-    return environ[name]
+    # The end of a line, also as Windows writes it, is no part of a secret.
+    if not (value := value.strip()):
+        raise ConfigError(
+            f"{place}: the {'secret file' if is_file else 'environment variable'} {name} is empty",
+            where=str(where),
+            mend=f"Fill {name}, or take this key out",
+        )
+    return value

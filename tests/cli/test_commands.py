@@ -254,13 +254,18 @@ def test_what_a_shop_wrote_in_brackets_or_colons_is_shown_as_it_is(
             "destinations: {x: {type: webhook, url: 'https://example.com', token: '${NOT_SET}'}}",
             "the environment variable NOT_SET is not set",
         ),
+        # Alerts would go nowhere, and nobody would know.
+        ("alerts: {slack_url: '${NOTHING}'}", "the environment variable NOTHING is empty"),
+        ("alerts: {pagerduty_key: '${file:nothing}'}", "the secret file nothing is empty"),
     ],
 )
 def test_a_mistake_in_the_settings_names_file_and_key(
-    home: Path, told: Told, yaml: str, found: str
+    home: Path, told: Told, monkeypatch: pytest.MonkeyPatch, yaml: str, found: str
 ) -> None:
     (home / "config" / "platform.yaml").write_text(yaml)
     (home / "secret.bin").write_bytes(b"\xff\xfe")
+    (home / "nothing").write_text("\n")
+    monkeypatch.setenv("NOTHING", "")
     line = mistake(told("status"))
     assert found in line
     assert "platform.yaml" in line
