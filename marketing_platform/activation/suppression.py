@@ -182,37 +182,50 @@ def reason_now() -> sa.ScalarSelect[str]:
 
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     """Whether the person of a message was written to as often as they may be, under any id."""
-    other, change = messages.alias("other"), _CHANGES.subquery("change")
-    became = (
-        sa.exists()
-        .where(
-            change.c.other == messages.c.customer_id,
-            change.c.customer_id == other.c.customer_id,
-            change.c.changed_at >= other.c.created_at,
-        )
-        .correlate(messages, other)
-    )
-    former = (
-        sa.select(change.c.customer_id)
-        .where(change.c.other == messages.c.customer_id)
-        .correlate(messages)
-    )
+    other, former = messages.alias("other"), _former()
     # Two counts and no `or` between them, so that each finds its rows by an index.
     ids = (
-        other.c.customer_id == messages.c.customer_id,
-        sa.and_(other.c.customer_id.in_(former), became),
+        (other.c.customer_id == messages.c.customer_id,),
+        (other.c.customer_id == former.c.customer_id, other.c.created_at <= former.c.until_at),
     )
 
     def reached(length: dt.timedelta) -> sa.ColumnElement[int]:
         own, before = (
             sa.select(sa.func.count())
-            .where(condition, *_was_reached(other, now - length))
+            .where(*conditions, *_was_reached(other, now - length))
             .scalar_subquery()
-            for condition in ids
+            for conditions in ids
         )
         return own + before
 
     return sa.or_(reached(DAY) >= fatigue.per_day, reached(WEEK) >= fatigue.per_week)
+
+
+def _former() -> sa.Subquery:
+    """Of whom the person of a message is all or a part, each once, and until when they were that.
+
+    As `_becoming`, but looked up for the one row of `messages` that it stands beside.
+    """
+    last, step = identity_changes.alias("last"), identity_changes.alias("step")
+    moment = last.c.changed_at.label("until_at")
+    known = (
+        sa.select(last.c.customer_id, moment)
+        .where(last.c.other_customer_id == messages.c.customer_id)
+        .correlate(messages)
+        .cte("known", recursive=True, nesting=True)
+    )
+    earlier = sa.select(step.c.customer_id, step.c.changed_at).where(
+        step.c.other_customer_id == known.c.customer_id, step.c.changed_at <= known.c.until_at
+    )
+    known = known.union(earlier)
+    until = sa.func.max(known.c.until_at, type_=known.c.until_at.type).label("until_at")
+    return (
+        sa.select(known.c.customer_id, until)
+        .where(known.c.customer_id != messages.c.customer_id)
+        .correlate(messages)
+        .group_by(known.c.customer_id)
+        .subquery("former")
+    )
 
 
 def _reasons() -> sa.Select[tuple[str]]:
