@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from marketing_platform.activation.became import merged
 from marketing_platform.activation.diff import HELD_OUT
-from marketing_platform.activation.suppression import became
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
 from marketing_platform.settings import ActivationRule, Holdout, Settings
@@ -38,13 +38,13 @@ def build_exposures(warehouse: Warehouse, settings: Settings) -> Built:
         for rule in settings.platform.activations
         if rule.held_out
     ]
-    merged = became(engine) if parts else None
+    became = merged(engine) if parts else None
     engine.dispose()
-    if merged is None:
+    if became is None:
         return warehouse.replace(_NAME, contract.empty())
     current = warehouse.query("select distinct customer_id from identity.contact_customers")
     return warehouse.replace(
-        _NAME, _as_now(pl.concat(parts), merged, current).select(list(contract.columns))
+        _NAME, _as_now(pl.concat(parts), became, current).select(list(contract.columns))
     )
 
 

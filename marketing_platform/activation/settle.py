@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from marketing_platform.activation.became import became_since
 from marketing_platform.activation.claims import Claim, Holder, close_batch, regroup
-from marketing_platform.activation.suppression import became_since, suppress
+from marketing_platform.activation.suppression import suppress
 from marketing_platform.destinations import Row, RowAnswer
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.state import SETTLED_STATES, messages, writing

@@ -13,11 +13,12 @@ import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.balance import held_plans
+from marketing_platform.activation.became import former_ids
 from marketing_platform.activation.cause import cause_of
 from marketing_platform.activation.diff import Diff, compare
 from marketing_platform.activation.ledger import known_messages
 from marketing_platform.activation.rules import check_rules
-from marketing_platform.activation.suppression import former_ids, reach_of
+from marketing_platform.activation.suppression import reach_of
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import messages, plans, reading, suppressions
 from marketing_platform.warehouse import Warehouse

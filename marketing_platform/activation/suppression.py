@@ -7,6 +7,7 @@ us, what destinations answered, and how often somebody was written to.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import NamedFromClause
 
+from marketing_platform.activation.became import Became, former, told_as
 from marketing_platform.activation.diff import Reach
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
@@ -27,13 +29,6 @@ FATIGUE = "fatigue"
 DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
 # A run each day begins less than a day after that of the day before has sent its last message.
 _LATE = dt.timedelta(hours=20)
-# Customers of whom all or a part became another one, `other`, and when.
-_CHANGES = sa.select(
-    identity_changes.c.customer_id,
-    identity_changes.c.other_customer_id.label("other"),
-    identity_changes.c.changed_at,
-)
-_MERGES = _CHANGES.where(identity_changes.c.kind == "merged")
 _OLD_ADDRESSES = """
 select b.customer_id, b.channel, b.address
 from barred as b
@@ -46,8 +41,11 @@ where lower(b.address) <> lower(
     end
 )
 """
-_BECAME = {"customer_id": pl.String, "other_customer_id": pl.String}
-_TOLD_AS: dict[str, Any] = {**_BECAME, "until_at": pl.Datetime("us")}
+_TOLD_AS: dict[str, Any] = {
+    "customer_id": pl.String,
+    "other_customer_id": pl.String,
+    "until_at": pl.Datetime("us"),
+}
 
 
 def reach_of(
@@ -58,17 +56,22 @@ def reach_of(
     # An event starts a flow that writes to the person, where the destination has a channel.
     reaches = rule.mode in ("message", "event") and destination.reaches_by is not None
     found = _suppressed(engine, destination.reaches_by)
-    if reaches:
-        with reading(engine) as connection:
-            tired = [row.customer_id for row in connection.execute(tired_customers(fatigue, now))]
-        found = {**dict.fromkeys(tired, FATIGUE), **found}
+    with reading(engine) as connection:
+        # Only these look at whom the person was before; a shop has many merges.
+        became = told_as(connection) if rule.is_once else {}
+        tired = _tired_customers(connection, fatigue, now, became) if reaches else set()
+    found = {**dict.fromkeys(tired, FATIGUE), **found}
     schema = {"customer_id": pl.String, "reason": pl.String}
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
     since = now - dt.timedelta(days=rule.repeat_after_days)
-    # Only what is told once looks at whom the person was before; a shop has many merges.
-    before = told_as(engine) if rule.is_once else pl.DataFrame(schema=_TOLD_AS)
+    before = [
+        (old, other, until.replace(tzinfo=None))
+        for old, others in became.items()
+        for other, until in others.items()
+    ]
+    known = pl.DataFrame(before, schema=_TOLD_AS, orient="row")
     room = _room(engine, rule, now) if rule.per_day is not None else None
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, before, room)
+    return Reach(destination.reaches_by, reaches, frame, fatigue, since, known, room)
 
 
 def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:
@@ -182,50 +185,23 @@ def reason_now() -> sa.ScalarSelect[str]:
 
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     """Whether the person of a message was written to as often as they may be, under any id."""
-    other, former = messages.alias("other"), _former()
+    other, before = messages.alias("other"), former()
     # Two counts and no `or` between them, so that each finds its rows by an index.
     ids = (
         (other.c.customer_id == messages.c.customer_id,),
-        (other.c.customer_id == former.c.customer_id, other.c.created_at <= former.c.until_at),
+        (other.c.customer_id == before.c.customer_id, other.c.created_at <= before.c.until_at),
     )
 
     def reached(length: dt.timedelta) -> sa.ColumnElement[int]:
-        own, before = (
+        own, others = (
             sa.select(sa.func.count())
             .where(*conditions, *_was_reached(other, now - length))
             .scalar_subquery()
             for conditions in ids
         )
-        return own + before
+        return own + others
 
     return sa.or_(reached(DAY) >= fatigue.per_day, reached(WEEK) >= fatigue.per_week)
-
-
-def _former() -> sa.Subquery:
-    """Of whom the person of a message is all or a part, each once, and until when they were that.
-
-    As `_becoming`, but looked up for the one row of `messages` that it stands beside.
-    """
-    last, step = identity_changes.alias("last"), identity_changes.alias("step")
-    moment = last.c.changed_at.label("until_at")
-    known = (
-        sa.select(last.c.customer_id, moment)
-        .where(last.c.other_customer_id == messages.c.customer_id)
-        .correlate(messages)
-        .cte("known", recursive=True, nesting=True)
-    )
-    earlier = sa.select(step.c.customer_id, step.c.changed_at).where(
-        step.c.other_customer_id == known.c.customer_id, step.c.changed_at <= known.c.until_at
-    )
-    known = known.union(earlier)
-    until = sa.func.max(known.c.until_at, type_=known.c.until_at.type).label("until_at")
-    return (
-        sa.select(known.c.customer_id, until)
-        .where(known.c.customer_id != messages.c.customer_id)
-        .correlate(messages)
-        .group_by(known.c.customer_id)
-        .subquery("former")
-    )
 
 
 def _reasons() -> sa.Select[tuple[str]]:
@@ -245,79 +221,37 @@ def _suppressed(engine: sa.Engine, channel: Channel | None) -> dict[str, str]:
     return found | {row.customer_id: row.reason for row in rows if row.reason == "erased"}
 
 
-def became(engine: sa.Engine) -> pl.DataFrame:
-    """Each customer that was merged, with every other one it has become, in one step or several."""
-    became = _becoming(_MERGES)
-    statement = sa.select(became.c.customer_id, became.c.other).distinct()
-    with reading(engine) as connection:
-        rows = connection.execute(statement).all()
-    return pl.DataFrame([tuple(row) for row in rows], schema=_BECAME, orient="row")
-
-
-def told_as(engine: sa.Engine) -> pl.DataFrame:
-    """Each customer of whom all or a part became another one, with every such other one.
-
-    What the customer was told until then, `until_at`, the other one was told as well; what they are
-    told later, as after a merge that was undone, they are told alone.
-    """
-    became = _becoming(_CHANGES)
-    until = sa.func.max(became.c.until_at, type_=became.c.until_at.type)
-    ids = (became.c.customer_id, became.c.other)
-    with reading(engine) as connection:
-        rows = connection.execute(sa.select(*ids, until).group_by(*ids)).all()
-    told = [(old, other, moment.replace(tzinfo=None)) for old, other, moment in rows]
-    return pl.DataFrame(told, schema=_TOLD_AS, orient="row")
-
-
-def became_since(connection: sa.Connection, customer_id: str, moment: dt.datetime) -> list[str]:
-    """Whom a customer, or a part of it, has become since a moment."""
-    became = _becoming(_CHANGES.where(identity_changes.c.changed_at >= moment))
-    statement = sa.select(became.c.other).where(became.c.customer_id == customer_id).distinct()
-    return list(connection.execute(statement).scalars())
-
-
-def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
-    """The ids of those who became this customer, in one step or several."""
-    became = _becoming(_MERGES)
-    statement = sa.select(became.c.customer_id).where(became.c.other == customer_id).distinct()
-    with reading(engine) as connection:
-        return tuple(sorted(connection.execute(statement).scalars()))
-
-
-def _becoming(changes: sa.Select[tuple[str, str, dt.datetime]]) -> sa.Subquery:
-    """Each customer with what it became, in one step or several, and when it took the first.
-
-    A step that was taken before another one is not taken after it.
-    """
-    step, first = changes.subquery("step"), changes.subquery("first")
-    known = sa.select(first.c.customer_id, first.c.other, first.c.changed_at.label("until_at")).cte(
-        "known", recursive=True
-    )
-    further = sa.select(known.c.customer_id, step.c.other, known.c.until_at).where(
-        step.c.customer_id == known.c.other, step.c.changed_at >= known.c.until_at
-    )
-    known = known.union(further)
-    # A merge that was undone and made the other way round leads back.
-    return sa.select(known).where(known.c.customer_id != known.c.other).subquery("became")
-
-
-def tired_customers(fatigue: Fatigue, now: dt.datetime) -> sa.Select[tuple[str]]:
+def _tired_customers(
+    connection: sa.Connection, fatigue: Fatigue, now: dt.datetime, became: Became
+) -> set[str]:
     """Who was written to as often as they may be, under their id and under those they had."""
-    reached, became = _reached(now - WEEK), _becoming(_CHANGES)
-    columns = (reached.c.message_key, reached.c.customer_id, reached.c.settled_at)
-    as_now = sa.select(reached.c.message_key, became.c.other, reached.c.settled_at).where(
-        reached.c.customer_id == became.c.customer_id, reached.c.created_at <= became.c.until_at
+    reached = _reached(now - WEEK)
+    of_day = sa.or_(reached.c.settled_at.is_(None), reached.c.settled_at > now - DAY)
+    in_day, in_week = sa.func.count().filter(of_day), sa.func.count()
+    by_id = (
+        sa.select(reached.c.customer_id)
+        .group_by(reached.c.customer_id)
+        .having(sa.or_(in_day >= fatigue.per_day, in_week >= fatigue.per_week))
     )
-    # A union, as somebody may have become the same one twice.
-    counted = sa.select(*columns).union(as_now).subquery()
-    of_day = sa.func.count().filter(
-        sa.or_(counted.c.settled_at.is_(None), counted.c.settled_at > now - DAY)
+    tired = set(connection.execute(by_id).scalars())
+    # With those whom they became only for who is among the changes: these are few.
+    changed = sa.select(identity_changes.c.customer_id).union(
+        sa.select(identity_changes.c.other_customer_id)
     )
-    return (
-        sa.select(counted.c.customer_id)
-        .group_by(counted.c.customer_id)
-        .having(sa.or_(of_day >= fatigue.per_day, sa.func.count() >= fatigue.per_week))
+    rows = sa.select(reached.c.customer_id, reached.c.created_at, of_day).where(
+        reached.c.customer_id.in_(changed)
     )
+    day, week = Counter[str](), Counter[str]()
+    for customer, created_at, is_of_day in connection.execute(rows) if became else ():
+        others = became.get(customer, {})
+        persons = [customer, *(other for other, until in others.items() if created_at <= until)]
+        week.update(persons)
+        day.update(persons if is_of_day else ())
+    return tired | {
+        customer
+        for customer, count in week.items()
+        if count >= fatigue.per_week or day[customer] >= fatigue.per_day
+    }
 
 
 def _reached(since: dt.datetime) -> sa.CTE:

@@ -25,11 +25,11 @@ from marketing_platform.activation import (
     story_of,
     write_feeds,
 )
+from marketing_platform.activation.became import merged
 from marketing_platform.activation.diff import row_of
 from marketing_platform.activation.story import bars_of
 from marketing_platform.activation.suppression import (
     Reason,
-    became,
     forget_suppression,
     suppress,
 )
@@ -266,12 +266,12 @@ def suppress_customers(
 
 def _refuse_former(settings: Settings, state: sa.Engine, names: set[str]) -> None:
     """Refuse ids of customers that are another one by now, who would be written to as before."""
-    merged = became(state).filter(pl.col("customer_id").is_in(names)).sort(pl.all())
-    if merged.is_empty():
+    left = merged(state).filter(pl.col("customer_id").is_in(names)).sort(pl.all())
+    if left.is_empty():
         return
     found = built_warehouse(settings).query("select customer_id from identity.contact_customers")
     current = set(found["customer_id"])
-    for old, other in merged.rows():
+    for old, other in left.rows():
         if old not in current and other in current:
             raise InputError(f"it became {other}", where=old, mend="Name that one")
 

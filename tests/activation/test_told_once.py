@@ -373,6 +373,25 @@ def test_who_is_parted_from_who_was_told_is_not_told_again_too_soon(
     assert told(receiver) == ["ada", "new"]
 
 
+@pytest.mark.parametrize("repeat_after_days", [7, 0], ids=["told recently", "tired"])
+def test_who_left_before_another_one_came_is_not_taken_for_that_one(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, repeat_after_days: int
+) -> None:
+    settings = events(tmp_path, receiver, repeat_after_days=repeat_after_days)
+    platform = settings.platform.model_copy(update={"fatigue": Fatigue(per_day=1)})
+    settings = settings.model_copy(update={"platform": platform})
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    becomes(engine, "ada", "bob")
+    becomes(engine, "cleo", "dora", "split")
+    becomes(engine, "bob", "cleo")
+    shop.members([])
+    for name in ("cleo", "dora"):
+        shop.enter(name, JULY)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "dora"]
+
+
 def test_the_cap_holds_at_the_moment_of_sending_for_plans_made_before(
     engine: sa.Engine, receiver: Receiver, tmp_path: Path
 ) -> None:

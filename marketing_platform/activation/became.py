@@ -1,0 +1,93 @@
+"""Who became whom: what a customer was told, the one that they are now was told as well.
+
+All or a part of a customer becomes another one; each such step stands in the state database. A
+customer became who is reached by steps that were taken one after the other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from itertools import groupby
+from operator import attrgetter
+
+import polars as pl
+import sqlalchemy as sa
+
+from marketing_platform.identity.edges import identity_changes
+from marketing_platform.state import messages, reading
+
+Became = Mapping[str, Mapping[str, dt.datetime]]
+"""Each customer with every other one it became, and until when that one was told what it was told:
+when it took the first step. What it is told later, as after a merge that was undone, it is told
+alone."""
+
+_COLUMNS = (
+    identity_changes.c.customer_id,
+    identity_changes.c.other_customer_id,
+    identity_changes.c.changed_at,
+)
+_MERGED = identity_changes.c.kind == "merged"
+_PAIRS = {"customer_id": pl.String, "other_customer_id": pl.String}
+
+
+def told_as(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Became:
+    """Who became whom by the steps that the conditions choose."""
+    # Not in SQL: where customers are merged and parted again and again, there are more ways from
+    # one to the other than steps. Last steps first, what follows a step is known when it is met.
+    steps = sa.select(*_COLUMNS).where(*conditions).order_by(identity_changes.c.changed_at.desc())
+    found: dict[str, dict[str, dt.datetime]] = {}
+    for moment, together in groupby(connection.execute(steps), attrgetter("changed_at")):
+        # What one build changes is told of the customers before it: none of it follows another.
+        reached = [(old, {other, *found.get(other, ())} - {old}) for old, other, _ in together]
+        for old, others in reached:
+            for other in others:
+                found.setdefault(old, {}).setdefault(other, moment)
+    return found
+
+
+def merged(engine: sa.Engine) -> pl.DataFrame:
+    """Each customer that was merged, with every other one it has become."""
+    with reading(engine) as connection:
+        found = told_as(connection, _MERGED)
+    pairs = [(old, other) for old, others in found.items() for other in others]
+    return pl.DataFrame(pairs, schema=_PAIRS, orient="row")
+
+
+def became_since(connection: sa.Connection, customer_id: str, moment: dt.datetime) -> list[str]:
+    """Whom a customer, or a part of it, has become since a moment."""
+    return list(told_as(connection, identity_changes.c.changed_at >= moment).get(customer_id, ()))
+
+
+def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
+    """The ids of those who became this customer."""
+    with reading(engine) as connection:
+        found = told_as(connection, _MERGED)
+    return tuple(sorted(old for old, others in found.items() if customer_id in others))
+
+
+def former() -> sa.Subquery:
+    """Of whom the person of a message is all or a part, each once, and until when they were that.
+
+    The same as `told_as` tells, looked up for the one row of `messages` that it stands beside.
+    """
+    last, step = identity_changes.alias("last"), identity_changes.alias("step")
+    moment = last.c.changed_at.label("until_at")
+    known = (
+        sa.select(last.c.customer_id, moment)
+        .where(last.c.other_customer_id == messages.c.customer_id)
+        .correlate(messages)
+        .cte("known", recursive=True, nesting=True)
+    )
+    earlier = sa.select(step.c.customer_id, step.c.changed_at).where(
+        step.c.other_customer_id == known.c.customer_id, step.c.changed_at < known.c.until_at
+    )
+    known = known.union(earlier)
+    until = sa.func.max(known.c.until_at, type_=known.c.until_at.type).label("until_at")
+    return (
+        sa.select(known.c.customer_id, until)
+        .where(known.c.customer_id != messages.c.customer_id)
+        .correlate(messages)
+        .group_by(known.c.customer_id)
+        .subquery("former")
+    )
