@@ -123,10 +123,13 @@ from (
 group by customer_id
 """
 
-# When somebody was told of whom all or a part has become another customer since.
+# When somebody was told of whom all or a part has become another customer since; whose message may
+# have arrived and is tried again is told at any moment.
 _BEFORE = """
 create or replace temp table told_before as
-select b.other_customer_id as customer_id, max(k.told.settled_at) as settled_at
+select
+    b.other_customer_id as customer_id,
+    max(coalesce(k.told.settled_at, 'infinity'::timestamp)) as settled_at
 from told_as b
 join known k on k.customer_id = b.customer_id and k.told.created_at <= b.until_at
 group by b.other_customer_id
@@ -186,7 +189,10 @@ with joined as (
         not $once and coalesce(k.meant in ('add', 'update'), false)
             and not is_taken_over as was_wanted,
         d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
-        greatest(k.told.settled_at, b.settled_at) as heard_at
+        greatest(
+            case when k.told is not null then coalesce(k.told.settled_at, 'infinity') end,
+            b.settled_at
+        ) as heard_at
     from desired d
     full join known k using (customer_id)
     left join told_before b using (customer_id)
@@ -203,7 +209,12 @@ with joined as (
         ),
         case
             when $once then case
-                when not is_member or (told.content = content_version) is true then null
+                when not is_member then null
+                -- It may have arrived, and is tried again until it is known.
+                when last.key = told.key and last.state = 'deferred'
+                    and last.content = content_version
+                then case when is_wanted then 'add' else 'suppress' end
+                when (told.content = content_version) is true then null
                 -- Who was held out of this stay is not told of it later, when nobody is any more.
                 when last.state = 'suppressed' and last.reason = '{held_out}'
                     and last.content = content_version then null
