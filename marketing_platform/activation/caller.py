@@ -40,7 +40,18 @@ class Caller:
         )
 
     async def send(self, batch: Batch) -> Answer:
-        """Call until there is an answer to settle by, or the calls of this run are used up."""
+        """Call until there is an answer to settle by, or the calls of this run are used up.
+
+        A call after which the rows may have arrived is not undone by a later one that did not.
+        """
+        is_doubtful = False
+
+        async def call() -> Answer:
+            nonlocal is_doubtful
+            answer = await self._call(batch)
+            is_doubtful = is_doubtful or answer.may_have_arrived
+            return answer
+
         retrying = AsyncRetrying(
             retry=retry_if_result(self._is_worth_another_call),
             stop=stop_after_attempt(self._destination.calls_per_run),
@@ -48,9 +59,9 @@ class Caller:
             sleep=self._sleep,
             retry_error_callback=_last_answer,
         )
-        answer: Answer = await retrying(self._call, batch)
+        answer: Answer = await retrying(call)
         self._silent_batches = self._silent_batches + 1 if answer.kind == "retry" else 0
-        return answer
+        return replace(answer, may_have_arrived=is_doubtful)
 
     def asks_for_rest(self, answer: Answer) -> bool:
         """Whether it asks for a longer pause than a run obeys."""

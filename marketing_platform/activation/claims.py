@@ -159,6 +159,8 @@ def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Cl
                 .where(_in_flight(row.batch_id))
                 .values(attempts=messages.c.attempts + 1)
             )
+            # Nobody knows how far the dead dispatcher came.
+            mark_doubtful(connection, row.batch_id)
             return read_claim(connection, destination, row.batch_id, row.audience, is_leftover=True)
     return None
 
@@ -192,6 +194,13 @@ def close_batch(connection: sa.Connection, claimed: Claim, holder: Holder) -> bo
         .values(closed_at=holder.now)
     )
     return bool(closed.rowcount)
+
+
+def mark_doubtful(connection: sa.Connection, batch_id: str) -> None:
+    """Remember that the rows of a batch may have arrived; what comes later does not undo that."""
+    connection.execute(
+        sa.update(messages).where(_in_flight(batch_id)).values(may_have_arrived=True)
+    )
 
 
 def regroup(

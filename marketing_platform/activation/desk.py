@@ -73,6 +73,7 @@ class Desk:
                 verdict.rows,
                 groups=verdict.groups,
                 notes=verdict.notes,
+                is_doubtful=verdict.is_doubtful,
             )
         )
 

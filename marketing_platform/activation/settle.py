@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from marketing_platform.activation.became import became_since
-from marketing_platform.activation.claims import Claim, Holder, close_batch, regroup
+from marketing_platform.activation.claims import Claim, Holder, close_batch, mark_doubtful, regroup
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.destinations import Row, RowAnswer
 from marketing_platform.identity.inherited import INHERITED
@@ -46,6 +46,7 @@ def settle(
     *,
     groups: Sequence[Sequence[Row]] = (),
     notes: Mapping[str, RowAnswer] | None = None,
+    is_doubtful: bool = False,
 ) -> tuple[Counter[str], list[Claim]]:
     """Settle the rows of a batch; gives the number of rows by state, and the batches of `groups`.
 
@@ -53,11 +54,14 @@ def settle(
     a batch of its own; one transaction does both, so that no crash leaves a batch with other rows
     than it was sent with. A batch that another dispatcher has taken over is left to it. `notes` are
     answers with the destination's own id of a row, or a reason not to write to its person again.
+    `is_doubtful`: any of the rows may have arrived, whatever is said of it now.
     """
     with writing(engine) as connection:
         done: Counter[str] = Counter()
         if not close_batch(connection, claimed, holder):
             return done, []
+        if is_doubtful:
+            mark_doubtful(connection, claimed.batch.batch_id)
         parts = [regroup(connection, claimed, group, holder) for group in groups if group]
         by_outcome: dict[Outcome, list[str]] = defaultdict(list)
         for key, outcome in (rows or {}).items():

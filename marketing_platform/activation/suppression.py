@@ -186,6 +186,7 @@ def reason_now() -> sa.ScalarSelect[str]:
 def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     """Whether the person of a message was written to as often as they may be, under any id."""
     other, before = messages.alias("other"), former()
+    is_another = other.c.message_key != messages.c.message_key
     # Two counts and no `or` between them, so that each finds its rows by an index.
     ids = (
         (other.c.customer_id == messages.c.customer_id,),
@@ -195,7 +196,7 @@ def is_tired(fatigue: Fatigue, now: dt.datetime) -> sa.ColumnElement[bool]:
     def reached(length: dt.timedelta) -> sa.ColumnElement[int]:
         own, others = (
             sa.select(sa.func.count())
-            .where(*conditions, *_was_reached(other, now - length))
+            .where(*conditions, is_another, *_was_reached(other, now - length))
             .scalar_subquery()
             for conditions in ids
         )
@@ -269,9 +270,10 @@ def _reached(since: dt.datetime) -> sa.CTE:
 
 def _was_reached(table: NamedFromClause, since: dt.datetime) -> list[sa.ColumnElement[bool]]:
     """The rows that have written to somebody since, may have, or are about to."""
+    is_doubtful = sa.and_(table.c.settled_at.is_(None), table.c.may_have_arrived)
     return [
         reaching(table),
-        sa.or_(table.c.state == "in_flight", _has_arrived(table, since)),
+        sa.or_(table.c.state == "in_flight", is_doubtful, _has_arrived(table, since)),
     ]
 
 

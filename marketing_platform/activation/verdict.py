@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from marketing_platform.activation.claims import Claim
 from marketing_platform.activation.settle import Outcome
@@ -21,22 +21,26 @@ _LONGEST_PAUSE_SECONDS = 6 * 3600.0
 class Verdict:
     """How a batch is settled: `rows` differ from `default`, `groups` are tried again at once.
 
-    `notes` are the answers that say more of a row than its outcome.
+    `notes` are the answers that say more of a row than its outcome. `is_doubtful`: a call after
+    which any of the rows may have arrived.
     """
 
     default: Outcome | None
     rows: Mapping[str, Outcome] = field(default_factory=dict)
     groups: Sequence[Sequence[Row]] = ()
     notes: Mapping[str, RowAnswer] = field(default_factory=dict)
+    is_doubtful: bool = False
 
 
 def judge(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Verdict:
     """The verdict on a batch after the last call of this run."""
     if answer.kind == "accepted":
-        return _accepted(answer, claimed, destination, now)
-    if answer.kind == "refused":
-        return _refused(answer, claimed, destination, now)
-    return Verdict(_later(answer, claimed, destination, now))
+        verdict = _accepted(answer, claimed, destination, now)
+    elif answer.kind == "refused":
+        verdict = _refused(answer, claimed, destination, now)
+    else:
+        verdict = Verdict(_later(answer, claimed, destination, now))
+    return replace(verdict, is_doubtful=answer.may_have_arrived)
 
 
 def unknown() -> Verdict:

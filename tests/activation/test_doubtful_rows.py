@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from small_shop import (
     JULY,
     JUNE,
+    SEGMENT,
     SmallShop,
     becomes,
     events,
+    small_settings,
     told,
+    webhook,
 )
 
 from marketing_platform.activation import activate, ledger_sums, plan_all, reason_counts
+from marketing_platform.activation.claims import OTHERS, Holder, claim
 from marketing_platform.demo.receiver import Fault, Receiver
-from marketing_platform.settings import Settings
+from marketing_platform.destinations import make_destination
+from marketing_platform.settings import Fatigue, Settings
 from marketing_platform.state import messages, utc_now
 
 
@@ -97,3 +104,59 @@ def test_who_became_another_one_while_in_doubt_is_not_told_as_that_one(
         activate(shop.warehouse, engine, settings)
     assert told(receiver) == []
     assert {row.reason for row in reason_counts(engine)} == {"superseded", "told_recently"}
+
+
+AFTER = [Fault("status", times=9, status=503), Fault("status", status=401)]
+
+
+@pytest.mark.parametrize("after", AFTER, ids=["is busy", "refuses the token"])
+def test_who_may_be_in_an_audience_is_taken_out_though_a_later_call_did_not_arrive(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, after: Fault
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, max_removal_share=1)
+    shop.enter("ada", JUNE)
+    receiver.misbehave(Fault("act_then_drop"), after)
+    activate(shop.warehouse, engine, settings)
+    assert list(receiver.received.audiences["crm", SEGMENT]) == ["ada"]
+    receiver.behave()
+    shop.members([])
+    activate(shop.warehouse, engine, settings)
+    assert list(receiver.received.audiences["crm", SEGMENT]) == []
+
+
+@pytest.mark.parametrize("after", AFTER, ids=["is busy", "refuses the token"])
+def test_who_may_be_in_an_audience_through_a_run_that_died_is_taken_out(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path, after: Fault
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, max_removal_share=1)
+    shop.enter("ada", JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    crm = make_destination("crm", settings)
+    claimed = claim(engine, crm, OTHERS, Holder("gone|1|1|x", utc_now(), utc_now()))
+    assert claimed
+    asyncio.run(crm.send(claimed.batch))
+    receiver.misbehave(after)
+    shop.members([])
+    activate(shop.warehouse, engine, settings)
+    receiver.behave()
+    due_now(engine)
+    activate(shop.warehouse, engine, settings)
+    assert list(receiver.received.audiences["crm", SEGMENT]) == []
+
+
+def test_a_message_that_may_have_arrived_counts_for_how_often_a_person_is_written_to(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    [first] = settings.platform.activations
+    rules = (first, first.model_copy(update={"segment": "other"}))
+    update = {"activations": rules, "fatigue": Fatigue(per_day=1)}
+    settings = settings.model_copy(update={"platform": settings.platform.model_copy(update=update)})
+    in_doubt(engine, shop, receiver, settings, "ada")
+    shop.segment = "other"
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    due_now(engine)
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada"]
+    assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
