@@ -39,6 +39,7 @@ from marketing_platform.state import (
 
 REMOVALS = "operation = 'remove'"
 OTHERS = "operation <> 'remove'"
+_NOT_NOW = "the run that had claimed it died, and it must not go out now"
 # The lock under which messages to people are counted and claimed.
 _ONE_COUNTS = 7_265_102
 
@@ -161,7 +162,43 @@ def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Cl
             )
             # Nobody knows how far the dead dispatcher came.
             mark_doubtful(connection, row.batch_id)
-            return read_claim(connection, destination, row.batch_id, row.audience, is_leftover=True)
+            batch_id = _without_barred(connection, destination, row, holder)
+            if batch_id is None:
+                continue
+            return read_claim(connection, destination, batch_id, row.audience, is_leftover=True)
+    return None
+
+
+def _without_barred(
+    connection: sa.Connection, destination: Destination, batch: Any, holder: Holder
+) -> str | None:
+    """The batch of those rows of a dead dispatcher's that may go out now; None if there are none.
+
+    The others are put off, for a claim or a plan to say what becomes of them.
+    """
+    # What is not sent again tells nobody anything.
+    if not destination.is_idempotent:
+        return str(batch.batch_id)
+    is_late = sa.func.coalesce(messages.c.not_after <= holder.now, sa.false())
+    is_barred = sa.and_(messages.c.operation != "remove", sa.or_(is_late, is_suppressed()))
+    put_off = connection.execute(
+        sa.update(messages)
+        .where(_in_flight(batch.batch_id), is_barred)
+        .values(state="deferred", reason=_NOT_NOW, next_attempt_at=holder.now, batch_id=None)
+    )
+    if not put_off.rowcount or destination.is_full_feed:
+        return str(batch.batch_id)
+    # A request that comes again under its key has the same rows; this is another one.
+    connection.execute(
+        sa.update(batches).where(batches.c.batch_id == batch.batch_id).values(closed_at=holder.now)
+    )
+    batch_id = _open_batch(connection, destination, batch.audience, holder)
+    left = connection.execute(
+        sa.update(messages).where(_in_flight(batch.batch_id)).values(batch_id=batch_id)
+    )
+    if left.rowcount:
+        return batch_id
+    connection.execute(sa.delete(batches).where(batches.c.batch_id == batch_id))
     return None
 
 

@@ -20,12 +20,20 @@ from small_shop import (
     webhook,
 )
 
-from marketing_platform.activation import activate, ledger_sums, plan_all, reason_counts
+from marketing_platform.activation import (
+    activate,
+    conservation,
+    dispatch,
+    ledger_sums,
+    plan_all,
+    reason_counts,
+)
 from marketing_platform.activation.claims import OTHERS, Holder, claim
+from marketing_platform.activation.suppression import suppress
 from marketing_platform.demo.receiver import Fault, Receiver
 from marketing_platform.destinations import make_destination
 from marketing_platform.settings import Fatigue, Settings
-from marketing_platform.state import messages, utc_now
+from marketing_platform.state import messages, utc_now, writing
 
 
 def due_now(engine: sa.Engine) -> None:
@@ -160,3 +168,60 @@ def test_a_message_that_may_have_arrived_counts_for_how_often_a_person_is_writte
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada"]
     assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
+
+
+def dies_with(engine: sa.Engine, settings: Settings) -> None:
+    """Let a run die after it has claimed a batch, before it sends."""
+    holder = Holder("gone|1|1|x", utc_now(), utc_now())
+    assert claim(engine, make_destination("crm", settings), OTHERS, holder)
+
+
+def test_who_leaves_after_a_run_died_is_not_told_by_the_one_that_takes_over(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    for customer in ("ada", "bob", "cleo"):
+        shop.enter(customer, JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    dies_with(engine, settings)
+    with writing(engine) as connection:
+        for customer, reason in (("ada", "erased"), ("bob", "unsubscribed")):
+            suppress(connection, [customer], "all", reason, told_by="test", now=utc_now())
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["cleo"]
+    assert {row.reason for row in reason_counts(engine)} == {"superseded", "erased", "unsubscribed"}
+    assert all(balance.adds_up for balance in conservation(engine))
+    assert ledger_sums(engine)["deferred"] == 0
+
+
+def test_all_who_were_in_a_batch_of_a_run_that_died_may_leave(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    shop.enter("ada", JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    dies_with(engine, settings)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "email", "unsubscribed", told_by="test", now=utc_now())
+    report = dispatch(engine, settings)
+    assert (told(receiver), report.in_flight_count) == ([], 0)
+    assert [(row.reason, row.count) for row in reason_counts(engine)] == [("unsubscribed", 1)]
+
+
+def test_what_a_dead_run_has_claimed_is_not_told_in_quiet_hours(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    for customer in ("ada", "bob"):
+        shop.enter(customer, JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    dies_with(engine, settings)
+    with engine.begin() as connection:
+        late = utc_now() - dt.timedelta(minutes=1)
+        quiet = messages.c.customer_id == "ada"
+        connection.execute(sa.update(messages).where(quiet).values(not_after=late))
+    dispatch(engine, settings)
+    assert told(receiver) == ["bob"]
+    assert ledger_sums(engine)["deferred"] == 1, "the next plan says when"
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "bob"], "there are no quiet hours"
