@@ -77,7 +77,7 @@ class Caller:
         # A vendor that asked one worker to wait meant all of them.
         await self._sleep(self._quiet_until - asyncio.get_running_loop().time())
         self.call_count += 1
-        answer = await self._destination.send(batch)
+        answer = _readable(await self._destination.send(batch))
         if (answer.wait_seconds or 0) > _LONGEST_REST_SECONDS:
             answer = replace(answer, wait_seconds=_LONGEST_REST_SECONDS)
         if answer.wait_seconds and not self.asks_for_rest(answer):
@@ -104,6 +104,19 @@ class Caller:
         end = loop.time() + seconds
         while (left := end - loop.time()) > 0 and not self._stop.is_set():
             await asyncio.sleep(min(left, _NAP_SECONDS))
+
+
+def _readable(answer: Answer) -> Answer:
+    """The same without what no database keeps in a text, as bytes of zero in PostgreSQL."""
+    rows = {
+        key: row if row.message.isprintable() else replace(row, message=_printable(row.message))
+        for key, row in answer.rows.items()
+    }
+    return replace(answer, reason=_printable(answer.reason), rows=rows)
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _last_answer(state: RetryCallState) -> Answer:

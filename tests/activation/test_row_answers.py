@@ -12,6 +12,7 @@ from small_shop import (
     MAY,
     SEGMENT,
     SmallShop,
+    Standing,
     answering,
     small_settings,
     texts,
@@ -19,10 +20,11 @@ from small_shop import (
 )
 from typer.testing import CliRunner
 
-from marketing_platform.activation import activate, dispatch, plan_all
+from marketing_platform.activation import activate, dispatch, plan_all, reason_counts
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.activation_cli import activation_app
 from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.fcm import FcmDestination
 from marketing_platform.settings import ActivationRule
@@ -54,6 +56,27 @@ def test_what_a_vendor_says_of_a_row_is_kept(
     assert [(one.customer_id, one.channel, one.reason) for one in barred] == (
         [("ada", "sms", "unsubscribed")] if answer.suppresses else []
     )
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\udc80"], ids=["a byte of zero", "half a character"])
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_words_that_no_database_keeps_leave_no_row_in_flight(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path, odd: str, status: int
+) -> None:
+    settings = texts(tmp_path)
+    shop.know("ada", phone="+4915112345678", has_sms_consent=True)
+    shop.members(["ada"])
+    plan_all(shop.warehouse, engine, settings)
+
+    def answer(batch: Batch) -> Answer:
+        rows = {row.key: RowAnswer("error", f"no {odd} such person") for row in batch.rows}
+        kind = {200: "accepted", 400: "refused", 503: "retry"}[status]
+        return Answer(kind, f"busy{odd}", rows=rows)  # type: ignore[arg-type]
+
+    report = dispatch(engine, settings, make=lambda name, _: Standing(name, "message", answer))
+    assert report.in_flight_count == 0
+    [row] = reason_counts(engine)
+    assert row.reason in ("no   such person", "busy ")
 
 
 def test_failures_of_a_segment_are_tried_again_whatever_its_rules_tell(
