@@ -174,7 +174,7 @@ left join (
     on d.customer_id is null and other.address = json_extract_string(k.told.payload, '$.email')
 """
 
-# Told of a removal, or never told: the customer is not in the audience over there. An update is
+# A removal was sent, or they were never told: the customer is not in the audience over there. An update is
 # only planned for a customer whose add was sent, so a doubtful update still finds them there; after
 # a doubtful add or a removal, an add is the safe word.
 _DECIDED = """
@@ -189,6 +189,8 @@ with joined as (
         not $once and coalesce(k.meant in ('add', 'update'), false)
             and not is_taken_over as was_wanted,
         d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
+        -- A removal that may not have arrived takes nobody out.
+        k.told.operation <> 'remove' or k.told.state <> 'sent' as may_be_there,
         greatest(
             case when k.told is not null then coalesce(k.told.settled_at, 'infinity') end,
             b.settled_at
@@ -223,12 +225,12 @@ with joined as (
             end
             when is_wanted and told.state = 'sent' and told.operation <> 'remove'
                 and told.content = content_version then null
-            when is_wanted and told.operation in ('add', 'update') and ({has_moved}) then 'remove'
+            when is_wanted and may_be_there and ({has_moved}) then 'remove'
             when is_wanted and (
                 told.operation = 'update' or (told.operation = 'add' and told.state = 'sent')
             ) then 'update'
             when is_wanted then 'add'
-            when told.operation in ('add', 'update') and not is_taken_over then 'remove'
+            when may_be_there and not is_taken_over then 'remove'
             when is_member then 'suppress'
         end as need
     from joined

@@ -13,6 +13,7 @@ from small_shop import (
     JUNE,
     SEGMENT,
     SmallShop,
+    Standing,
     becomes,
     events,
     small_settings,
@@ -31,9 +32,14 @@ from marketing_platform.activation import (
 from marketing_platform.activation.claims import OTHERS, Holder, claim
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.demo.receiver import Fault, Receiver
-from marketing_platform.destinations import make_destination
+from marketing_platform.destinations import Answer, Batch, make_destination
+from marketing_platform.destinations.vendors.webhook import WebhookDestination
 from marketing_platform.settings import Fatigue, Settings
 from marketing_platform.state import messages, utc_now, writing
+
+
+class KnownByEmail(WebhookDestination):
+    known_by = ("email",)
 
 
 def due_now(engine: sa.Engine) -> None:
@@ -168,6 +174,65 @@ def test_a_message_that_may_have_arrived_counts_for_how_often_a_person_is_writte
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada"]
     assert {row.reason for row in reason_counts(engine)} == {"fatigue"}
+
+
+def test_a_removal_that_may_have_arrived_is_tried_again_though_it_is_planned_again_in_between(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, max_removal_share=1)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    shop.members([])
+    receiver.misbehave(Fault("status", times=4, status=502))
+    activate(shop.warehouse, engine, settings)
+    plan_all(shop.warehouse, engine, settings)
+    due_now(engine)
+    activate(shop.warehouse, engine, settings)
+    assert list(receiver.received.audiences["crm", SEGMENT]) == []
+    assert ledger_sums(engine)["sent"] == ledger_sums(engine)["eligible"] == 2
+
+
+def test_who_was_to_come_back_and_did_not_is_taken_out_where_the_removal_is_in_doubt(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, max_removal_share=1)
+    shop.enter("ada", JUNE)
+    activate(shop.warehouse, engine, settings)
+    shop.members([])
+    receiver.misbehave(Fault("status", times=4, status=502))
+    activate(shop.warehouse, engine, settings)
+    shop.enter("ada", JULY)
+    plan_all(shop.warehouse, engine, settings)
+    shop.members([])
+    activate(shop.warehouse, engine, settings)
+    assert list(receiver.received.audiences["crm", SEGMENT]) == []
+
+
+def test_an_address_of_before_is_taken_out_before_the_new_one_enters_though_it_is_in_doubt(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    ads = KnownByEmail(type="webhook", url="http://127.0.0.1:9")
+    settings = small_settings(tmp_path, {"ads": ads}, max_removal_share=1)
+    known: set[str] = set()
+    answers = [Answer("accepted"), Answer("retry", "502", may_have_arrived=True)]
+
+    def answer(batch: Batch) -> Answer:
+        said = answers.pop(0) if answers else Answer("accepted")
+        for row in batch.rows if said.kind == "accepted" else ():
+            change = known.discard if row.operation == "remove" else known.add
+            change(row.payload["email"])
+        return said
+
+    vendor = Standing("ads", "audience", answer)
+    vendor.is_idempotent = True
+    shop.enter("ada", JUNE)
+    for email in ("old@example.com", "new@example.com"):
+        shop.know("ada", email=email)
+        for _ in range(4):
+            plan_all(shop.warehouse, engine, settings)
+            due_now(engine)
+            dispatch(engine, settings, make=lambda name, _: vendor)
+    assert known == {"new@example.com"}
 
 
 def dies_with(engine: sa.Engine, settings: Settings) -> None:
