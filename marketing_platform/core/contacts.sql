@@ -103,6 +103,7 @@ keyed as (
         m.has_sms_consent,
         m.created_at,
         m.updated_at,
+        m.is_listed,
         m.is_deleted,
         -- As text it is in order of time: no moment before all others, a fraction after the blank.
         concat(
@@ -161,7 +162,8 @@ merged as (
         bool_and(has_sms_consent) as has_sms_consent,
         min(created_at) as created_at,
         max(updated_at) as updated_at,
-        coalesce(bool_or(is_deleted), false) as is_deleted
+        coalesce(bool_or(is_deleted), false) as is_deleted,
+        max(is_listed) = 1 as is_listed
     from keyed
     group by contact_id, source
 ),
@@ -211,17 +213,43 @@ words as (
         )
     group by 1, 2
 ),
--- Who is known by an address alone speaks for it: so for all who have it, be it a family's phone.
+addresses as (
+    select
+        contact_id, source, 'email' as channel, email as address,
+        has_email_consent as has_consent, is_listed, is_deleted
+    from merged
+    where email is not null
+    union all
+    select contact_id, source, 'sms', phone, has_sms_consent, is_listed, is_deleted
+    from merged
+    where phone is not null
+),
 left_addresses as (
-    select distinct
-        w.channel,
-        case when w.channel = 'email' then m.email else m.phone end as address
-    from words as w
-    inner join merged as m on w.contact_id = m.contact_id
+    -- Who is known by an address alone speaks for it: so for all who have it, be it a family's phone.
+    select a.channel, a.address
+    from addresses as a
+    inner join words as w on a.contact_id = w.contact_id and a.channel = w.channel
     where
         w.has_left
-        and substr(m.contact_id, length(m.source) + 2)
-        like case when w.channel = 'email' then 'email:%' else 'phone:%' end
+        and substr(a.contact_id, length(a.source) + 2)
+        like case when a.channel = 'email' then 'email:%' else 'phone:%' end
+    union
+    -- Who had left when their record was deleted has not come back by that. Where their source lists
+    -- the address again, it says of it what is so now.
+    select gone.channel, gone.address
+    from addresses as gone
+    left join words as w on gone.contact_id = w.contact_id and gone.channel = w.channel
+    left join addresses as again
+        on
+            gone.source = again.source
+            and gone.channel = again.channel
+            and gone.address = again.address
+            and again.is_listed
+            and not again.is_deleted
+    where
+        gone.is_deleted
+        and again.contact_id is null
+        and (w.has_left or not gone.has_consent)
 )
 select
     m.contact_id,

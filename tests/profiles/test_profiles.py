@@ -137,6 +137,37 @@ def test_who_leaves_and_comes_back_at_one_moment_has_left(
     assert profile(shop.build(), "a")[f"has_{channel}_consent"] is False
 
 
+def test_who_left_and_was_deleted_since_has_not_come_back(shop: Shop) -> None:
+    refused = {"has_email_consent": False, "has_sms_consent": False}
+    said: dict[str, dict[str, bool]] = {"ada": refused, "ben": {}, "cleo": {}, "dora": refused}
+    for number, (who, consent) in enumerate(said.items()):
+        address = {"email": f"{who}@x.org", "phone": f"+493090182{number}"}
+        shop.add(
+            "contacts", source_contact_id=f"crm-{who}", updated_at="2026-03-01", is_deleted=True,
+            **address, **consent,
+        )  # fmt: skip
+        # That of the shop, which knows them by another key.
+        shop.orders(f"shop-{who}", "2026-02-01", **address)
+    shop.add(
+        "engagements", source_engagement_id="1", channel="email", engagement="unsubscribed",
+        occurred_at="2026-02-01 10:00", source_contact_id="crm-cleo",
+    )  # fmt: skip
+    # The same system lists this one again; the other one of the address is in no list.
+    shop.add(
+        "contacts", source_contact_id="new-dora", email="dora@x.org", phone="+4930901823",
+        has_email_consent=True, updated_at="2026-03-20",
+    )  # fmt: skip
+    warehouse = shop.build()
+    found = {
+        who: (row["has_email_consent"], row["has_sms_consent"])
+        for who in said
+        for row in [profile(warehouse, f"shop-{who}")]
+    }
+    assert found == {
+        "ada": (False, False), "ben": (None, None), "cleo": (False, None), "dora": (True, None),
+    }  # fmt: skip
+
+
 def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
     for number, engagement in enumerate(("delivered", "machine_opened", "machine_clicked")):
