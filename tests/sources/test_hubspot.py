@@ -148,6 +148,31 @@ def test_an_archived_contact_is_the_latest_version_and_deleted(rows: Callable[..
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "consent"),
+    [
+        ("Confirmation pending", None),
+        ("CONFIRMATION_PENDING", None),
+        ("Confirmation email sent", None),
+        ("User has not clicked sent link", None),
+        ("Awaiting Double Opt In", None),
+        ("User clicked confirmation", True),
+        ("Confirmed", True),
+        ("Confirmed from previous behavior", True),
+        (None, True),
+    ],
+)
+def test_who_has_not_confirmed_a_double_opt_in_has_not_agreed_yet(
+    status: str | None, consent: bool | None, make_settings: Callable[..., Settings]
+) -> None:
+    sample = SAMPLES["contacts"][0]
+    properties = {**sample["properties"], "hs_emailconfirmationstatus": status}
+    told = {"contacts": [{**sample, "properties": properties}]}
+    rows = stage(make_settings, "hubspot", {"access_token": "pat-secret"}, told)
+    (found,) = rows("contacts", "has_email_consent", "outcome")
+    assert tuple(found.values()) == (consent, "accepted")
+
+
 def merged_into(kind: str, moment: str, merged: str, **more: Any) -> dict[str, Any]:
     """A record that stays alone, after a merge."""
     sample = SAMPLES[kind][0]

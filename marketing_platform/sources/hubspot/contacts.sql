@@ -1,10 +1,10 @@
 -- One version of a contact. Who did not opt out has not thereby agreed: consent needs its legal
--- basis. One that was merged away stays for what refers to it, with the address and the consent of the
+-- basis, and where it is to be confirmed by a click (double opt-in), the click. One that was merged away stays for what refers to it, with the address and the consent of the
 -- contact that it became part of.
 with
 stays as (
   select
-    m.merged_id, s.email, s.phone, s.legal_basis, s.is_opted_out, s.is_archived,
+    m.merged_id, s.email, s.phone, s.legal_basis, s.confirmation, s.is_opted_out, s.is_archived,
     row_number() over (partition by m.merged_id order by s.updated_at desc) as place
   from raw.hubspot_contacts as s
   cross join unnest(string_split(s.merged_ids, ';')) as m(merged_id)
@@ -18,6 +18,7 @@ told as (
     case when s.merged_id is null then c.email else s.email end as email,
     case when s.merged_id is null then c.phone else s.phone end as phone,
     case when s.merged_id is null then c.legal_basis else s.legal_basis end as legal_basis,
+    case when s.merged_id is null then c.confirmation else s.confirmation end as confirmation,
     case when s.merged_id is null then c.is_opted_out else s.is_opted_out end as is_opted_out,
     case when s.merged_id is null then c.is_archived else s.is_archived end as is_archived
   from raw.hubspot_contacts as c
@@ -35,6 +36,7 @@ select
   language,
   case
     when is_opted_out then false
+    when regexp_matches(lower(confirmation), 'pending|e?mail.sent|awaiting|not.clicked') then null
     when lower(legal_basis) like '%consent%' then true
   end as has_email_consent,
   created_at, updated_at,

@@ -242,6 +242,7 @@ _CONTACTS = _objects(
         text("language", "$.properties.hs_language"),
         _MERGED,
         text("legal_basis", "$.properties.hs_legal_basis"),
+        text("confirmation", "$.properties.hs_emailconfirmationstatus"),
         flag("is_opted_out", "$.properties.hs_email_optout"),
     ),
     changed="lastmodifieddate",

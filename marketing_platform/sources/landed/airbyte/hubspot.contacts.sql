@@ -17,6 +17,18 @@ select
         when try_cast(
             coalesce(properties_hs_email_optout, properties ->> '$.hs_email_optout') as boolean
         ) then false
+        -- To be confirmed by a click yet (double opt-in).
+        when
+            regexp_matches(
+                lower(
+                    coalesce(
+                        properties_hs_emailconfirmationstatus,
+                        properties ->> '$.hs_emailconfirmationstatus'
+                    )
+                ),
+                'pending|e?mail.sent|awaiting|not.clicked'
+            )
+            then null
         -- Who did not opt out has not thereby agreed: consent needs its legal basis.
         when
             lower(coalesce(properties_hs_legal_basis, properties ->> '$.hs_legal_basis'))

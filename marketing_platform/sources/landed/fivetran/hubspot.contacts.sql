@@ -12,6 +12,13 @@ select
     property_state as region,
     case
         when cast(property_hs_email_optout as boolean) then false
+        -- To be confirmed by a click yet (double opt-in).
+        when
+            regexp_matches(
+                lower(cast(property_hs_emailconfirmationstatus as varchar)),
+                'pending|e?mail.sent|awaiting|not.clicked'
+            )
+            then null
         -- Who did not opt out has not thereby agreed: consent needs its legal basis.
         when lower(cast(property_hs_legal_basis as varchar)) like '%consent%' then true
     end as has_email_consent,

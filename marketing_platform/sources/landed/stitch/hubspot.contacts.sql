@@ -33,6 +33,18 @@ select
             coalesce(properties__hs_email_optout__value, property_hs_email_optout__value)
             as boolean
         ) then false
+        -- To be confirmed by a click yet (double opt-in).
+        when
+            regexp_matches(
+                lower(
+                    coalesce(
+                        properties__hs_emailconfirmationstatus__value,
+                        property_hs_emailconfirmationstatus__value
+                    )
+                ),
+                'pending|e?mail.sent|awaiting|not.clicked'
+            )
+            then null
         -- Who did not opt out has not thereby agreed: consent needs its legal basis.
         when
             lower(
