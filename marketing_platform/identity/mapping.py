@@ -25,6 +25,43 @@ from marketing_platform.state import open_state
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "identity.contact_customers"
+# Contacts that were not there before, and the customer that each was: one whose contacts are all
+# gone, and who alone had the address.
+_KNOWN_AGAIN = """
+with
+gone as (
+    select p.customer_id, p.email, p.phone
+    from identity.customers as p
+    semi join identity.contact_customers as m on p.customer_id = m.customer_id
+    anti join (
+        select m.customer_id
+        from identity.contact_customers as m
+        semi join core.contacts as c on m.contact_id = c.contact_id
+    ) as here on p.customer_id = here.customer_id
+),
+known as (
+    select kind, address, any_value(customer_id) as customer_id
+    from (
+        select 'email' as kind, email as address, customer_id from gone
+        union all
+        select 'phone' as kind, phone as address, customer_id from gone
+    )
+    where address is not null
+    group by kind, address
+    having count(*) = 1
+),
+fresh as (
+    select c.contact_id, i.kind, case i.kind when 'email' then c.email else c.phone end as address
+    from core.contacts as c
+    inner join identity.identifiers as i on c.contact_id = i.contact_id
+    anti join identity.contact_customers as m on c.contact_id = m.contact_id
+    where i.kind in ('email', 'phone') and i.unused_reason is null
+)
+select contact_id, arg_min(customer_id, kind) as customer_id
+from fresh
+inner join known using (kind, address)
+group by contact_id
+"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +100,9 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
     rules = settings.platform.identity
     warehouse.ensure(_NAME)
     before = warehouse.read(_NAME).select(list(MAPPING))
+    if warehouse.exists("identity.customers"):
+        # A system that gives its people new keys makes nobody of them a stranger.
+        before = pl.concat([before, warehouse.query(_KNOWN_AGAIN).select(list(MAPPING))])
     found = resolve(
         warehouse.query("select contact_id from core.contacts"),
         warehouse.query(

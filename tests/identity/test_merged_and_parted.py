@@ -77,3 +77,37 @@ def test_who_unsubscribed_is_barred_whatever_address_the_other_one_had(
     with reading(state) as connection:
         found = connection.execute(sa.select(suppressions.c.reason, suppressions.c.address)).all()
     assert [tuple(row) for row in found] == [("unsubscribed", None)] * 2
+
+
+KEPT = ("3,bob@x.org,", "4,bob@x.org,+4930901821")
+
+
+def test_who_is_given_a_new_key_is_who_they_were_and_barred_as_before(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "contacts.csv"
+    settings = make_settings(sources={"files": {"contacts": {"path": path}}})
+    warehouse = Warehouse(settings.warehouse_path)
+    state = open_state(settings.state_url.get_secret_value())
+
+    def build(*rows: str) -> dict[str, str]:
+        lines = ["id,email,phone,updated_at", *(f"{row},2024-01-01" for row in rows)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        build_all(warehouse, settings, until=["identity.customers"])
+        return dict(warehouse.read("identity.contact_customers").iter_rows())
+
+    def barred() -> set[str]:
+        with reading(state) as connection:
+            return set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+
+    before = build("1,ann@x.org,", "2,,+4930901820", *KEPT)
+    ann, cleo, bob = before["files:1"], before["files:2"], before["files:3"]
+    with writing(state) as connection:
+        suppress(connection, [ann], "email", "unsubscribed", told_by="ann", now=utc_now())
+    after = build("n1,ann@x.org,", "n2,,+49 30 901820", "n3,new@x.org,", *KEPT)
+    assert (after["files:n1"], after["files:n2"]) == (ann, cleo)
+    assert after["files:n3"] not in before.values()
+    # By the newest key Ann is one with Bob.
+    after = build("m1,ann@x.org,+4930901821", "n2,,+49 30 901820", *KEPT)
+    assert after["files:m1"] == after["files:3"] == bob
+    assert barred() == {ann, bob}
