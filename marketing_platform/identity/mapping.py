@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
+import sqlalchemy as sa
 
 from marketing_platform.errors import ContractError
-from marketing_platform.identity.edges import Edge, edges, is_accepted, log_changes
+from marketing_platform.identity.edges import (
+    Edge,
+    edges,
+    identity_changes,
+    is_accepted,
+    log_changes,
+)
 from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.identity.resolve import (
     MAPPING,
@@ -17,11 +24,13 @@ from marketing_platform.identity.resolve import (
     difference,
     groups,
     held_back,
+    named_by,
+    own_ids,
     with_stable_ids,
 )
 from marketing_platform.names import TableName
 from marketing_platform.settings import Identity, Settings
-from marketing_platform.state import open_state
+from marketing_platform.state import messages, open_state, reading, suppressions
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "identity.contact_customers"
@@ -81,18 +90,22 @@ def resolve(
     said: Sequence[Edge],
     rules: Identity,
     probable: pl.DataFrame | None = None,
+    told: pl.DataFrame | None = None,
 ) -> Resolved:
-    """The mapping of these contacts. `identifiers` are those that tie, `probable` pairs of contacts
-    that are to be one person though they share none.
+    """The mapping of these contacts.
+
+    `identifiers` are those that tie, `probable` pairs of contacts that are to be one person though
+    they share none, `told` who contacts are known to have been that were not there before.
     """
+    told = pl.DataFrame(schema=MAPPING) if told is None else told
     tying = identifiers.select("contact_id", "kind", "value")
     if probable is not None and probable.height:
         tying = pl.concat([tying, _as_identifiers(probable)])
     grouped = groups(contacts, tying, said)
     grouped, large = held_back(grouped, before, rules.largest_customer)
-    mapping = with_stable_ids(grouped, before)
-    told = changes(before, mapping)
-    return Resolved(mapping, large, told, difference(before, mapping, told))
+    mapping = with_stable_ids(grouped, named_by(grouped, before, told))
+    judged = difference(before, mapping, changes(before, mapping))
+    return Resolved(mapping, large, changes(pl.concat([before, told]), mapping), judged)
 
 
 def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
@@ -103,8 +116,10 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
     if warehouse.exists("identity.customers"):
         # A system that gives its people new keys makes nobody of them a stranger.
         before = pl.concat([before, warehouse.query(_KNOWN_AGAIN).select(list(MAPPING))])
+    contacts = warehouse.query("select contact_id from core.contacts")
+    told = _told(settings, contacts.join(before, on="contact_id", how="anti"), before)
     found = resolve(
-        warehouse.query("select contact_id from core.contacts"),
+        contacts,
         warehouse.query(
             "select contact_id, kind, value from identity.identifiers"
             " where unused_reason is null and kind <> 'source_id' and contact_count > 1"
@@ -113,13 +128,30 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
         _said(settings),
         rules,
         _probable(warehouse, rules),
+        told,
     )
     _judge(found, rules, settings)
     if url := settings.state_url.get_secret_value():
         inherit_suppressions(open_state(url), found.changes)
     built = warehouse.replace(_NAME, found.mapping)
-    _log(warehouse, settings, before, found)
+    _log(warehouse, settings, pl.concat([before, told]), found)
     return built
+
+
+def _told(settings: Settings, fresh: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Whom the state database knows of those who were not there before: they were gone for a while,
+    or the warehouse is built anew.
+    """
+    url = settings.state_url.get_secret_value()
+    if fresh.is_empty() or not url:
+        return pl.DataFrame(schema=MAPPING)
+    columns = [suppressions.c.customer_id]
+    if before.is_empty():
+        columns += [messages.c.customer_id, identity_changes.c.other_customer_id]
+    with reading(open_state(url)) as connection:
+        known = [*connection.execute(sa.union(*(sa.select(one) for one in columns))).scalars()]
+    ids = pl.Series("customer_id", known, dtype=pl.String)
+    return own_ids(fresh).join(ids.to_frame(), on="customer_id", how="semi")
 
 
 def _said(settings: Settings) -> list[Edge]:

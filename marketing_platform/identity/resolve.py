@@ -182,6 +182,19 @@ def with_stable_ids(grouped: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame
     )
 
 
+def own_ids(contacts: pl.DataFrame) -> pl.DataFrame:
+    """The customers that are called after these contacts, as a mapping."""
+    return contacts.select("contact_id", _digests(contacts["contact_id"]).alias("customer_id"))
+
+
+def named_by(grouped: pl.DataFrame, before: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """The mapping of before, with those of `told` that name a group of which it knows nobody."""
+    known = grouped.join(before, on="contact_id", how="semi").select("group").unique()
+    unknown = grouped.join(known, on="group", how="anti")
+    more = told.join(unknown, on="contact_id", how="semi")
+    return pl.concat([before, more.join(before, on="customer_id", how="anti")])
+
+
 def _digests(texts: pl.Series) -> pl.Series:
     """An id for each text."""
     with _scratch().cursor() as connection:

@@ -111,3 +111,38 @@ def test_who_is_given_a_new_key_is_who_they_were_and_barred_as_before(
     after = build("m1,ann@x.org,+4930901821", "n2,,+49 30 901820", *KEPT)
     assert after["files:m1"] == after["files:3"] == bob
     assert barred() == {ann, bob}
+
+
+def test_a_warehouse_that_is_built_anew_calls_people_as_before(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "contacts.csv"
+    settings = make_settings(sources={"files": {"contacts": {"path": path}}})
+    state = open_state(settings.state_url.get_secret_value())
+
+    def build(*rows: str) -> dict[str, str]:
+        lines = ["id,email,updated_at", *(f"{row},2024-01-01" for row in rows)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        warehouse = Warehouse(settings.warehouse_path)
+        build_all(warehouse, settings, until=["identity.customers"])
+        return dict(warehouse.read("identity.contact_customers").iter_rows())
+
+    def barred() -> set[str]:
+        with reading(state) as connection:
+            return set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+
+    ann, bob, cleo = (
+        build("m,ann@x.org", "n,bob@x.org", "o,cleo@x.org")[f"files:{n}"] for n in "mno"
+    )
+    with writing(state) as connection:
+        suppress(connection, [ann, bob], "email", "unsubscribed", told_by="test", now=utc_now())
+    # A later contact whose key comes first.
+    assert build("a,ann@x.org", "m,ann@x.org", "n,bob@x.org", "o,cleo@x.org")["files:a"] == ann
+    settings.warehouse_path.unlink()
+    anew = build("a,ann@x.org", "m,ann@x.org", "n,bob@x.org", "o,cleo@x.org")
+    assert [anew[f"files:{n}"] for n in "amno"] == [ann, ann, bob, cleo]
+    # Bob is gone for a while, and one with Cleo when he comes back.
+    build("m,ann@x.org", "o,cleo@x.org")
+    back = build("m,ann@x.org", "n,bob@x.org", "o,bob@x.org")
+    assert back["files:n"] == back["files:o"] == cleo
+    assert barred() == {ann, bob, cleo}
