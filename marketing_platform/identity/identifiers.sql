@@ -70,10 +70,15 @@ mailboxes as (
     select
         a.contact_id,
         coalesce(m.usual_domain, a.domain) as domain,
-        case
-            when a.domain = 'gmail.com' then replace(split_part(a.mailbox, '+', 1), '.', '')
-            else split_part(a.mailbox, '+', 1)
-        end as mailbox,
+        -- A mailbox of which nothing would be left is taken as it is: +4915112345678@...
+        coalesce(
+            case
+                when a.domain = 'gmail.com'
+                    then nullif(replace(split_part(a.mailbox, '+', 1), '.', ''), '')
+                else nullif(split_part(a.mailbox, '+', 1), '')
+            end,
+            a.mailbox
+        ) as mailbox,
         strpos(a.names, concat(' ', split_part(a.mailbox, '+', 1), ' ')) > 0 as is_their_name,
         f.domain is not null as is_disposable
     from addresses as a

@@ -52,6 +52,18 @@ def test_a_placeholder_ties_no_strangers_together(
     assert len(set(found.values())) == len(found) == 2 * len(pairs)
 
 
+def test_addresses_that_begin_with_a_plus_are_of_as_many_people(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    addresses = [
+        "+4915112345678@sms.x.org", "+4915112345679@sms.x.org", "+ann@gmail.com", "+bob@gmail.com",
+        ".@gmail.com",
+    ]  # fmt: skip
+    lines = [f"{n},c{n},{address},,2024-01-01,5,\n" for n, address in enumerate(addresses)]
+    found = customers(built(make_settings, tmp_path, "".join(lines)))
+    assert len(set(found.values())) == len(found) == len(addresses)
+
+
 def test_who_has_a_domain_of_their_name_has_no_fake_address(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
