@@ -130,6 +130,20 @@ def test_who_never_subscribed_has_not_refused(
     assert found == [(consent, "accepted"), (True, "accepted")]
 
 
+def test_a_refusal_is_one_in_the_words_of_other_tools_and_tables(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    words = {
+        "Nein": False, "FALSCH": False, "opt-out": False, "Opted out": False, "cleaned": False,
+        "Non": False, "withdrawn": False, "Ja": True, "WAHR": True, "Opt-in": True, "oui": True,
+        "pending": None, "perhaps": None,
+    }  # fmt: skip
+    lines = [f"{n:02}@example.com,{word}" for n, word in enumerate(words)]
+    path = write(tmp_path / "c.csv", "\n".join(["Email,Accepts Marketing", *lines]) + "\n")
+    found = staged_contacts(make_settings, path, "has_email_consent")
+    assert dict(zip(words, (consent for (consent,) in found), strict=True)) == words
+
+
 def test_german_contacts_are_read_without_being_told(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -72,9 +72,18 @@ _EMAIL = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}"
 _NO_EMAIL = r"(no-?e?mail|no-?reply|none|null|na|n/a|unknown|anonymous|guest|test)@.*"
 _SAME_DIGIT = "|".join(rf"({digit}\D*)+" for digit in range(10))
 _NO_PHONE = rf"\D*({_SAME_DIGIT}|0?123456789?0?|(\d\D*){{0,5}})"
-_TRUE = ["true", "t", "yes", "y", "1", "1.0", "on", "subscribed", "optin", "opted_in", "granted"]
+_TRUE = [
+    *("true", "t", "yes", "y", "1", "1.0", "on", "subscribed", "optin", "granted"),
+    *("opted_in", "opted in", "opted-in", "opt_in", "opt in", "opt-in"),
+    *("ja", "wahr", "oui", "vrai", "sí", "si", "sì", "verdadero", "vero", "waar"),
+]
+# A refusal that is not understood as one would leave the word to another source.
 _FALSE = [
-    *("false", "f", "no", "n", "0", "0.0", "off", "unsubscribed", "optout", "opted_out", "denied"),
+    *("false", "f", "no", "n", "0", "0.0", "off", "unsubscribed", "optout", "denied"),
+    *("opted_out", "opted out", "opted-out", "opt_out", "opt out", "opt-out", "unsubscribe"),
+    *("withdrawn", "revoked", "refused", "declined", "rejected", "suppressed", "cleaned"),
+    *("bounced", "complained", "blocked", "blacklisted", "do not contact"),
+    *("nein", "falsch", "abgemeldet", "non", "faux", "falso", "nee", "onwaar"),
 ]
 
 
