@@ -112,7 +112,7 @@ class TokenAuth(httpx.Auth):
     def _ask(
         self, before: OAuth2Token | None
     ) -> Generator[httpx.Request, httpx.Response, OAuth2Token]:
-        """The next token, which is kept where it came with another refresh token."""
+        """The next token, which is kept where its refresh token is not that of the settings."""
         form = self._grant.asking(before.get("refresh_token") if before else None)
         given = {name: value for name, value in form.items() if value}
         body = prepare_token_request(given.pop("grant_type"), **given)
@@ -121,7 +121,8 @@ class TokenAuth(httpx.Auth):
         )
         response.read()
         token = self._read(response, before)
-        if self._kept and token.get("refresh_token") not in (None, form.get("refresh_token")):
+        # Also where the vendor gave no other one this time: the access token that was kept is over.
+        if self._kept and token.get("refresh_token") not in (None, *self._grant.began_with()):
             self._kept.write(token)
         return token
 

@@ -92,6 +92,22 @@ def test_processes_share_a_token_while_it_lives(vendor: Vendor, tmp_path: Path) 
     assert len(vendor.forms) == 1
 
 
+def test_a_token_without_an_end_is_renewed_each_time_it_is_refused(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    # As Salesforce gives them; from the second on without another refresh token.
+    vendor.lifetime = None
+    with kept_client(vendor, tmp_path) as http:
+        assert http.get("/things").status_code == 200
+        for _ in range(3):
+            vendor.forms.append({})
+            vendor.answers = [(200, {"access_token": f"t{len(vendor.forms) + 1}"})]
+            assert http.get("/things").status_code == 200
+    with kept_client(vendor, tmp_path) as http:
+        assert http.get("/things").status_code == 200
+    assert [form["refresh_token"] for form in vendor.forms if form] == [REFRESH, "r1", "r1", "r1"]
+
+
 def test_many_at_a_time_never_use_a_refresh_token_twice(vendor: Vendor, tmp_path: Path) -> None:
     vendor.is_strict, vendor.lifetime = True, -1
     found: list[int] = []
