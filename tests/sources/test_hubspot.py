@@ -289,6 +289,26 @@ def test_a_bounce_is_hard_only_where_it_is_about_the_address(
     assert tuple(found.values()) == ("bounced", bounce_type)
 
 
+@pytest.mark.parametrize(
+    ("reason", "engagement"),
+    [
+        ("PREVIOUSLY_UNSUBSCRIBED_PORTAL", "unsubscribed"),
+        ("PREVIOUS_SPAM", "unsubscribed"),
+        # Of one kind of mails alone.
+        ("PREVIOUSLY_UNSUBSCRIBED_MESSAGE", "failed"),
+        (None, "failed"),
+    ],
+)
+def test_whom_hubspot_keeps_from_mails_they_left_has_left(
+    reason: str | None, engagement: str, make_settings: Callable[..., Settings]
+) -> None:
+    sample = SAMPLES["email_events"][0]
+    told = {"email_events": [{**sample, "type": "DROPPED", "dropReason": reason}]}
+    rows = stage(make_settings, "hubspot", {"access_token": "pat-secret"}, told)
+    (found,) = rows("engagements", "engagement", "outcome")
+    assert tuple(found.values()) == (engagement, "accepted")
+
+
 def test_a_version_stands_behind_what_it_is_about_and_before_it_until_2027() -> None:
     assert crm_path("2026-09", "objects", "/deals/search") == "/crm/objects/2026-09/deals/search"
     assert crm_path("2026-03", "owners") == "/crm/owners/2026-03"

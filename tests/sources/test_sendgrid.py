@@ -202,3 +202,27 @@ def test_who_comes_back_to_a_group_is_back_only_where_they_left_nothing_else(
         "left twice": "resubscribed",
         "came first": "unsubscribed",
     }
+
+
+@pytest.mark.parametrize(
+    ("reason", "engagement"),
+    [
+        ("Unsubscribed Address", "unsubscribed"),
+        ("Spam Reporting Address", "unsubscribed"),
+        ("Bounced Address", "failed"),
+        ("Invalid", "failed"),
+        (None, "failed"),
+    ],
+)
+def test_whom_sendgrid_keeps_from_mails_they_left_has_left(
+    reason: str | None, engagement: str, tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    # They left before events were collected; of coming back to one group nothing is said by that.
+    told = [
+        event("1", FIRST, "dropped") | {"reason": reason},
+        event("2", FIRST + 1, "group_resubscribe") | {"asm_group_id": 1},
+    ]
+    rows = stage(make_settings, "sendgrid", {"events_folder": str(tmp_path)}, {"events": told})
+    dropped, back = rows("engagements", "engagement", "outcome")
+    assert tuple(dropped.values()) == (engagement, "accepted")
+    assert back["outcome"] == ("quarantined" if engagement == "unsubscribed" else "accepted")

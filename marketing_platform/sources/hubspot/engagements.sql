@@ -22,7 +22,12 @@ select
     when 'CLICK' then case when is_bot then 'machine_clicked' else 'clicked' end
     when 'BOUNCE' then 'bounced'
     when 'SPAMREPORT' then 'complained'
-    when 'DROPPED' then 'failed'
+    when 'DROPPED' then
+      case
+        -- They had left, or complained, at a time that we may not know.
+        when drop_reason in ('PREVIOUSLY_UNSUBSCRIBED_PORTAL', 'PREVIOUS_SPAM') then 'unsubscribed'
+        else 'failed'
+      end
     when 'STATUSCHANGE' then
       case subscription_status
         when 'UNSUBSCRIBED' then 'unsubscribed'

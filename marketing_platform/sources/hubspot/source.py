@@ -329,6 +329,7 @@ _EMAIL_EVENTS = Stream(
         ident("sent_id", "$.sentBy.id"),
         text("url", "$.url"),
         text("smtp_status", "$.status"),
+        text("drop_reason", "$.dropReason"),
         text("subscription_status", "$.portalSubscriptionStatus"),
         flag("is_bot", "$.filteredEvent"),
     ),

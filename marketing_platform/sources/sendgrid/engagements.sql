@@ -5,9 +5,18 @@ told as (
     select
         *,
         lower(email) as address,
-        case when event = 'unsubscribe' then 'all' else coalesce(group_id, 'unknown') end as place,
+        case
+            when event = 'unsubscribe' or (event = 'dropped' and group_id is null) then 'all'
+            else coalesce(group_id, 'unknown')
+        end as place,
         case
             when event in ('unsubscribe', 'group_unsubscribe') then true
+            -- They had left, or complained, at a time that we may not know.
+            when event = 'dropped' then
+                case
+                    when lower(reason) like '%unsubscribed address%' then true
+                    when lower(reason) like '%spam reporting address%' then true
+                end
             when event = 'group_resubscribe' then false
         end as is_leaving
     from raw.sendgrid_events
@@ -46,6 +55,7 @@ named as (
             when event = 'open' then 'opened'
             when event = 'click' then 'clicked'
             when event = 'bounce' then 'bounced'
+            when event = 'dropped' and is_leaving then 'unsubscribed'
             when event = 'dropped' then 'failed'
             when event = 'spamreport' then 'complained'
             when event in ('unsubscribe', 'group_unsubscribe') then 'unsubscribed'

@@ -117,6 +117,7 @@ _EVENTS = Stream(
         ident("event_id", "$.sg_event_id"),
         text("event", "$.event"),
         text("bounce_kind", "$.type"),
+        text("reason", "$.reason"),
         _OCCURRED,
         text("email", "$.email"),
         ident("message_id", "$.sg_message_id"),
