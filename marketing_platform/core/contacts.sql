@@ -180,7 +180,8 @@ filled_in as (
     where b.born_count >= 20 and b.born_count * 200 >= b.told_count
 ),
 -- The last word of a person on a channel: who left it stays away until they come back, which at the same
--- moment they have not. A bounce is of an address, and says nothing of the one that came after it.
+-- moment they have not. A phone that is gone counts as long as it is theirs; whether the e-mail is gone
+-- that a person has is for profiles to say, as another contact may have told a newer one.
 words as (
     select
         e.contact_id,
@@ -200,15 +201,10 @@ words as (
         and (
             e.engagement in ('unsubscribed', 'complained', 'replied_stop', 'resubscribed')
             or (
-                e.engagement = 'bounced'
+                e.channel = 'sms'
+                and e.engagement = 'bounced'
                 and e.bounce_type = 'hard'
-                and coalesce(
-                    case
-                        when e.channel = 'email' then nullif(lower(trim(e.email)), '') = m.email
-                        else p.phone = m.phone
-                    end,
-                    true
-                )
+                and coalesce(p.phone = m.phone, true)
             )
         )
     group by 1, 2

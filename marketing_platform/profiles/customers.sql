@@ -98,8 +98,9 @@ select
     c.push_token,
     -- Sources that know the person.
     c.source_count,
-    -- Agreed to e-mail everywhere it was asked; null where never.
-    c.has_email_consent,
+    -- Agreed to e-mail everywhere it was asked, and the address is not gone; null where never asked.
+    case when e.has_email_bounced_hard then false else c.has_email_consent end
+        as has_email_consent,
     -- The e-mail is an obvious fake, or of a domain that throws mail away.
     x.customer_id is not null as has_fake_email,
     -- Agreed to text messages everywhere it was asked; null where never.

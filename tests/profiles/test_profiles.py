@@ -66,6 +66,23 @@ def test_who_has_a_new_address_is_not_held_to_have_bounced_for_the_old_one(shop:
     assert found == {"moved": (False, True), "stayed": (True, False), "unsaid": (True, False)}
 
 
+def test_who_orders_by_a_new_address_is_not_barred_for_the_one_of_an_old_account(
+    shop: Shop,
+) -> None:
+    for who, day in (("old", "2025-03-01"), ("new", "2026-03-01")):
+        shop.add(
+            "contacts", source_contact_id=who, email=f"{who}@x.org", phone="+4930901820",
+            has_email_consent=True, updated_at=day,
+        )  # fmt: skip
+    shop.add(
+        "engagements", source_engagement_id="1", channel="email", engagement="bounced",
+        bounce_type="hard", occurred_at="2025-12-01 10:00", email="old@x.org",
+    )  # fmt: skip
+    row = profile(shop.build(), "new")
+    assert (row["email"], row["has_email_consent"]) == ("new@x.org", True)
+    assert not row["has_email_bounced_hard"]
+
+
 def test_who_has_a_new_phone_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
     phones = {"moved": "+4930901829", "stayed": "+49 30 901820", "unsaid": None}
     now = {"moved": "+4930901821", "stayed": "+4930901820", "unsaid": "+4930901822"}
