@@ -147,3 +147,42 @@ def test_a_column_that_an_export_no_longer_has_is_missing_until_it_is_back(
     assert missing(HEADER.strip(), "2,k,2024-01-02,5") == {"email"}
     assert missing(HEADER.strip(), "3,k,2024-01-03,5") == {"email"}
     assert missing("order id,customer id,date,amount,email", "4,k,2024-01-04,5,a@b.de") == set()
+
+
+@pytest.mark.parametrize(
+    ("stream", "texts", "field", "told"),
+    [
+        (
+            "contacts",
+            (
+                "id,email,updated_at,email opt in\nx,a@b.de,2024-05-01,yes\n",
+                "id,email,Stand,email opt in\nx,a@b.de,2024-06-01,no\n",
+            ),
+            "has_email_consent",
+            False,
+        ),
+        (
+            "products",
+            ("sku,name,updated_at\nx,Mug,2024-05-01\n", "sku,name\nx,Cup\n"),
+            "title",
+            "Cup",
+        ),
+    ],
+)
+def test_a_later_export_without_a_date_of_change_counts_before_an_earlier_one_with_it(
+    stream: str,
+    texts: tuple[str, ...],
+    field: str,
+    told: Any,
+    tmp_path: Path,
+    make_settings: MakeSettings,
+) -> None:
+    path = tmp_path / "export.csv"
+    settings = make_settings(sources={"files": {stream: {"path": path}}})
+    for text in texts:
+        path.write_text(text, encoding="utf-8")
+        ingest(settings, stream)
+    warehouse = Warehouse(settings.warehouse_path)
+    build_table(warehouse, settings, f"staging.files_{stream}")
+    frame = warehouse.read(f"staging.files_{stream}").filter(outcome="accepted")
+    assert frame[field].to_list() == [told]

@@ -16,7 +16,9 @@ ranked as (
         *,
         row_number() over (
             partition by source_contact_id, occurrence > 1 or reason is not null
-            order by updated_at desc nulls last, received_at desc, line_number desc
+            -- Without a date of change it is of the moment when its export came.
+            order by
+                coalesce(updated_at, received_at) desc, received_at desc, line_number desc
         ) as version
     from judged
 )
