@@ -160,6 +160,25 @@ def test_a_customer_of_shopify_has_their_default_address(
     assert found == ("1 Mill Street", "Austin", "00078", "TX", "US")
 
 
+@pytest.mark.parametrize(
+    ("legacy", "state", "consent"),
+    [
+        ("true", "'unsubscribed'", False),
+        ("false", "'subscribed'", True),
+        ("false", "'not_subscribed'", None),
+        ("true", "null", True),
+    ],
+)
+def test_consent_is_what_shopify_says_now_and_not_what_an_old_column_kept(
+    legacy: str, state: str, consent: bool | None, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    customer = f"7 as id, 'ada@example.com' as email, {legacy} as accepts_marketing,"
+    customer += f" cast({state} as varchar) as email_marketing_consent_state"
+    duckdb.sql(f"copy (select {customer}) to '{tmp_path / 'customer'}.parquet'")
+    (contact,) = landed(make_settings, "shopify", tmp_path).staged("contacts").to_dicts()
+    assert contact["has_email_consent"] is consent
+
+
 def test_a_product_of_shopify_has_its_page_its_picture_and_the_shops_currency(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

@@ -10,13 +10,13 @@ select
     a.city,
     a.zip as postcode,
     coalesce(a.province_code, a.province) as region,
-    -- Who never subscribed has not refused.
-    cast(
-        coalesce(
-            c.accepts_marketing,
-            nullif(c.email_marketing_consent_state, 'not_subscribed') = 'subscribed'
-        ) as boolean
-    ) as has_email_consent,
+    -- `accepts_marketing` is what older connectors landed, and stays as it was then. Who never subscribed
+    -- has not refused.
+    case
+        when c.email_marketing_consent_state is not null
+            then nullif(lower(c.email_marketing_consent_state), 'not_subscribed') = 'subscribed'
+        else cast(c.accepts_marketing as boolean)
+    end as has_email_consent,
     c.created_at,
     c.updated_at,
     coalesce(cast(c._fivetran_deleted as boolean), false) as is_deleted
