@@ -96,14 +96,15 @@ def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
     """The day on which the partitions begin, and the newest day up to which all was loaded.
 
     Days that earlier exports brought stay, also where the latest export begins after them. A stream
-    that was never pulled is to be read from its beginning, so there is no newest day then.
+    that was not read from its beginning is to be read from there, so there is no newest day then.
     """
     today = dt.datetime.now(dt.UTC).date()
     exports = _export_days(settings)
     begins, newest = list(exports), [max(exports)] if exports else []
     is_complete = True
     for source in active_sources(settings):
-        begins.append(source.history_start(today))
+        own = source.history_start(today)
+        begins.append(own)
         for stream in source.streams:
             lies = Lake(settings.lake_dir).stream(source.name, stream.name)
             # What is read whole in any case reaches further back than the history that is wanted.
@@ -111,7 +112,8 @@ def loaded_days(settings: Settings) -> tuple[dt.date, dt.date | None]:
                 begins += lies.days()
             read = covered(lies.note())
             newest += [read.last_date] if read else []
-            is_complete = is_complete and read is not None
+            # Somebody may have tried out a single day in the UI, or set `history_start` earlier.
+            is_complete = is_complete and read is not None and read.first_date <= own
     usual = today - dt.timedelta(days=HISTORY_DAYS)
     return min(begins, default=usual), min(newest) if newest and is_complete else None
 

@@ -43,10 +43,12 @@ def left_to_read(
 ) -> Window:
     """What this stream has to read at a daily load of a window.
 
-    A state that was not read from its beginning is, whatever the window.
+    Exports and other systems may reach further back: what they tell must not be told twice. A state
+    that was not read from its beginning is, whatever the window.
     """
     begins = first_moment(stream, history_start)
-    first = begins if stream.is_state else max(window.first, begins)
+    is_before = begins >= window.end
+    first = begins if stream.is_state else window.first if is_before else max(window.first, begins)
     if before is None or before.first > first:
         return Window(first, window.end)
     day = min(before.end, window.end) - dt.timedelta(microseconds=1)

@@ -13,10 +13,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.reconstruct import repository_def_from_target_def
+from tiny_settings import living_settings
 
 from marketing_platform import definitions
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.definitions import build_definitions, loaded_days, partition_bounds
+from marketing_platform.lake import Lake
 from marketing_platform.settings import CONFIG_DIR_VARIABLE, DATA_DIR_VARIABLE, Settings
 from marketing_platform.sources.files.ingest import ingest
 from sensors.schedules import days_to_load
@@ -170,6 +172,22 @@ def test_a_daily_load_leaves_no_hole_after_days_on_which_nothing_ran() -> None:
     assert days_to_load(today, start, dt.date(2024, 7, 9)) == (week_ago, today)
     assert days_to_load(today, start, None) == (start, today)
     assert days_to_load(today, dt.date(2024, 6, 28), None) == (dt.date(2024, 6, 28), today)
+
+
+def test_a_single_day_that_was_tried_out_is_not_taken_for_the_history(tmp_path: Path) -> None:
+    site = {"type": "segment_events", "folder": str(tmp_path), "history_start": "2024-01-01"}
+    settings = living_settings(tmp_path, sources={"site": site}, destinations={}, activations=[])
+    lake = Lake(settings.lake_dir)
+
+    def read(first: str, end: str) -> None:
+        for stream in ("events", "identifies"):
+            days = [f"{day}T00:00:00+00:00" for day in (first, end)]
+            lake.stream("site", stream).write_note({"covered": days})
+
+    read("2024-06-20", "2024-06-21")
+    assert loaded_days(settings) == (dt.date(2024, 1, 1), None), "the first load is still to come"
+    read("2024-01-01", "2024-06-21")
+    assert loaded_days(settings) == (dt.date(2024, 1, 1), dt.date(2024, 6, 20))
 
 
 def test_the_schedule_asks_at_each_tick_what_was_loaded(built: Settings) -> None:
