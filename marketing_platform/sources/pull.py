@@ -26,7 +26,7 @@ from marketing_platform.sources.merge import Merged, merge
 from marketing_platform.sources.progress import Drift, note_fields
 from marketing_platform.sources.records import Intake
 from marketing_platform.sources.secrets import mask, secrets_of
-from marketing_platform.sources.spool import Spool
+from marketing_platform.sources.spool import Spool, drop_stale
 from marketing_platform.sources.stream import Checkpoint, Page, Query, Stream, Walk, Window
 from marketing_platform.sources.system import FOLDER
 
@@ -61,6 +61,7 @@ def pull(settings: Settings, source: ActiveSource, stream: Stream, window: Windo
     Interrupted at any moment, the same call goes on where it stopped.
     """
     target = Lake(settings.lake_dir).stream(source.name, stream.name)
+    drop_stale(settings.data_dir / "spool")
     with _scratch(settings.data_dir / "spool" / source.name / stream.name / ".scratch") as scratch:
         traffic, page_count, spool = Traffic(), 0, None
         if isinstance(stream.walk, Query):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +22,7 @@ from marketing_platform.sources.secrets import forms_in_content, mask_content, w
 from marketing_platform.sources.stream import Checkpoint, Page
 
 _LONGEST_AGE = dt.timedelta(hours=24)
+_JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,20 @@ class Kept:
             return file.read(self.size)
 
 
+def drop_stale(folder: Path) -> None:
+    """Remove what pulls of any stream left in `folder` that is too old to go on with.
+
+    A pull of the next day has another window, and never comes back to it.
+    """
+    oldest = time.time() - _LONGEST_AGE.total_seconds()
+    for spool in folder.glob("*/*/[!.]*"):
+        journal = spool / _JOURNAL
+        # Another pull may have removed it meanwhile.
+        with suppress(FileNotFoundError):
+            if (journal if journal.exists() else spool).stat().st_mtime < oldest:
+                shutil.rmtree(spool, ignore_errors=True)
+
+
 class Spool:
     """The pages of one stream and window, with the checkpoint after the last one.
 
@@ -63,7 +80,7 @@ class Spool:
         self._forms = forms_in_content(secrets)
         self._appended: IO[bytes] | None = None
         self._noted: IO[str] | None = None
-        self._journal = folder / "journal.jsonl"
+        self._journal = folder / _JOURNAL
         lines = self._read()
         if not lines or not _is_usable(lines[0], definition) or not self._are_whole(lines[1:]):
             self.remove()

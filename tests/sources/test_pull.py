@@ -133,6 +133,24 @@ def test_large_pages_after_small_ones_do_not_fill_the_memory(taken: int) -> None
     assert stopped.is_set()
 
 
+def test_what_a_pull_left_behind_that_nobody_went_on_with_is_gone_after_a_day(
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings()
+    vendor = Vendor([record(number) for number in range(30)], size=10)
+    with serving(vendor):
+        for window_ in (WEEK, window("2026-01-01", "2026-01-09")):
+            vendor.script = [vendor.answer("/items"), (403, {}, b"no")]
+            with pytest.raises(SourceError):
+                pulled(settings, vendor, window=window_)
+        early, late = sorted((settings.data_dir / "spool").glob("*/*/[!.]*"))
+        two_days_ago = time.time() - 2 * 24 * 60 * 60
+        os.utime(early / "journal.jsonl", (two_days_ago, two_days_ago))
+        pulled(settings, vendor, window=window("2026-01-01", "2026-01-10"))
+    assert not early.exists(), "it holds records of people, and none can go on with it"
+    assert late.exists(), "this may still go on"
+
+
 def test_what_was_spooled_under_other_settings_is_dropped(make_settings: MakeSettings) -> None:
     settings = make_settings()
     vendor = Vendor([record(number) for number in range(30)], size=10)
