@@ -20,6 +20,9 @@ sold as (
 ),
 listed as (
     select * from staging.products where is_deleted is not true
+),
+deleted as (
+    select source, source_product_id from staging.products where is_deleted
 )
 select
     coalesce(l.source, s.source) || ':' || coalesce(l.source_product_id, s.source_product_id)
@@ -33,7 +36,8 @@ select
     cast(coalesce(l.price_amount, s.price) as decimal(18, 2)) as price_amount,
     coalesce(l.currency, s.currency) as currency,
     l.inventory_quantity,
-    l.is_active,
+    -- What was sold and is gone since is known, and cannot be bought.
+    case when d.source_product_id is not null then false else l.is_active end as is_active,
     l.description,
     l.url,
     l.image_url,
@@ -41,3 +45,7 @@ select
 from listed as l
 full outer join sold as s
     on l.source = s.source and l.source_product_id = s.source_product_id
+left join deleted as d
+    on
+        coalesce(l.source, s.source) = d.source
+        and coalesce(l.source_product_id, s.source_product_id) = d.source_product_id
