@@ -47,8 +47,7 @@ def left_to_read(
     that was not read from its beginning is, whatever the window.
     """
     begins = first_moment(stream, history_start)
-    is_before = begins >= window.end
-    first = begins if stream.is_state else window.first if is_before else max(window.first, begins)
+    first = begins if stream.is_state or window.first < begins < window.end else window.first
     if before is None or before.first > first:
         return Window(first, window.end)
     day = min(before.end, window.end) - dt.timedelta(microseconds=1)

@@ -29,6 +29,7 @@ def test_a_source_that_is_new_reads_no_more_than_its_own_history() -> None:
     assert left_to_read(LOAD, ORDERS, own, None) == window("2026-01-10", "2026-02-01")
     read = window("2026-01-10", "2026-02-01")
     assert left_to_read(LOAD, ORDERS, own, read) == window("2026-01-30", "2026-02-01")
+    assert left_to_read(LOAD, ORDERS, dt.date(2026, 3, 1), None) == LOAD, "all of it is of before"
 
 
 def test_what_stands_is_read_from_its_beginning_and_after_that_as_all_others() -> None:
