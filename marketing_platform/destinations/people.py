@@ -25,20 +25,21 @@ class NotTold(Exception):  # noqa: N818 - not an error of the program
 def split(row: Row, standard: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The attributes that the vendor has a field of its own for, under its names, and the rest.
 
-    Of the former what was never known is left out: the vendor may know it. What it was told and is
-    not known any more is None.
+    What was never known is left out: the vendor may know it. What it was told and is not known any
+    more is None.
     """
-    theirs = {
-        standard[name]: value
-        for name, value in row.payload.items()
-        if name in standard and (value is not None or name in row.cleared)
-    }
-    rest = {
+    told = worth_telling(row)
+    theirs = {standard[name]: value for name, value in told.items() if name in standard}
+    return theirs, {name: value for name, value in told.items() if name not in standard}
+
+
+def worth_telling(row: Row) -> dict[str, Any]:
+    """The attributes that are known, and those that were told and are not known any more."""
+    return {
         name: value
         for name, value in row.payload.items()
-        if name not in standard and name not in IDENTIFYING
+        if name not in IDENTIFYING and (value is not None or name in row.cleared)
     }
-    return theirs, rest
 
 
 def known(values: Mapping[str, Any]) -> dict[str, Any]:

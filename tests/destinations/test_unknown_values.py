@@ -31,6 +31,9 @@ VENDORS: dict[str, tuple[dict[str, Any], str, str]] = {
         "first_name", "first_name",
     ),
 }  # fmt: skip
+WOOCOMMERCE = {
+    "base_url": "https://shop.example", "consumer_key": "ck_hush", "consumer_secret": "cs_hush",
+}  # fmt: skip
 AUDIENCES = {"sendgrid": "ca1b0f9e", "activecampaign": "12"}
 ANSWER = {
     "data": {"id": "job1", "attributes": {"status": "complete", "failed_count": 0}},
@@ -49,11 +52,17 @@ def tokens() -> Iterator[TokenServer]:
 
 def told(kind: str, tokens: TokenServer, *cleared: str) -> list[Any]:
     """All values of the field in what is sent about somebody in whom it is not known."""
-    declared, attribute, field = VENDORS[kind]
-    more = {"base_url": tokens.url} if kind == "salesforce" else {}
+    _, attribute, field = VENDORS[kind]
+    return [v for body in bodies(kind, tokens, attribute, *cleared) for v in values_of(body, field)]
+
+
+def bodies(kind: str, tokens: TokenServer, attribute: str, *cleared: str, **more: Any) -> list[Any]:
+    """What is sent about somebody in whom the attribute is not known."""
+    declared = VENDORS[kind][0] if kind in VENDORS else WOOCOMMERCE
+    more |= {"base_url": tokens.url} if kind == "salesforce" else {}
 
     def answer(request: httpx.Request) -> httpx.Response:
-        is_collection = "composite" in request.url.path
+        is_collection = "composite" in request.url.path or request.url.path.endswith("/customers")
         return httpx.Response(
             200, json=[{"success": True, "id": "003"}] if is_collection else ANSWER
         )
@@ -62,8 +71,7 @@ def told(kind: str, tokens: TokenServer, *cleared: str) -> list[Any]:
     vendor = Vendor({"type": kind, **declared, **more}, answer, **audience)
     person = row({**ADA, attribute: None}, "update")
     vendor.send(dataclasses.replace(person, cleared=frozenset(cleared)))
-    bodies = [json.loads(request.content) for request in vendor.asked if request.content]
-    return [value for body in bodies for value in values_of(body, field)]
+    return [json.loads(request.content) for request in vendor.asked if request.content]
 
 
 def values_of(content: Any, name: str) -> Iterator[Any]:
@@ -87,6 +95,36 @@ def test_what_was_told_and_is_not_known_any_more_is_cleared(kind: str, tokens: T
     found = told(kind, tokens, attribute)
     assert len(found) == 1
     assert found[0] in (None, "")
+
+
+# What takes an attribute that a vendor has no field of its own for.
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "klaviyo": ({}, "top_category"),
+    "customer_io": ({}, "top_category"),
+    "iterable": ({}, "top_category"),
+    "hubspot": ({}, "top_category"),
+    "salesforce": ({}, "top_category__c"),
+    "mailchimp": ({"merge_fields": {"top_category": "TOPCAT"}}, "TOPCAT"),
+    "omnisend": ({}, "top_category"),
+    "activecampaign": ({"fields": {"top_category": "field-7"}}, "field-7"),
+    "braze": ({}, "top_category"),
+    "sendgrid": ({"custom_fields": {"top_category": "e7_T"}}, "e7_T"),
+    "woocommerce": ({}, "top_category"),
+}
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_a_field_that_the_settings_or_the_shop_made_is_no_other(
+    kind: str, tokens: TokenServer
+) -> None:
+    """A birthday that people gave to the mailing tool alone must not be wiped there."""
+    more, field = FIELDS[kind]
+    sent = json.dumps(bodies(kind, tokens, "top_category", **more))
+    assert "ada@example.com" in sent or kind == "woocommerce"
+    assert f'"{field}"' not in sent
+    if kind != "sendgrid":
+        cleared = json.dumps(bodies(kind, tokens, "top_category", "top_category", **more))
+        assert cleared.count(f'"{field}"') == 1
 
 
 def test_salesforce_keeps_the_last_name_that_it_has_and_makes_nobody_without_one(

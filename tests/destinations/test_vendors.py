@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -295,11 +296,12 @@ MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
 def test_mailchimp_takes_attributes_into_the_fields_that_the_settings_name() -> None:
     fields = {"cart_products": "CART", "birth_date": "BIRTHDAY", "top_category": "TOP"}
     vendor = Vendor({**MAILCHIMP, "merge_fields": fields}, answers(("lists/abc123", 200, {})))
-    vendor.send(row({**ADA, "birth_date": "1815-12-10"}))
+    person = row({**ADA, "birth_date": "1815-12-10"}, "update")
+    vendor.send(dataclasses.replace(person, cleared=frozenset({"top_category"})))
     [content] = vendor.bodies("lists/abc123")
     [member] = content["members"]
     told = {tag: member["merge_fields"][tag] for tag in ("FNAME", "CART", "BIRTHDAY", "TOP")}
-    # What such a field had before must not stay there.
+    # What we had written into such a field must not stay there.
     assert told == {"FNAME": "Ada", "CART": "Mug, Cup", "BIRTHDAY": "12/10", "TOP": ""}
 
 

@@ -122,8 +122,7 @@ def _contact(row: Row, tag: str) -> dict[str, Any]:
     standard, rest = split(row, _STANDARD)
     for name in ("email", "phone"):
         rest.pop(name, None)
-    gone = {name: "" for name in row.cleared if name in rest}
-    properties = known({**flat(rest), **gone, "customer_id": row.customer_id})
+    properties = {**cleared_as("", flat(rest)), "customer_id": row.customer_id}
     return {
         "identifiers": _identifiers(row),
         **known({name: standard.get(name) for name in _NOT_BLANK}),

@@ -20,7 +20,7 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     complete,
 )
-from marketing_platform.destinations.people import as_text, flag_name, text
+from marketing_platform.destinations.people import as_text, flag_name, text, worth_telling
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.woocommerce.access import WooCommerceAccess
 
@@ -85,7 +85,7 @@ class WooCommerce(HttpDestination):
 
 def _meta(row: Row, rule: ActivationRule) -> list[dict[str, Any]]:
     flag = rule.audience or flag_name(rule.label)
-    values = {name: value for name, value in row.payload.items() if name not in _OWN}
+    values = {name: value for name, value in worth_telling(row).items() if name not in _OWN}
     values[flag] = "no" if row.operation == "remove" else "yes"
     return [{"key": name, "value": as_text(value)} for name, value in values.items()]
 
