@@ -530,6 +530,14 @@ def test_woocommerce_takes_a_list_as_titles_and_a_flag_as_others_do() -> None:
     assert (told["cart_products"], told["is_buyer"]) == ("Mug, Cup", "true")
 
 
+def test_of_who_leaves_woocommerce_is_told_that_and_nothing_more() -> None:
+    found = answers(("GET", 200, [{"id": 31}]), ("POST", 200, {"update": [{"id": 31}]}))
+    vendor = Vendor(WOOCOMMERCE, found)
+    vendor.send(row(ADA, "remove"))
+    [content] = vendor.bodies("customers/batch")
+    assert content["update"][0]["meta_data"] == [{"key": "segment_vip", "value": "no"}]
+
+
 # Slack
 
 SLACK = {"type": "slack", "token": "xoxb-hush", "channel": "C1"}

@@ -85,8 +85,11 @@ class WooCommerce(HttpDestination):
 
 def _meta(row: Row, rule: ActivationRule) -> list[dict[str, Any]]:
     flag = rule.audience or flag_name(rule.label)
-    values = {name: value for name, value in worth_telling(row).items() if name not in _OWN}
-    values[flag] = "no" if row.operation == "remove" else "yes"
+    is_leaving = row.operation == "remove"
+    # Of who leaves the shop needs no more: what it was told last may be wrong by now.
+    told = {} if is_leaving else worth_telling(row)
+    values = {name: value for name, value in told.items() if name not in _OWN}
+    values[flag] = "no" if is_leaving else "yes"
     return [{"key": name, "value": as_text(value)} for name, value in values.items()]
 
 
