@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import httpx
@@ -101,10 +102,14 @@ def _batches(rows: Sequence[Row], things: Sequence[Mapping[str, Any]]) -> Exchan
 
 
 def _person(row: Row, flag: str | None) -> dict[str, Any]:
-    if row.operation == "remove":
+    is_leaving = row.operation == "remove"
+    if is_leaving:
         row = only_known_by(row)
     standard, rest = split(row, _STANDARD)
-    flags = {flag: row.operation != "remove"} if flag else {}
+    flags: dict[str, Any] = {flag: not is_leaving} if flag else {}
+    if is_leaving:
+        # Who is not there is not made a person to be taken out.
+        flags["_update"] = True
     return {
         "type": "person",
         "identifiers": {"id": row.customer_id},
@@ -143,7 +148,7 @@ def _ulid(key: str) -> str:
 
 
 def _errors(rows: Sequence[Row], response: httpx.Response) -> Rows:
-    """A 400 or 207 names the rows that were not taken by their place.
+    """A 207 names the rows that were not taken by their place; after a 400 none were.
 
     What is refused without a name is found by halving.
     """
@@ -156,8 +161,8 @@ def _errors(rows: Sequence[Row], response: httpx.Response) -> Rows:
         if not isinstance(place, int) or not 0 <= place < len(rows):
             raise Unusual(Answer("refused", words.strip()))
         told[rows[place].key] = RowAnswer("error", words.strip())
-    if response.status_code == 400 and not told:
-        raise Unusual(refusal(response, utc_now()))
+    if response.status_code == 400:
+        raise Unusual(replace(refusal(response, utc_now()), rows=told))
     return told
 
 

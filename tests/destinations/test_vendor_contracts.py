@@ -1,0 +1,24 @@
+"""What vendors' documentation says of their answers and limits, held against what we do."""
+
+from __future__ import annotations
+
+from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row
+
+CUSTOMER_IO = {"type": "customer_io", "site_id": "site", "api_key": "hush"}
+
+
+def test_who_leaves_and_is_no_person_of_customer_io_is_not_made_one() -> None:
+    vendor = Vendor(CUSTOMER_IO, answers(("batch", 200, {})))
+    vendor.send(row(ADA), row(BOB, "remove"))
+    [content] = vendor.bodies("/batch")
+    entered, left = (thing["attributes"] for thing in content["batch"])
+    assert "_update" not in entered
+    assert left == {"segment_vip": False, "_update": True}
+
+
+def test_a_400_of_customer_io_takes_nobody_even_where_it_names_one() -> None:
+    """It says that of the entire request, a 207 that all others are accepted."""
+    body = {"errors": [{"batch_index": 1, "reason": "invalid", "message": "bad email"}]}
+    answer = Vendor(CUSTOMER_IO, answers(("batch", 400, body))).send(*BOTH)
+    assert answer.kind == "refused"
+    assert {key: told.status for key, told in answer.rows.items()} == {"key-c2": "error"}
