@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row
+from collections.abc import Iterator
+
+import pytest
+from token_server import TokenServer
+from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row, statuses
 
 CUSTOMER_IO = {"type": "customer_io", "site_id": "site", "api_key": "hush"}
+
+
+@pytest.fixture
+def tokens() -> Iterator[TokenServer]:
+    with TokenServer() as server:
+        yield server
 
 
 def test_who_leaves_and_is_no_person_of_customer_io_is_not_made_one() -> None:
@@ -22,3 +32,17 @@ def test_a_400_of_customer_io_takes_nobody_even_where_it_names_one() -> None:
     answer = Vendor(CUSTOMER_IO, answers(("batch", 400, body))).send(*BOTH)
     assert answer.kind == "refused"
     assert {key: told.status for key, told in answer.rows.items()} == {"key-c2": "error"}
+
+
+@pytest.mark.parametrize("code", ["LIMIT_EXCEEDED", "PLATFORM_EVENT_PUBLISHING_UNAVAILABLE"])
+def test_events_beyond_the_hour_s_at_salesforce_are_published_later(
+    code: str, tokens: TokenServer
+) -> None:
+    taken = {"body": {"id": "e01", "success": True, "errors": []}, "httpStatusCode": 201}
+    full = {"body": [{"errorCode": code, "message": "try again later"}], "httpStatusCode": 400}
+    declared = {
+        "type": "salesforce", "base_url": tokens.url, "client_id": "id", "client_secret": "hush",
+    }  # fmt: skip
+    said = {"compositeResponse": [taken, full]}
+    vendor = Vendor(declared, answers(("composite", 200, said)), event="Became_Vip__e")
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "later"}

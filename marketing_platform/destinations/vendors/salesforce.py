@@ -57,8 +57,17 @@ _STANDARD = {
 }
 _SUBREQUESTS = 25
 _TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
-# Somebody else writes the record, or one that it belongs to, at the same moment.
-_LOCKED = "UNABLE_TO_LOCK_ROW"
+# What is of the moment and not of the record: somebody else writes it or one that it belongs to,
+# the hour's events or the org's storage are used up, the bus of events is down.
+_PASSING = frozenset(
+    {
+        "UNABLE_TO_LOCK_ROW",
+        "LIMIT_EXCEEDED",
+        "STORAGE_LIMIT_EXCEEDED",
+        "PLATFORM_EVENT_PUBLISHING_UNAVAILABLE",
+        _TAKEN_BACK,
+    }
+)
 
 
 class SalesforceDestination(HttpSettings):
@@ -232,7 +241,7 @@ def _results(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
                 for error in result.get("errors", [])
             )
             codes = {error.get("statusCode") for error in result.get("errors", [])}
-            status: RowStatus = "later" if _LOCKED in codes else "error"
+            status: RowStatus = "later" if codes & _PASSING else "error"
             told[row.key] = RowAnswer(status, one_line(words or "refused"))
     return told
 
