@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from token_server import TokenServer
 from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row, statuses
@@ -46,3 +47,31 @@ def test_events_beyond_the_hour_s_at_salesforce_are_published_later(
     said = {"compositeResponse": [taken, full]}
     vendor = Vendor(declared, answers(("composite", 200, said)), event="Became_Vip__e")
     assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "later"}
+
+
+ACTIVECAMPAIGN = {
+    "type": "activecampaign", "base_url": "https://demo.api-us1.com", "api_token": "hush",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [21, 100, 230])
+@pytest.mark.parametrize("is_paged", [True, False])
+def test_the_tag_of_who_leaves_is_found_among_many_at_activecampaign(
+    count: int, is_paged: bool
+) -> None:
+    tags = [{"id": str(n), "tag": str(n + 1000)} for n in range(count - 1)]
+    tags.append({"id": "7000", "tag": "12"})
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        params = request.url.params
+        if request.method == "DELETE":
+            return httpx.Response(200, json={})
+        if not request.url.path.endswith("/contactTags"):
+            return httpx.Response(200, json={"contacts": [{"id": "9", "email": ADA["email"]}]})
+        start = int(params.get("offset", 0)) if is_paged else 0
+        end = start + int(params.get("limit", 20)) if is_paged else count
+        return httpx.Response(200, json={"contactTags": tags[start:end]})
+
+    vendor = Vendor(ACTIVECAMPAIGN, answer, audience="12")
+    vendor.send(row(ADA, "remove"))
+    assert "DELETE /api/3/contactTags/7000" in vendor.paths

@@ -6,7 +6,7 @@ An event is not known again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import httpx
@@ -36,6 +36,8 @@ _STANDARD = {
     "first_name": "firstName",
     "last_name": "lastName",
 }
+# The most that a page may have.
+_PAGE = 100
 
 
 class ActiveCampaignDestination(HttpSettings):
@@ -118,13 +120,22 @@ class ActiveCampaign(HttpDestination):
         for contact in read_json((yield named))["contacts"]:
             if str(contact.get("email")).lower() != email.lower():
                 continue
-            path = f"/api/3/contacts/{contact['id']}/contactTags"
-            found = read_json((yield Call(path, method="GET"))) or {}
-            for tag in found.get("contactTags", []):
+            for tag in (yield from self._tags(str(contact["id"]))):
                 if str(tag.get("tag")) == rule.audience:
                     path = f"/api/3/contactTags/{tag['id']}"
                     yield Call(path, method="DELETE", reads=frozenset({404}))
         return {}
+
+    def _tags(self, contact: str) -> Generator[Call, httpx.Response, list[dict[str, Any]]]:
+        """All tags of a contact: a page of 20 is all that it gives unasked."""
+        path, found, page = f"/api/3/contacts/{contact}/contactTags", list[dict[str, Any]](), True
+        while page:
+            params = {"limit": _PAGE, "offset": len(found)}
+            answer = read_json((yield Call(path, method="GET", params=params))) or {}
+            tags = answer.get("contactTags", [])
+            page = len(tags) == _PAGE and tags[-1] not in found
+            found += tags
+        return found
 
     def _events(self, batch: Batch, event: str) -> Exchange:
         if not self._settings.account_id or not self._settings.event_key:
