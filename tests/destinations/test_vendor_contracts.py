@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -75,3 +76,19 @@ def test_the_tag_of_who_leaves_is_found_among_many_at_activecampaign(
     vendor = Vendor(ACTIVECAMPAIGN, answer, audience="12")
     vendor.send(row(ADA, "remove"))
     assert "DELETE /api/3/contactTags/7000" in vendor.paths
+
+
+def test_who_leaves_is_found_at_hubspot_by_a_second_address_of_a_merged_contact() -> None:
+    merged = {"email": "ada@work.example", "hs_additional_emails": "a@x.example;Ada@example.com"}
+    plain = {"id": "102", "properties": {"email": "carl@x.example", "hs_additional_emails": None}}
+    found = {"results": [{"id": "101", "properties": merged}, plain]}
+    vendor = Vendor(
+        {"type": "hubspot", "access_token": "pat-hush"},
+        answers(("batch/read", 200, found), ("memberships", 200, {})),
+        audience="55",
+    )
+    leaving = (row(ADA, "remove"), row({**BOB, "email": None}, "remove"))
+    assert statuses(vendor.send(*leaving), leaving) == {"c1": "ok", "c2": "ok"}
+    [search, membership] = vendor.asked
+    assert "hs_additional_emails" in json.loads(search.content)["properties"]
+    assert json.loads(membership.content) == ["101"]

@@ -46,6 +46,8 @@ _STANDARD = {
     "postcode": "zip",
     "country": "country",
 }
+# A contact that was made of two is found by each address of theirs, and shows one as its own.
+_OTHER_EMAILS = "hs_additional_emails"
 # HubSpot's own kind of association: a task to a contact.
 _TASK_TO_CONTACT = 204
 # By which an answer names a record that was to be made.
@@ -126,7 +128,7 @@ class HubSpot(HttpDestination):
         search = {
             "idProperty": "email",
             "inputs": emails,
-            "properties": ["email"],
+            "properties": ["email", _OTHER_EMAILS],
             "propertiesWithHistory": [],
         }
         path = self._path("objects", "/contacts/batch/read")
@@ -199,10 +201,13 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
 
 
 def _ids(rows: Sequence[Row], response: httpx.Response) -> dict[str, str]:
-    by_email = {
-        str((found.get("properties") or {}).get("email", "")).lower(): str(found["id"])
-        for found in read_json(response).get("results", [])
-    }
+    by_email: dict[str, str] = {}
+    for found in read_json(response).get("results", []):
+        known_as = found.get("properties") or {}
+        for name in ("email", _OTHER_EMAILS):
+            for address in str(known_as.get(name) or "").lower().split(";"):
+                by_email.setdefault(address.strip(), str(found["id"]))
+    by_email.pop("", None)
     pairs = ((row.key, by_email.get(text(row, "email").lower())) for row in rows)
     return {key: found for key, found in pairs if found}
 
