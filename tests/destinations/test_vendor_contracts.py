@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +12,8 @@ from token_server import TokenServer
 from vendor_calls import ADA, BOB, BOTH, Vendor, answers, row, statuses
 
 CUSTOMER_IO = {"type": "customer_io", "site_id": "site", "api_key": "hush"}
+
+HUBSPOT = {"type": "hubspot", "access_token": "pat-hush"}
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_who_leaves_is_found_at_hubspot_by_a_second_address_of_a_merged_contact(
     plain = {"id": "102", "properties": {"email": "carl@x.example", "hs_additional_emails": None}}
     found = {"results": [{"id": "101", "properties": merged}, plain]}
     vendor = Vendor(
-        {"type": "hubspot", "access_token": "pat-hush"},
+        HUBSPOT,
         answers(("batch/read", 200, found), ("memberships", 200, {})),
         audience="55",
     )
@@ -92,3 +95,13 @@ def test_who_leaves_is_found_at_hubspot_by_a_second_address_of_a_merged_contact(
     [search, membership] = vendor.asked
     assert "hs_additional_emails" in json.loads(search.content)["properties"]
     assert json.loads(membership.content) == ["101"]
+
+
+def test_an_event_that_hubspot_may_have_is_not_told_again() -> None:
+    """Of its uuid HubSpot says that it matches data, and not that it is known again."""
+    vendor = Vendor(HUBSPOT, answers(("send/batch", 500, {})), event="pe1_left_a_cart")
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", True)
+    assert not vendor.destination.is_idempotent
+    [content] = vendor.bodies("send/batch")
+    assert uuid.UUID(content["inputs"][0]["uuid"])

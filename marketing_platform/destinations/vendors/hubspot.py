@@ -1,12 +1,14 @@
 """HubSpot: contacts, static lists, events that start workflows, and tasks for a person.
 
 https://developers.hubspot.com/docs/reference/api. Contacts are upserted by e-mail, at most 100 a
-call. HubSpot knows no task again, so an unknown outcome is never repeated.
+call. HubSpot promises to know neither a task nor an event again (its `uuid` is for matching data),
+so that an unknown outcome is never repeated.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -50,6 +52,7 @@ _STANDARD = {
 _OTHER_EMAILS = "hs_additional_emails"
 # HubSpot's own kind of association: a task to a contact.
 _TASK_TO_CONTACT = 204
+_SPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 # By which an answer names a record that was to be made.
 _TRACE = "objectWriteTraceId"
 
@@ -77,7 +80,7 @@ class HubSpot(HttpDestination):
 
     modes = ("audience", "event", "task")
     audience = Audience("the number of a static list")
-    repeatable = ("audience", "event")
+    repeatable = ("audience",)
     # 100 calls in 10 seconds, the least that an account has.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 10.0),)
 
@@ -194,7 +197,7 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
     return {
         "eventName": name,
         "email": text(row, "email"),
-        "uuid": row.key,
+        "uuid": str(uuid.uuid5(_SPACE, row.key)),
         "occurredAt": utc_now().astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "properties": {**values, "audience": audience},
     }
