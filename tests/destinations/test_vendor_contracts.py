@@ -105,3 +105,11 @@ def test_an_event_that_hubspot_may_have_is_not_told_again() -> None:
     assert not vendor.destination.is_idempotent
     [content] = vendor.bodies("send/batch")
     assert uuid.UUID(content["inputs"][0]["uuid"])
+
+
+@pytest.mark.parametrize("version", ["2026-03", "v3"])
+def test_events_go_to_hubspot_under_the_version_of_the_settings(version: str) -> None:
+    declared = {**HUBSPOT, "api_version": version}
+    vendor = Vendor(declared, answers(("send/batch", 204, None)), event="pe1_left_a_cart")
+    vendor.send(row(ADA))
+    assert vendor.paths == [f"POST /events/{version}/send/batch"]

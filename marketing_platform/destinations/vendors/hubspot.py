@@ -68,7 +68,8 @@ class HubSpotDestination(HttpSettings):
 
     access_token: SecretStr
     api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
-    events_path: str = "/events/v3/send/batch"
+    # Where events go, where that is not their place in the version.
+    events_path: str | None = None
     task_owner_id: str | None = None
     base_url: str = Field(default="https://api.hubapi.com", repr=False)
     batch_size: int = Field(default=100, ge=1, le=100)
@@ -104,7 +105,9 @@ class HubSpot(HttpDestination):
         rows = batch.rows
         if rule.event is not None:
             inputs = [_event(row, rule.event, batch.audience) for row in rows]
-            yield Call(self._settings.events_path, {"inputs": inputs})
+            version = self._settings.api_version
+            path = self._settings.events_path or f"/events/{version}/send/batch"
+            yield Call(path, {"inputs": inputs})
             return {}
         has_flag = rule.mode == "audience" and rule.audience is None
         flag = flag_name(rule.label) if has_flag else None
