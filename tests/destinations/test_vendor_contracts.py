@@ -113,3 +113,25 @@ def test_events_go_to_hubspot_under_the_version_of_the_settings(version: str) ->
     vendor = Vendor(declared, answers(("send/batch", 204, None)), event="pe1_left_a_cart")
     vendor.send(row(ADA))
     assert vendor.paths == [f"POST /events/{version}/send/batch"]
+
+
+MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
+
+
+def test_mailchimp_takes_who_lacks_a_required_field_and_whose_address_two_share() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        members, is_lenient = json.loads(request.content)["members"], request.url.params
+        said = []
+        for member in members:
+            if is_lenient.get("skip_duplicate_check") != "true" and len(members) > 1:
+                said.append((member, "Duplicate items found for this email."))
+            elif is_lenient.get("skip_merge_validation") != "true" and not member["merge_fields"]:
+                said.append((member, "Your merge fields were invalid."))
+        errors = [{"email_address": m["email_address"], "error": words} for m, words in said]
+        return httpx.Response(200, json={"errors": errors})
+
+    nameless = {"customer_id": "c1", "email": "office@example.com", "first_name": None}
+    rows = (row(nameless), row({**nameless, "customer_id": "c2"}))
+    vendor = Vendor(MAILCHIMP, answer, attributes=("email", "first_name"))
+    assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "ok"}
+    assert statuses(vendor.send(rows[0]), rows[:1]) == {"c1": "ok"}

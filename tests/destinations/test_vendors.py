@@ -310,7 +310,8 @@ def test_mailchimp_tags_members_and_never_subscribes_who_has_not_agreed() -> Non
     vendor = Vendor(MAILCHIMP, answers(("lists/abc123", 200, body)))
     assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "error"}
     [request] = vendor.asked
-    assert str(request.url) == "https://us21.api.mailchimp.com/3.0/lists/abc123"
+    where = str(request.url.copy_with(query=None))
+    assert where == "https://us21.api.mailchimp.com/3.0/lists/abc123"
     [member, _] = json.loads(request.content)["members"]
     assert (member["tags"], member["status_if_new"]) == (["vip"], "transactional")
 
