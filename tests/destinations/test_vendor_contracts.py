@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -39,17 +40,49 @@ def test_a_400_of_customer_io_takes_nobody_even_where_it_names_one() -> None:
     assert {key: told.status for key, told in answer.rows.items()} == {"key-c2": "error"}
 
 
+def salesforce(tokens: TokenServer) -> dict[str, Any]:
+    own = {"client_id": "id", "client_secret": "s3cret-s3cret"}
+    return {"type": "salesforce", "base_url": tokens.url, **own}
+
+
+def test_an_org_of_salesforce_with_a_picklist_of_countries_gets_their_codes(
+    tokens: TokenServer,
+) -> None:
+    problem = {
+        "statusCode": "FIELD_INTEGRITY_EXCEPTION",
+        "message": "There's a problem with this country, even though it may appear correct.",
+        "fields": ["MailingCountry"],
+    }
+    lacking = {"statusCode": "REQUIRED_FIELD_MISSING", "message": "[LastName]"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        results = [
+            {"success": False, "errors": [lacking if "LastName" not in record else problem]}
+            if "LastName" not in record or "MailingCountry" in record
+            else {"success": True, "id": "003"}
+            for record in json.loads(request.content)["records"]
+        ]
+        return httpx.Response(200, json=results)
+
+    vendor = Vendor(salesforce(tokens), answer)
+    rows = (row(ADA), row({**BOB, "last_name": None}), row({**BOB, "customer_id": "c3"}))
+    assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "ok", "c3": "ok"}
+    asked = [json.loads(request.content)["records"] for request in vendor.asked]
+    assert [len(records) for records in asked] == [3, 3, 1]
+    assert {one["MailingCountryCode"] for one in (*asked[1][::2], *asked[2])} == {"DE"}
+    # What one batch has found out, the next ones know.
+    vendor.send(row(ADA))
+    assert len(vendor.asked) == 4
+
+
 @pytest.mark.parametrize("code", ["LIMIT_EXCEEDED", "PLATFORM_EVENT_PUBLISHING_UNAVAILABLE"])
 def test_events_beyond_the_hour_s_at_salesforce_are_published_later(
     code: str, tokens: TokenServer
 ) -> None:
     taken = {"body": {"id": "e01", "success": True, "errors": []}, "httpStatusCode": 201}
     full = {"body": [{"errorCode": code, "message": "try again later"}], "httpStatusCode": 400}
-    declared = {
-        "type": "salesforce", "base_url": tokens.url, "client_id": "id", "client_secret": "hush",
-    }  # fmt: skip
     said = {"compositeResponse": [taken, full]}
-    vendor = Vendor(declared, answers(("composite", 200, said)), event="Became_Vip__e")
+    vendor = Vendor(salesforce(tokens), answers(("composite", 200, said)), event="Became_Vip__e")
     assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "ok", "c2": "later"}
 
 

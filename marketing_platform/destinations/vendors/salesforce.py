@@ -52,9 +52,9 @@ _STANDARD = {
     "city": "MailingCity",
     "region": "MailingState",
     "postcode": "MailingPostalCode",
-    "country": "MailingCountry",
     "birth_date": "Birthdate",
 }
+_COUNTRY, _COUNTRY_CODE = "MailingCountry", "MailingCountryCode"
 _SUBREQUESTS = 25
 _TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
 # What is of the moment and not of the record: somebody else writes it or one that it belongs to,
@@ -104,6 +104,7 @@ class Salesforce(HttpDestination):
     def __init__(self, name: str, settings: SalesforceDestination, place: Place) -> None:
         super().__init__(name, settings, place)
         self._settings = settings
+        self._country = _COUNTRY
 
     def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
         """A 403 may say that the day's calls are used up, which a later run can mend."""
@@ -112,7 +113,10 @@ class Salesforce(HttpDestination):
         return None
 
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
-        """One call for all rows; what became of each stands in their order."""
+        """One call for all rows; what became of each stands in their order.
+
+        What only needs to be written otherwise is asked again.
+        """
         base = f"/services/data/{self._settings.api_version}/composite/sobjects"
         if rule.task is not None:
             return (yield from self._tasks(f"{base}", batch.rows, rule))
@@ -121,25 +125,20 @@ class Salesforce(HttpDestination):
         field = rule.audience or f"Segment_{rule.label}__c"
         records = [self._contact(row, field) for row in batch.rows]
         path = f"{base}/Contact/{self._settings.external_id}"
-        response = yield Call(path, {"allOrNone": False, "records": records}, "PATCH")
-        results = read_json(response)
-        told = _results(batch.rows, results)
-        # Who leaves is told of by an id alone, by which no contact can be made: it is gone already.
-        told |= {
-            row.key: RowAnswer("ok")
-            for row, result in zip(batch.rows, results, strict=False)
-            if row.operation == "remove" and _lacks_a_field(result)
-        }
-        # Salesforce makes no contact without a last name; one that it has keeps its own.
-        nameless = [
-            (row, {**record, "LastName": "-"})
-            for row, record, result in zip(batch.rows, records, results, strict=False)
-            if row.operation != "remove" and "LastName" not in record and _lacks_a_field(result)
-        ]
-        if nameless:
-            again = [record for _, record in nameless]
-            response = yield Call(path, {"allOrNone": False, "records": again}, "PATCH")
-            told |= _results([row for row, _ in nameless], read_json(response))
+        told: dict[str, RowAnswer] = {}
+        asked = list(zip(batch.rows, records, strict=True))
+        while asked:
+            content = {"allOrNone": False, "records": [record for _, record in asked]}
+            results = read_json((yield Call(path, content, "PATCH")))
+            told |= _results([row for row, _ in asked], results)
+            again = []
+            for (row, record), result in zip(asked, results, strict=False):
+                if row.operation == "remove":
+                    # It is told of by an id alone, by which no contact can be made: it is gone.
+                    told |= {row.key: RowAnswer("ok")} if _lacks_a_field(result) else {}
+                elif mended := self._mended(record, result):
+                    again.append((row, mended))
+            asked = again
         return complete(batch.rows, told)
 
     def _tasks(self, path: str, rows: Sequence[Row], rule: ActivationRule) -> Exchange:
@@ -187,7 +186,7 @@ class Salesforce(HttpDestination):
     def _contact(self, row: Row, field: str) -> dict[str, Any]:
         if row.operation == "remove":
             row = only_known_by(row)
-        standard, rest = split(row, _STANDARD)
+        standard, rest = split(row, {**_STANDARD, "country": self._country})
         custom = {f"{name}__c": value for name, value in flat(rest).items()}
         values = {**standard, **custom, field: row.operation != "remove"}
         if values.get("LastName", "") is None:
@@ -198,6 +197,21 @@ class Salesforce(HttpDestination):
             self._settings.external_id: row.customer_id,
             **values,
         }
+
+    def _mended(
+        self, record: Mapping[str, Any], result: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The record as this org may take it; None where there is nothing to be done."""
+        if "LastName" not in record and _lacks_a_field(result):
+            # Salesforce makes no contact without a last name; one that it has keeps its own.
+            return {**record, "LastName": "-"}
+        if _COUNTRY in record and any(
+            _COUNTRY in (error.get("fields") or ()) for error in result.get("errors") or ()
+        ):
+            # An org with picklists of countries takes their codes in another field.
+            self._country = _COUNTRY_CODE
+            return {_COUNTRY_CODE if name == _COUNTRY else name: v for name, v in record.items()}
+        return None
 
     def _task(self, row: Row, rule: ActivationRule) -> dict[str, Any]:
         task = rule.task
