@@ -168,3 +168,16 @@ def test_mailchimp_takes_who_lacks_a_required_field_and_whose_address_two_share(
     vendor = Vendor(MAILCHIMP, answer, attributes=("email", "first_name"))
     assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "ok"}
     assert statuses(vendor.send(rows[0]), rows[:1]) == {"c1": "ok"}
+
+
+BRAZE = {"type": "braze", "api_key": "hush", "base_url": "https://rest.fra-02.braze.eu"}
+
+
+@pytest.mark.parametrize("rule", [{}, {"event": "Left a cart"}])
+def test_no_product_that_braze_is_told_of_has_a_null(rule: dict[str, str]) -> None:
+    vendor = Vendor(BRAZE, answers(("track", 201, {"message": "success"})), **rule)
+    vendor.send(row(ADA))
+    [content] = vendor.bodies("/users/track")
+    [one] = content.get("attributes") or content["events"]
+    products = one.get("properties", one)["cart_products"]
+    assert products[1] == {"product_id": "8", "title": "Cup", "quantity": 1}

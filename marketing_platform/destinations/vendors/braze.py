@@ -21,7 +21,7 @@ from marketing_platform.destinations.http import (
     complete,
     plain,
 )
-from marketing_platform.destinations.people import flag_name, split
+from marketing_platform.destinations.people import flag_name, known, split
 from marketing_platform.settings import ActivationRule
 from marketing_platform.state import utc_now
 
@@ -83,7 +83,18 @@ def _user(row: Row, flag: str) -> dict[str, Any]:
         # Who is not there is not made a user to be taken out.
         return {"external_id": row.customer_id, flag: False, "_update_existing_only": True}
     standard, rest = split(row, _STANDARD)
-    return {"external_id": row.customer_id, **standard, **rest, flag: True}
+    return {"external_id": row.customer_id, **standard, **_whole(rest), flag: True}
+
+
+def _whole(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, lists of products without what is not known of one.
+
+    A null within makes Braze drop all nested attributes of the request, without a word.
+    """
+    return {
+        name: [known(one) for one in value] if isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
@@ -91,7 +102,7 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
         "external_id": row.customer_id,
         "name": name,
         "time": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "properties": {**row.payload, "audience": audience, "message_key": row.key},
+        "properties": {**_whole(row.payload), "audience": audience, "message_key": row.key},
     }
 
 
