@@ -181,3 +181,14 @@ def test_no_product_that_braze_is_told_of_has_a_null(rule: dict[str, str]) -> No
     [one] = content.get("attributes") or content["events"]
     products = one.get("properties", one)["cart_products"]
     assert products[1] == {"product_id": "8", "title": "Cup", "quantity": 1}
+
+
+def test_a_language_is_told_to_braze_without_its_region() -> None:
+    vendor = Vendor(BRAZE, answers(("track", 201, {"message": "success"})))
+    vendor.send(row({**ADA, "language": "pt-BR"}), row({**BOB, "language": None}))
+    [content] = vendor.bodies("/users/track")
+    assert [one.get("language") for one in content["attributes"]] == ["pt", None]
+
+
+def test_braze_gets_as_many_people_a_call_as_every_contract_allows() -> None:
+    assert Vendor(BRAZE, answers()).destination.batch_size == 50
