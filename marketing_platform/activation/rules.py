@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 
 from marketing_platform.activation.attributes import known_attributes, tables_told
 from marketing_platform.activation.cause import check_cause
 from marketing_platform.destinations.base import IDENTIFYING
 from marketing_platform.destinations.people import NotTold, names_in
-from marketing_platform.destinations.registry import audience_of, modes_of, shares_audience
+from marketing_platform.destinations.registry import (
+    audience_of,
+    event_of,
+    modes_of,
+    shares_audience,
+)
 from marketing_platform.errors import ConfigError
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.warehouse import Warehouse
@@ -79,6 +85,7 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
     modes = modes_of(kind)
     if rule.mode in modes:
         _check_audience(rule, kind, settings)
+        _check_event(rule, kind, settings)
         _check_places(rule, settings)
         lacks = settings.platform.destinations[rule.destination].lacks_for_messages
         if rule.message and lacks:
@@ -119,6 +126,18 @@ def _check_audience(rule: ActivationRule, kind: str, settings: Settings) -> None
             where=_where(settings),
             mend="Write it as audience: '123'",
         )
+
+
+def _check_event(rule: ActivationRule, kind: str, settings: Settings) -> None:
+    """Refuse the name of an event that the destination would refuse for each person."""
+    known = event_of(kind)
+    if rule.event is None or known is None or re.fullmatch(known.pattern, rule.event):
+        return
+    raise ConfigError(
+        f"{rule.segment} to {rule.destination}: {kind} takes no event {rule.event!r}",
+        where=_where(settings),
+        mend=f"Write {known.what}",
+    )
 
 
 def _check_alone(

@@ -102,6 +102,14 @@ class Audience:
     is_needed: bool = False
 
 
+@dataclass(frozen=True)
+class EventName:
+    """What the `event` of a rule must be at a destination, in words, and as a pattern."""
+
+    what: str
+    pattern: str
+
+
 class Destination(Protocol):
     """A place that messages are sent to. Its limits are plain attributes."""
 

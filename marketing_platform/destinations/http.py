@@ -28,6 +28,7 @@ from marketing_platform.destinations.base import (
     Answer,
     Audience,
     Batch,
+    EventName,
     Place,
     Row,
     RowAnswer,
@@ -134,6 +135,8 @@ class HttpDestination(ABC):
     modes: ClassVar[tuple[Mode, ...]] = ("audience",)
     # What the audience of a rule is; any text where nothing is said.
     audience: ClassVar[Audience | None] = None
+    # What the name of an event must be; any text where nothing is said.
+    event: ClassVar[EventName | None] = None
     # Whether rules may name one audience: nobody is taken out of it by its name.
     shares_audience: ClassVar[bool] = False
     # What the vendor lets be repeated without harm: it knows a row again, or sets what is set.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from marketing_platform.destinations.base import Audience, Destination, Place
+from marketing_platform.destinations.base import Audience, Destination, EventName, Place
 from marketing_platform.settings import Mode, Settings
 
 
@@ -28,6 +28,12 @@ def audience_of(kind: str) -> Audience | None:
     """What the audience of a rule is at a type of destination, where that is limited."""
     audience: Audience | None = _module(kind).DESTINATION.audience
     return audience
+
+
+def event_of(kind: str) -> EventName | None:
+    """What the name of an event must be at a type of destination, where that is limited."""
+    event: EventName | None = getattr(_module(kind).DESTINATION, "event", None)
+    return event
 
 
 def shares_audience(kind: str) -> bool:

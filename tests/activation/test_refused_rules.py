@@ -50,6 +50,28 @@ def test_a_rule_without_the_vendors_audience_is_told_before_anything_is_planned(
         plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
 
 
+@pytest.mark.parametrize(
+    ("kind", "declared", "event", "told"),
+    [
+        ("mailchimp", {"api_key": "hush-us21", "list_id": "a1b2"}, "a" * 31,
+         "Write a name of 2 to 30 characters"),
+        ("klaviyo", {"api_key": "hush"}, "a" * 128, "less than 128 characters"),
+        ("customer_io", {"site_id": "s", "api_key": "hush"}, "a" * 101, "at most 100 characters"),
+        ("hubspot", {"access_token": "hush"}, "Left a cart", "such as pe12345_left_a_cart"),
+        ("salesforce", {"base_url": "https://x.example", "client_id": "i", "client_secret": "hush"},
+         "Left a cart", "such as Left_Cart__e"),
+    ],
+)  # fmt: skip
+def test_an_event_that_the_vendor_would_refuse_for_each_person_is_told_before_anything_is_planned(
+    shop: SmallShop, tmp_path: Path, kind: str, declared: dict[str, Any], event: str, told: str
+) -> None:
+    there = Platform.model_validate({"destinations": {"there": {"type": kind, **declared}}})
+    rule = ActivationRule(segment=SEGMENT, destination="there", event=event)
+    settings = small_settings(tmp_path, there.destinations, rules=[rule])
+    with pytest.raises(ConfigError, match=told):
+        plan_all(shop.warehouse, sa.create_engine("sqlite://"), settings)
+
+
 def test_two_segments_do_not_share_an_audience_out_of_which_one_would_take_the_members_of_the_other(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:

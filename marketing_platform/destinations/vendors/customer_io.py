@@ -15,7 +15,15 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json, refusal
-from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import (
+    Answer,
+    Audience,
+    Batch,
+    EventName,
+    Place,
+    Row,
+    RowAnswer,
+)
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -52,6 +60,7 @@ class CustomerIo(HttpDestination):
 
     modes = ("audience", "event")
     audience = Audience("the number of a manual segment")
+    event = EventName("a name of at most 100 characters", r".{1,100}")
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 1.0),)
 
     def __init__(self, name: str, settings: CustomerIoDestination, place: Place) -> None:

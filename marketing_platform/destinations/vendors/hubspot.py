@@ -16,7 +16,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json
-from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Audience, Batch, EventName, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -81,6 +81,7 @@ class HubSpot(HttpDestination):
 
     modes = ("audience", "event", "task")
     audience = Audience("the number of a static list")
+    event = EventName("the full name of a custom event, such as pe12345_left_a_cart", r"pe\d+_\w+")
     repeatable = ("audience",)
     # 100 calls in 10 seconds, the least that an account has.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 10.0),)

@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Answer, Batch, EventName, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -63,6 +63,7 @@ class Klaviyo(HttpDestination):
     """An audience is a list (its id), or by itself the property `segment_<name>`."""
 
     modes = ("audience", "event")
+    event = EventName("a name of less than 128 characters", r".{1,127}")
     # Of a burst of 10 a second and 150 a minute for bulk jobs, as their descriptions say.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((10, 1.0), (150, 60.0))
 

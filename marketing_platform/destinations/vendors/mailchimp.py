@@ -14,7 +14,7 @@ import httpx
 from pydantic import Field, SecretStr, model_validator
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Answer, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Answer, Batch, EventName, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -79,6 +79,7 @@ class Mailchimp(HttpDestination):
     """An audience is a static segment (its number), or a tag of its name or the segment's."""
 
     modes = ("audience", "event")
+    event = EventName("a name of 2 to 30 characters", r".{2,30}")
     repeatable = ("audience",)
 
     def __init__(self, name: str, settings: MailchimpDestination, place: Place) -> None:

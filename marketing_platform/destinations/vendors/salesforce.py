@@ -18,6 +18,7 @@ from marketing_platform.destinations.base import (
     IDENTIFYING,
     Answer,
     Batch,
+    EventName,
     Place,
     Row,
     RowAnswer,
@@ -99,6 +100,7 @@ class Salesforce(HttpDestination):
     """An audience is a checkbox of contacts: the field `audience`, or `Segment_<name>__c`."""
 
     modes = ("audience", "event", "task")
+    event = EventName("the API name of a platform event, such as Left_Cart__e", r"\w+__e")
     repeatable = ("audience",)
 
     def __init__(self, name: str, settings: SalesforceDestination, place: Place) -> None:
