@@ -192,3 +192,13 @@ def test_a_language_is_told_to_braze_without_its_region() -> None:
 
 def test_braze_gets_as_many_people_a_call_as_every_contract_allows() -> None:
     assert Vendor(BRAZE, answers()).destination.batch_size == 50
+
+
+def test_a_job_of_klaviyo_that_takes_long_is_not_begun_again_in_the_same_run() -> None:
+    waiting = {"data": {"id": "job1", "attributes": {"status": "processing"}}}
+    vendor = Vendor(
+        {"type": "klaviyo", "api_key": "pk_hush", "poll_seconds": 0.001},
+        answers(("POST", 202, waiting), ("GET", 200, waiting)),
+    )
+    assert statuses(vendor.send(*BOTH), BOTH) == {"c1": "unknown", "c2": "unknown"}
+    assert vendor.destination.is_idempotent

@@ -122,7 +122,8 @@ class Klaviyo(HttpDestination):
                 break
             yield Pause(self._settings.poll_seconds)
         else:
-            raise Unusual(Answer("retry", "the job has not ended yet", may_have_arrived=True))
+            # Another job now would only wait behind this one.
+            return {row.key: RowAnswer("unknown", "the job has not ended yet") for row in rows}
         if not attributes.get("failed_count"):
             return {}
         found: list[Any] = []
