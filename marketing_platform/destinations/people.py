@@ -84,6 +84,11 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def cut(value: str, most: int) -> str:
+    """A text without what is beyond so many bytes."""
+    return value.encode()[:most].decode(errors="ignore")
+
+
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with lists of products as text, for a vendor that takes no lists."""
     return {n: as_text(v) if isinstance(v, list) else v for n, v in values.items()}

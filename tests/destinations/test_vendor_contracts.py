@@ -170,6 +170,17 @@ def test_mailchimp_takes_who_lacks_a_required_field_and_whose_address_two_share(
     assert statuses(vendor.send(rows[0]), rows[:1]) == {"c1": "ok"}
 
 
+def test_a_long_list_of_products_fits_into_a_field_of_mailchimp() -> None:
+    declared = {**MAILCHIMP, "merge_fields": {"cart_products": "CART"}}
+    vendor = Vendor(declared, answers(("lists/abc123", 200, {})))
+    products = [{"title": "Müsli " * 20, "product_id": str(n)} for n in range(5)]
+    vendor.send(row({**ADA, "cart_products": products}))
+    [content] = vendor.bodies("lists/abc123")
+    told = content["members"][0]["merge_fields"]["CART"]
+    assert told.startswith("Müsli Müsli")
+    assert 250 < len(told.encode()) <= 255
+
+
 BRAZE = {"type": "braze", "api_key": "hush", "base_url": "https://rest.fra-02.braze.eu"}
 
 

@@ -36,7 +36,14 @@ from marketing_platform.destinations.http import (
     dump,
     plain,
 )
-from marketing_platform.destinations.people import by_size, flag_name, flat, only_known_by, split
+from marketing_platform.destinations.people import (
+    by_size,
+    cut,
+    flag_name,
+    flat,
+    only_known_by,
+    split,
+)
 from marketing_platform.settings import ActivationRule
 from marketing_platform.state import utc_now
 
@@ -130,9 +137,7 @@ def _person(row: Row, flag: str | None) -> dict[str, Any]:
 def _short(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values; an attribute of a person has at most 1,000 bytes, an event's has more room."""
     return {
-        name: value.encode()[:_MOST_OF_VALUE].decode(errors="ignore")
-        if isinstance(value, str)
-        else value
+        name: cut(value, _MOST_OF_VALUE) if isinstance(value, str) else value
         for name, value in values.items()
     }
 

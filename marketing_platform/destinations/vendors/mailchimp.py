@@ -27,10 +27,11 @@ from marketing_platform.destinations.http import (
     part_by_part,
     plain,
 )
-from marketing_platform.destinations.people import as_text, cleared_as, split, text
+from marketing_platform.destinations.people import as_text, cleared_as, cut, split, text
 from marketing_platform.settings import ActivationRule
 
 _STANDARD = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
+_MOST_OF_FIELD = 255
 # Who lacks a field that the list's form asks for is taken all the same, and so is an address that
 # two customers share, once.
 _LENIENT = {"skip_merge_validation": "true", "skip_duplicate_check": "true"}
@@ -150,7 +151,7 @@ class Mailchimp(HttpDestination):
     def _member(self, row: Row, tag: str | None) -> dict[str, Any]:
         fields, rest = split(row, _STANDARD)
         more = {
-            tag: _birthday(rest[name]) if tag == "BIRTHDAY" else as_text(rest[name])
+            tag: _birthday(rest[name]) if tag == "BIRTHDAY" else _field(rest[name])
             for name, tag in self._settings.merge_fields.items()
             if name in rest
         }
@@ -162,6 +163,11 @@ class Mailchimp(HttpDestination):
             **({"language": str(language)[:2]} if language else {}),
             **({"tags": [tag]} if tag else {}),
         }
+
+
+def _field(value: Any) -> str:
+    """A value for a field; of a list of products as many titles as it takes."""
+    return cut(as_text(value), _MOST_OF_FIELD) if isinstance(value, list) else as_text(value)
 
 
 def _birthday(date: Any) -> str:
