@@ -316,9 +316,11 @@ def test_mailchimp_tags_members_and_never_subscribes_who_has_not_agreed() -> Non
     assert (member["tags"], member["status_if_new"]) == (["vip"], "transactional")
 
 
-def test_mailchimp_subscribes_only_together_with_consent() -> None:
-    with pytest.raises(ValidationError, match="needs consent: email"):
-        Vendor({**MAILCHIMP, "status_if_new": "subscribed"}, answers())
+@pytest.mark.parametrize("status", ["subscribed", "pending"])
+def test_mailchimp_subscribes_and_asks_only_together_with_consent(status: str) -> None:
+    with pytest.raises(ValidationError, match=f"{status} needs consent: email"):
+        Vendor({**MAILCHIMP, "status_if_new": status}, answers())
+    assert Vendor({**MAILCHIMP, "status_if_new": status, "consent": "email"}, answers())
 
 
 def test_mailchimp_takes_the_tag_from_who_leaves() -> None:

@@ -41,7 +41,8 @@ class MailchimpDestination(HttpSettings):
     """`api_key` ends in the data centre, `...-us21`; `list_id` is the audience at Mailchimp.
 
     `status_if_new` is what a member becomes who was not there: `subscribed` only where the people
-    have agreed, so together with `consent: email`. `merge_fields` gives for an attribute the tag of
+    have agreed, so together with `consent: email`; so is `pending`, for Mailchimp writes to them to
+    ask once more. `merge_fields` gives for an attribute the tag of
     the audience field that takes it.
     """
 
@@ -60,8 +61,9 @@ class MailchimpDestination(HttpSettings):
 
     @model_validator(mode="after")
     def _agreed(self) -> MailchimpDestination:
-        if self.status_if_new == "subscribed" and self.consent != "email":
-            raise ValueError("status_if_new: subscribed needs consent: email beside it")
+        if self.status_if_new != "transactional" and self.consent != "email":
+            told = f"status_if_new: {self.status_if_new} needs consent: email beside it"
+            raise ValueError(told)
         if not self.base_url and "-" not in plain(self.api_key):
             raise ValueError("the API key does not end in a data centre, such as -us21")
         return self
