@@ -170,6 +170,14 @@ def test_mailchimp_takes_who_lacks_a_required_field_and_whose_address_two_share(
     assert statuses(vendor.send(rows[0]), rows[:1]) == {"c1": "ok"}
 
 
+def test_a_segment_of_mailchimp_is_not_asked_for_nobody() -> None:
+    said = {"errors": [{"email_address": ADA["email"], "error": "looks fake"}]}
+    vendor = Vendor(MAILCHIMP, answers(("POST /3.0/lists/abc123", 200, said)), audience="77")
+    answer = vendor.send(row(ADA))
+    assert answer.rows["key-c1"].message == "looks fake"
+    assert vendor.paths == ["POST /3.0/lists/abc123"]
+
+
 def test_a_long_list_of_products_fits_into_a_field_of_mailchimp() -> None:
     declared = {**MAILCHIMP, "merge_fields": {"cart_products": "CART"}}
     vendor = Vendor(declared, answers(("lists/abc123", 200, {})))

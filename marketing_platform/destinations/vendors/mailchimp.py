@@ -125,11 +125,11 @@ class Mailchimp(HttpDestination):
             content = {"members": members, "update_existing": True, "sync_tags": False}
             answer = read_json((yield Call(base, content, params=_LENIENT)))
             told = _errors(stays, answer)
-        if is_static:
-            content = {
-                "members_to_add": [text(row, "email") for row in stays if row.key not in told],
-                "members_to_remove": [text(row, "email") for row in leaves],
-            }
+        content = {
+            "members_to_add": [text(row, "email") for row in stays if row.key not in told],
+            "members_to_remove": [text(row, "email") for row in leaves],
+        }
+        if is_static and any(content.values()):
             answer = read_json((yield Call(f"{base}/segments/{rule.audience}", content)))
             told |= _errors_of_segment(stays, answer)
         for row in leaves if not is_static else ():
