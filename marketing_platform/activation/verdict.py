@@ -39,7 +39,10 @@ def judge(answer: Answer, claimed: Claim, destination: Destination, now: dt.date
     elif answer.kind == "refused":
         verdict = _refused(answer, claimed, destination, now)
     else:
-        verdict = Verdict(_later(answer, claimed, destination, now))
+        named = {
+            key: _of_row(row, answer, claimed, destination, now) for key, row in answer.rows.items()
+        }
+        verdict = Verdict(_later(answer, claimed, destination, now), named, notes=_notes(answer))
     return replace(verdict, is_doubtful=answer.may_have_arrived)
 
 

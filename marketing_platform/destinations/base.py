@@ -65,8 +65,9 @@ class Answer:
     - `accepted`: the batch was taken; `rows` is empty (all of them) or names those answered for.
     - `refused`: the batch is not taken as it is; `rows` names the bad rows, if told.
     - `retry`: not now; `wait_seconds` if the destination said how long.
-    - `stop`: the destination cannot be used at all in this run: a bad token, a wrong address. With
-      `is_of_audience` only this audience cannot: a list that was deleted over there.
+    - `stop`: the destination cannot be used at all in this run: a bad token, a wrong address;
+      `rows` names those that it answered for before. With `is_of_audience` only this audience
+      cannot: a list that was deleted over there.
 
     `may_have_arrived` tells a request that may have been acted on from one that certainly was not.
     `is_counted` is false where the rows are not to blame, so that their attempts are not used up.

@@ -397,9 +397,10 @@ def part_by_part(
 
     A call that fails costs its own rows alone: those before it were taken and are not told twice,
     those after it wait for another run. `read` says what became of the rows of a part; all were
-    taken where it says nothing.
+    taken where it says nothing. Where many in a row are refused, it is the vendor and not they.
     """
     told: dict[str, RowAnswer] = {}
+    refused = 0
     for number, part in enumerate(parts):
         try:
             response = yield call_for(part)
@@ -407,6 +408,10 @@ def part_by_part(
             answer = failed.answer
             if answer.kind == "refused":
                 told |= errors(part, answer.reason)
+                refused += 1
+                if refused >= _REFUSED_PARTS:
+                    reason = f"refused {refused} rows in a row ({answer.reason})"
+                    raise Unusual(replace(stop(reason), rows=told)) from None
                 continue
             if not told and not answer.may_have_arrived:
                 # Nothing was done yet, so the batch as a whole may be tried again.
@@ -415,6 +420,7 @@ def part_by_part(
             told |= {row.key: RowAnswer(status, answer.reason) for row in part}
             left = [row for later in parts[number + 1 :] for row in later]
             return told | {row.key: RowAnswer("later", answer.reason) for row in left}
+        refused = 0
         told |= complete(part, read(part, response)) or {row.key: _TAKEN for row in part}
     return told
 
@@ -430,6 +436,7 @@ def dump(content: Any) -> bytes:
 
 
 _TAKEN = RowAnswer("ok")
+_REFUSED_PARTS = 20
 
 
 def _arguments(call: Call) -> dict[str, Any]:

@@ -264,6 +264,22 @@ def test_a_vendor_that_answers_for_every_row_with_a_refusal_is_not_asked_for_eac
     assert sums(engine) == (0, 35, 25)
 
 
+def test_what_a_vendor_answered_for_before_it_stopped_is_settled_so(
+    engine: sa.Engine, shop: SmallShop, settings: Settings
+) -> None:
+    shop.fill(30)
+    plan_all(shop.warehouse, engine, settings)
+
+    def answer(batch: Batch) -> Answer:
+        told = {row.key: RowAnswer("error", "no such event") for row in batch.rows[:5]}
+        return Answer("stop", "refused 5 rows in a row", rows=told, is_counted=False)
+
+    report = dispatch(engine, settings, make=lambda *_: Standing("crm", "audience", answer))
+    assert report.destinations[0].stopped == "refused 5 rows in a row"
+    assert sums(engine) == (0, 25, 5)
+    assert {failure.reason for failure in failures(engine)} == {"no such event"}
+
+
 def test_people_who_want_nothing_more_stop_no_destination(
     engine: sa.Engine, shop: SmallShop, settings: Settings
 ) -> None:

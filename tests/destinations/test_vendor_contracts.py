@@ -148,6 +148,30 @@ def test_events_go_to_hubspot_under_the_version_of_the_settings(version: str) ->
     assert vendor.paths == [f"POST /events/{version}/send/batch"]
 
 
+OMNISEND = {"type": "omnisend", "api_key": "hush"}
+EVENTS_AT_ACTIVECAMPAIGN = {
+    **ACTIVECAMPAIGN, "account_id": "77", "event_key": "mistyped", "batch_size": 50,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("declared", "status", "said"),
+    [
+        (OMNISEND, 400, {"title": "no such event"}),
+        (EVENTS_AT_ACTIVECAMPAIGN, 200, {"success": 0, "message": "no such event"}),
+    ],
+)
+def test_an_event_that_a_vendor_takes_of_nobody_does_not_fail_everybody(
+    declared: dict[str, Any], status: int, said: dict[str, Any]
+) -> None:
+    vendor = Vendor(declared, answers(("/event", status, said)), event="Left a cart")
+    people = [row({**ADA, "customer_id": f"c{n}", "email": f"{n}@x.example"}) for n in range(50)]
+    answer = vendor.send(*people)
+    assert (answer.kind, answer.is_counted) == ("stop", False)
+    assert answer.reason == "refused 20 rows in a row (no such event)" or "400" in answer.reason
+    assert [told.status for told in answer.rows.values()] == ["error"] * 20
+
+
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
 
 

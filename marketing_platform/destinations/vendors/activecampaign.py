@@ -6,14 +6,22 @@ An event is not known again.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from typing import Any, ClassVar
 
 import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import one_line, read_json, stop, vendor_words
-from marketing_platform.destinations.base import IDENTIFYING, Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import (
+    IDENTIFYING,
+    Answer,
+    Audience,
+    Batch,
+    Place,
+    Row,
+    RowAnswer,
+)
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
@@ -88,6 +96,14 @@ class ActiveCampaign(HttpDestination):
         """Read something small."""
         return Call("/api/3/users/me", method="GET")
 
+    def judge(self, response: httpx.Response, batch: Batch) -> Answer | None:
+        """The tracker says no with 200."""
+        is_tracked = str(response.url).startswith(self._settings.tracking_url)
+        said = read_json(response) if is_tracked and response.is_success else None
+        if not isinstance(said, dict) or said.get("success"):
+            return None
+        return Answer("refused", one_line(str(said.get("message") or "refused")))
+
     def exchange(self, batch: Batch, rule: ActivationRule) -> Exchange:
         """For each row the contact, then its tag; or the event.
 
@@ -142,9 +158,7 @@ class ActiveCampaign(HttpDestination):
             raise Unusual(stop("events need account_id and event_key; set both"))
         nameless = [row for row in batch.rows if not text(row, "email")]
         named = [row for row in batch.rows if text(row, "email")]
-        told = yield from part_by_part(
-            in_parts(named, 1), lambda one: self._event(one[0], event), _spawned
-        )
+        told = yield from part_by_part(in_parts(named, 1), lambda one: self._event(one[0], event))
         return {**told, **errors(nameless, "an event needs an e-mail")}
 
     def _event(self, row: Row, event: str) -> Call:
@@ -168,13 +182,6 @@ class ActiveCampaign(HttpDestination):
             if name in self._settings.fields
         ]
         return {**cleared_as("", standard), "email": text(row, "email"), "fieldValues": values}
-
-
-def _spawned(rows: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:
-    answer = read_json(response) or {}
-    if answer.get("success"):
-        return {}
-    return errors(rows, one_line(str(answer.get("message") or "refused")))
 
 
 SETTINGS = ActiveCampaignDestination
