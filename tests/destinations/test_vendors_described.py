@@ -157,6 +157,44 @@ def test_klaviyo_takes_who_leaves_off_the_list_and_unsubscribes_nobody() -> None
     assert vendor.asked[0].url.params["filter"] == 'any(external_id,["c1"])'
 
 
+@pytest.mark.parametrize("rule", [{}, {"audience": "LIST1"}])
+def test_what_is_not_known_any_more_is_cleared_at_klaviyo_by_a_call_that_can(
+    rule: dict[str, str],
+) -> None:
+    """Its guide: an import job does not support null to clear a field, this endpoint does."""
+    said = {"errors": [{"title": "Invalid input", "detail": "no such profile"}]}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/profile-import"):
+            is_bob = b'"c2"' in request.content
+            return httpx.Response(400, json=said) if is_bob else httpx.Response(200, json={})
+        return httpx.Response(202, json=job())
+
+    vendor = Vendor(KLAVIYO, answer, **rule)
+    gone = {"phone": None, "city": None, "order_count": None}
+    rows = [
+        dataclasses.replace(row({**person, **gone}, "update"), cleared=frozenset(gone))
+        for person in (ADA, BOB)
+    ]
+    rows.append(row({**ADA, "customer_id": "c3"}))
+    told = statuses(vendor.send(*rows), rows)
+    check_klaviyo(vendor)
+    assert told == {"c1": "ok", "c2": "error", "c3": "ok"}
+    [imported] = vendor.bodies("/profile-bulk-import-jobs")
+    [first, *_] = imported["data"]["attributes"]["profiles"]["data"]
+    assert "null" not in json.dumps(first["attributes"]["location"])
+    assert not {"phone_number", "order_count"} & {
+        *first["attributes"], *first["attributes"]["properties"],
+    }  # fmt: skip
+    [cleared, _] = vendor.bodies("/profile-import")
+    assert cleared["data"]["attributes"] == {
+        "external_id": "c1",
+        "phone_number": None,
+        "location": {"city": None},
+        "properties": {"order_count": None},
+    }
+
+
 def test_klaviyo_without_a_list_is_told_by_a_property() -> None:
     vendor = klaviyo()
     vendor.send(row(ADA, "remove"))

@@ -1,19 +1,21 @@
 """Klaviyo: profiles, lists, and events that start flows.
 
 https://developers.klaviyo.com/en/reference/api_overview, revision 2026-07-15. Profiles go as bulk
-import jobs, which are waited for; an event is known again by its `unique_id`.
+import jobs, which are waited for and clear nothing (what is to be cleared goes profile by profile);
+an event is known again by its `unique_id`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.answers import read_json, vendor_words
 from marketing_platform.destinations.base import Answer, Batch, EventName, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
@@ -21,6 +23,7 @@ from marketing_platform.destinations.http import (
     HttpDestination,
     HttpSettings,
     Pause,
+    Rows,
     Unusual,
     complete,
     in_parts,
@@ -46,6 +49,8 @@ _PLACE = {
 _IDS_A_CALL = 100
 _ERRORS_A_CALL = 100
 _LOOKS = 60
+# What a call about one profile may be refused with.
+_OF_A_ROW = frozenset({400, 404, 409})
 
 
 class KlaviyoDestination(HttpSettings):
@@ -95,10 +100,12 @@ class Klaviyo(HttpDestination):
                 _profile(only_known_by(row), {flag_name(rule.label): False}) for row in leaves
             ]
             told = yield from self._import([*stays, *leaves], flagged, None)
+            told = yield from self._clear(stays, told)
             return complete(batch.rows, told)
         told = {}
         if stays:
             told = yield from self._import(stays, [_profile(row, {}) for row in stays], rule)
+            told = yield from self._clear(stays, told)
         for part in in_parts(leaves, _IDS_A_CALL):
             yield from self._leave(part, rule.audience)
         return complete(batch.rows, told)
@@ -136,6 +143,18 @@ class Klaviyo(HttpDestination):
             count = attributes["failed_count"]
             raise Unusual(Answer("refused", f"{count} profiles were not taken"))
         return _import_errors(rows, found)
+
+    def _clear(self, rows: Sequence[Row], told: Rows) -> Exchange:
+        """Take away what was told and is not known any more: an import leaves it there."""
+        refused: dict[str, RowAnswer] = {}
+        for row in rows:
+            if row.cleared and row.key not in told:
+                gone = replace(row, payload=dict.fromkeys(row.cleared))
+                call = _call("/api/profile-import", {"data": _profile(gone, {}, is_blank=True)})
+                response = yield replace(call, reads=_OF_A_ROW)
+                if not response.is_success:
+                    refused[row.key] = RowAnswer("error", vendor_words(response))
+        return {**told, **refused}
 
     def _leave(self, rows: Sequence[Row], list_id: str) -> Exchange:
         """Take profiles off a list; who is not there any more has left it already."""
@@ -175,8 +194,10 @@ def _call(path: str, content: Any, *, method: str = "POST") -> Call:
     return Call(path, content, method, headers={"Content-Type": "application/vnd.api+json"})
 
 
-def _profile(row: Row, flags: Mapping[str, bool]) -> dict[str, Any]:
-    """A profile; what is not known is left as it is there."""
+def _profile(row: Row, flags: Mapping[str, bool], *, is_blank: bool = False) -> dict[str, Any]:
+    """A profile; what is not known is left as it is there, or blank."""
+    if not is_blank:
+        row = replace(row, cleared=frozenset())
     standard, others = split(row, _STANDARD)
     place, _ = split(row, _PLACE)
     rest = {name: value for name, value in others.items() if name not in _PLACE}
