@@ -87,6 +87,7 @@ def _check_mode(rule: ActivationRule, settings: Settings) -> None:
         _check_audience(rule, kind, settings)
         _check_event(rule, kind, settings)
         _check_places(rule, settings)
+        _check_asked_for(rule, settings)
         lacks = settings.platform.destinations[rule.destination].lacks_for_messages
         if rule.message and lacks:
             raise ConfigError(
@@ -171,6 +172,27 @@ def _check_places(rule: ActivationRule, settings: Settings) -> None:
             f"{rule.segment} to {rule.destination}: {destination.type} has no place for {name!r}",
             where=_where(settings),
             mend=mend,
+        )
+
+
+def _check_asked_for(rule: ActivationRule, settings: Settings) -> None:
+    """Refuse a rule that does not tell whom it is about, or has no words for them."""
+    destination = settings.platform.destinations[rule.destination]
+    place = f"{rule.segment} to {rule.destination}"
+    asked = destination.asks_for
+    if asked and not set(asked) & set(rule.attributes):
+        told = " or ".join(asked)
+        raise ConfigError(
+            f"{place}: {destination.type} reaches nobody of whom {told} is not told",
+            where=_where(settings),
+            mend=f"Add {told} to the rule's attributes",
+        )
+    content = rule.message or rule.task
+    if content and (lacks := destination.lacks_words(content)):
+        raise ConfigError(
+            f"{place}: the {rule.mode} lacks {lacks}",
+            where=_where(settings),
+            mend=f"Write it under {rule.mode}",
         )
 
 

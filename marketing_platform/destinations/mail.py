@@ -14,6 +14,7 @@ import httpx
 
 from marketing_platform.destinations.base import Row
 from marketing_platform.destinations.people import NotTold, render
+from marketing_platform.settings import Content
 
 # The name by which a template asks for the address.
 UNSUBSCRIBE_URL = "unsubscribe_url"
@@ -30,6 +31,13 @@ _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("list-unsubscribe", _Unfolded)
 # How the headers of a mail are written.
 MAIL_POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
+def lacks_of_mail(content: Content) -> str:
+    """What a mail of these words would lack; empty where nothing is missing."""
+    if not content.subject:
+        return "subject"
+    return "" if content.text or content.html else "text or html"
 
 
 def with_way_out(row: Row, url_template: str) -> Row:

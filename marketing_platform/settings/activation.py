@@ -77,6 +77,8 @@ class DestinationSettings(Group):
     own_channel: ClassVar[Channel | None] = None
     # The attributes by which it finds a person again; none where it does by our own id.
     known_by: ClassVar[tuple[str, ...]] = ()
+    # The attributes of which a rule has to tell one: without it nobody is found or reached there.
+    asks_for: ClassVar[tuple[str, ...]] = ()
 
     type: str
     requires: tuple[Literal["email", "phone"], ...] = ()
@@ -106,6 +108,10 @@ class DestinationSettings(Group):
     @property
     def lacks_for_messages(self) -> str:
         """What must be added before it may write to people; empty where nothing is missing."""
+        return ""
+
+    def lacks_words(self, content: Content) -> str:
+        """What a message or a task still has to say there; empty where nothing is missing."""
         return ""
 
 

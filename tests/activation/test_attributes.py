@@ -311,7 +311,10 @@ def test_a_message_can_list_products(teller: Teller) -> None:
     with pytest.raises(NotTold):
         render("{{ cart_products[0].prize }}", row)
     rule = ActivationRule(
-        segment=SEGMENT, destination="crm", attributes=("email",), message=Content(text=template)
+        segment=SEGMENT,
+        destination="crm",
+        attributes=("email",),
+        message=Content(subject="Yours", text=template),
     )
     mails = {
         "crm": SmtpDestination(

@@ -151,19 +151,27 @@ def test_a_template_that_cannot_be_filled_in_is_told_before_anything_is_planned(
 
 
 MAIL = {"from_email": "shop@shop.example"}
-SMTP = SmtpDestination.model_validate(
-    {"type": "smtp", "host": "127.0.0.1", **MAIL, "unsubscribe_url": "https://shop.example/leave"}
-)
+MAILS = {"host": "127.0.0.1", **MAIL, "unsubscribe_url": "https://shop.example/leave"}
+SMTP = SmtpDestination.model_validate({"type": "smtp", **MAILS})
+WAY_OUT = "{{ unsubscribe_url }}"
+SENDS = {"api_key": "hush", **MAIL, "has_subscription_tracking": True}
+TEXTS = {"account_sid": "AC" + "0" * 32, "auth_token": "hush", "from_number": "+15005550006"}
+PUSHES = {"project": "my-shop", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+LINES = {"token": "hush", "channel": "C1"}
 SENDGRID = SendGridDestination.model_validate({"type": "sendgrid", "api_key": "hush", **MAIL})
 
 
 @pytest.mark.parametrize(
     ("declared", "message", "told"),
     [
-        (SMTP, {"text": "Hi"}, "message.text does not show people how to unsubscribe"),
         (
             SMTP,
-            {"text": "{{ unsubscribe_url }}", "html": "<p>Hi</p>"},
+            {"subject": "Hi", "text": "Hi"},
+            "message.text does not show people how to unsubscribe",
+        ),
+        (
+            SMTP,
+            {"subject": "Hi", "text": "{{ unsubscribe_url }}", "html": "<p>Hi</p>"},
             "message.html does not show people how to unsubscribe",
         ),
         (SENDGRID, {"template": "d-1"}, "could not unsubscribe"),
@@ -208,3 +216,58 @@ def test_a_template_of_sendgrid_may_leave_the_way_out_to_sendgrid(
     settings = small_settings(tmp_path, {"mail": declared}, rules=[rule])
     [plan] = plan_all(shop.warehouse, open_state("sqlite://"), settings)
     assert not plan.is_held
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "rule", "told"),
+    [
+        ("smtp", MAILS, {"message": {"text": WAY_OUT}}, "the message lacks subject"),
+        ("smtp", MAILS, {"message": {"subject": "Hi"}}, "the message lacks text or html"),
+        ("smtp", MAILS, {"message": {"template": "d-1"}}, "the message lacks subject"),
+        ("sendgrid", SENDS, {"message": {"html": "<p>Hi</p>"}}, "the message lacks subject"),
+        ("twilio", TEXTS, {"message": {"subject": "Hi"}}, "the message lacks text or template"),
+        ("slack", LINES, {"task": {"subject": "Call"}}, "the task lacks text"),
+    ],
+)
+def test_a_message_without_what_its_destination_shows_is_refused_before_anything_is_planned(
+    shop: SmallShop,
+    tmp_path: Path,
+    kind: str,
+    declared: dict[str, Any],
+    rule: dict[str, Any],
+    told: str,
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        planned(shop, tmp_path, kind, declared, rule)
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "rule", "told"),
+    [
+        ("smtp", MAILS, {"message": {"subject": "Hi", "text": WAY_OUT}}, "email is not told"),
+        ("twilio", TEXTS, {"message": {"text": "Hi"}}, "phone is not told"),
+        ("fcm", PUSHES, {"message": {"text": "Hi"}}, "push_token is not told"),
+        ("hubspot", {"access_token": "hush"}, {"audience": "12"}, "email is not told"),
+        ("omnisend", {"api_key": "hush"}, {}, "email or phone is not told"),
+    ],
+)
+def test_a_rule_that_does_not_tell_whom_to_reach_is_refused_before_anything_is_planned(
+    shop: SmallShop,
+    tmp_path: Path,
+    kind: str,
+    declared: dict[str, Any],
+    rule: dict[str, Any],
+    told: str,
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        planned(shop, tmp_path, kind, declared, {**rule, "attributes": ["first_name"]})
+
+
+def planned(
+    shop: SmallShop, folder: Path, kind: str, declared: dict[str, Any], rule: dict[str, Any]
+) -> None:
+    """Plan one rule at a destination of a type."""
+    there = Platform.model_validate({"destinations": {"there": {"type": kind, **declared}}})
+    one = ActivationRule.model_validate({"segment": SEGMENT, "destination": "there", **rule})
+    settings = small_settings(folder, there.destinations, rules=[one])
+    plan_all(shop.warehouse, open_state("sqlite://"), settings)

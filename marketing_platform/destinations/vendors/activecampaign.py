@@ -56,6 +56,7 @@ class ActiveCampaignDestination(HttpSettings):
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     api_token: SecretStr
     base_url: str = Field(repr=False, min_length=1)

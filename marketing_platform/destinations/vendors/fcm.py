@@ -21,7 +21,7 @@ from marketing_platform.destinations.http import (
     Unusual,
 )
 from marketing_platform.destinations.people import NotTold, known, render, text
-from marketing_platform.settings import ActivationRule, Channel, QuietHours
+from marketing_platform.settings import ActivationRule, Channel, Content, QuietHours
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.state import utc_now
@@ -35,6 +35,7 @@ class FcmDestination(GoogleAccess, HttpSettings):
     """`project` of Firebase, and who may send there."""
 
     own_channel: ClassVar[Channel | None] = "push"
+    asks_for: ClassVar[tuple[str, ...]] = ("push_token",)
 
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{4,29}$")
     validate_only: bool = False
@@ -48,6 +49,10 @@ class FcmDestination(GoogleAccess, HttpSettings):
     def make_auth(self) -> TokenAuth:
         """Google's tokens."""
         return self.auth(_SCOPE)
+
+    def lacks_words(self, content: Content) -> str:
+        """A push shows a title, a text or both."""
+        return "" if content.subject or content.text else "subject or text"
 
 
 class Fcm(HttpDestination):

@@ -65,6 +65,7 @@ class HubSpotDestination(HttpSettings):
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     access_token: SecretStr
     api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
@@ -192,8 +193,8 @@ def _contact(row: Row, flag: str | None) -> dict[str, Any]:
     flags = {flag: True} if flag else {}
     values = {name: as_text(value) for name, value in {**standard, **rest, **flags}.items()}
     # `id` is the address: HubSpot looks for it, and makes the contact where there is none.
-    email = values.pop("email")
-    return {"id": email, "idProperty": "email", "properties": {"email": email, **values}}
+    email = text(row, "email")
+    return {"id": email, "idProperty": "email", "properties": {**values, "email": email}}
 
 
 def _event(row: Row, name: str, audience: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class MailchimpDestination(HttpSettings):
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     api_key: SecretStr
     list_id: str = Field(pattern=r"^[0-9A-Za-z]+$")

@@ -37,6 +37,7 @@ class MicrosoftAdsDestination(HttpSettings):
     """The app's client and a refresh token; account and customer as their numbers."""
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     developer_token: SecretStr
     client_id: str

@@ -44,6 +44,7 @@ class OmnisendDestination(HttpSettings):
     """`api_key` may write contacts and events."""
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email", "phone")
 
     api_key: SecretStr
     version: str = Field(default="2026-03-15", pattern=r"^\d{4}-\d{2}-\d{2}$")

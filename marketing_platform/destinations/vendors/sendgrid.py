@@ -24,7 +24,12 @@ from marketing_platform.destinations.http import (
     in_parts,
     plain,
 )
-from marketing_platform.destinations.mail import UNSUBSCRIBE_URL, way_out_headers, with_way_out
+from marketing_platform.destinations.mail import (
+    UNSUBSCRIBE_URL,
+    lacks_of_mail,
+    way_out_headers,
+    with_way_out,
+)
 from marketing_platform.destinations.people import (
     NotTold,
     cleared_as,
@@ -34,7 +39,7 @@ from marketing_platform.destinations.people import (
     split,
     text,
 )
-from marketing_platform.settings import ActivationRule, Channel
+from marketing_platform.settings import ActivationRule, Channel, Content
 
 _STANDARD = {
     "email": "email",
@@ -69,6 +74,7 @@ class SendGridDestination(HttpSettings):
 
     own_channel: ClassVar[Channel | None] = "email"
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     api_key: SecretStr
     from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
@@ -98,6 +104,10 @@ class SendGridDestination(HttpSettings):
     def links(self) -> frozenset[str]:
         """The way out, where it is an address of the shop."""
         return frozenset({UNSUBSCRIBE_URL} if self.unsubscribe_url else ())
+
+    def lacks_words(self, content: Content) -> str:
+        """A template has its own subject and body."""
+        return "" if content.template else lacks_of_mail(content)
 
     @property
     def lacks_for_messages(self) -> str:

@@ -42,6 +42,7 @@ class ShopifyDestination(ShopifyAccess, HttpSettings):
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email", "phone")
 
     api_version: str = Field(default="2026-10", pattern=r"^\d{4}-\d{2}$")
     namespace: str = Field(default="marketing", pattern=r"^[A-Za-z0-9_-]{3,64}$")

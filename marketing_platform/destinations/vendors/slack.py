@@ -22,7 +22,7 @@ from marketing_platform.destinations.http import (
     plain,
 )
 from marketing_platform.destinations.people import NotTold, render
-from marketing_platform.settings import ActivationRule
+from marketing_platform.settings import ActivationRule, Content
 
 _ACCOUNT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked"})
 _LIMITS = frozenset({"ratelimited", "rate_limited"})
@@ -39,6 +39,10 @@ class SlackDestination(HttpSettings):
     base_url: str = Field(default="https://slack.com", repr=False)
     batch_size: Literal[1] = 1
     concurrency: int = Field(default=1, ge=1, le=2)
+
+    def lacks_words(self, content: Content) -> str:
+        """A line is its text."""
+        return "" if content.text else "text"
 
 
 class Slack(HttpDestination):

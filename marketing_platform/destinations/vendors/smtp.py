@@ -22,11 +22,12 @@ from marketing_platform.destinations.http import plain
 from marketing_platform.destinations.mail import (
     MAIL_POLICY,
     UNSUBSCRIBE_URL,
+    lacks_of_mail,
     way_out_headers,
     with_way_out,
 )
 from marketing_platform.destinations.people import NotTold, render, text
-from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Mode
+from marketing_platform.settings import ActivationRule, Channel, Content, DestinationSettings, Mode
 
 _ONE_ADDRESS = re.compile(r'[^@\s,;:<>()"]+@[^@\s,;:<>()"]+')
 _KNOWN_WRONG = frozenset({550, 551, 553, 511})
@@ -41,6 +42,7 @@ class SmtpDestination(DestinationSettings):
     """`unsubscribe_url` is a template, such as `https://shop.example/u?c={{ customer_id }}`."""
 
     own_channel: ClassVar[Channel | None] = "email"
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     host: str
     port: int = Field(default=587, ge=1, le=65535)
@@ -63,6 +65,10 @@ class SmtpDestination(DestinationSettings):
     def links(self) -> frozenset[str]:
         """The way out, in the words of each mail."""
         return frozenset({UNSUBSCRIBE_URL})
+
+    def lacks_words(self, content: Content) -> str:
+        """A mail has a subject and a body."""
+        return lacks_of_mail(content)
 
 
 class Smtp:

@@ -39,6 +39,7 @@ class TwilioDestination(HttpSettings):
     """
 
     own_channel: ClassVar[Channel | None] = "sms"
+    asks_for: ClassVar[tuple[str, ...]] = ("phone",)
 
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$")
     key_sid: str | None = Field(default=None, pattern=r"^SK[0-9a-fA-F]{32}$")
@@ -58,6 +59,10 @@ class TwilioDestination(HttpSettings):
         if (self.from_number is None) == (self.messaging_service_sid is None):
             raise ValueError("write from_number or messaging_service_sid")
         return self
+
+    def lacks_words(self, content: Content) -> str:
+        """Words of ours, or a template of Twilio's."""
+        return "" if content.text or content.template else "text or template"
 
 
 class Twilio(HttpDestination):

@@ -31,6 +31,7 @@ class WooCommerceDestination(WooCommerceAccess, HttpSettings):
     """`base_url` is the shop's site; the key may read and write."""
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
+    asks_for: ClassVar[tuple[str, ...]] = ("email",)
 
     base_url: str = Field(repr=False, min_length=1)
     batch_size: int = Field(default=50, ge=1, le=100)
