@@ -44,7 +44,7 @@ def with_way_out(row: Row, url_template: str) -> Row:
     """The row with its person's address to unsubscribe at, for the templates of a mail."""
     try:
         # What cannot stand in a URL, as a letter of a name, is quoted.
-        url = httpx.URL(render(url_template, row))
+        url = httpx.URL(render(url_template, row, form="url"))
     except httpx.InvalidURL:
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:

@@ -7,15 +7,31 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import StrictUndefined, TemplateError, Undefined, meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from marketing_platform.destinations.base import IDENTIFYING, Row
 
+Form = Literal["text", "html", "url"]
+# What would not be of the value any more: a plus is a blank to who reads a query.
+_OF_URLS = {"+": "%2B", "&": "%26", "#": "%23"}
+
+
+def _in_url(value: Any) -> Any:
+    """A value as a part of a URL; one that is a URL stays."""
+    if not isinstance(value, str) or "://" in value:
+        return value
+    return value.translate(str.maketrans(_OF_URLS))
+
+
 _PLAIN = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-_HTML = SandboxedEnvironment(undefined=StrictUndefined, autoescape=True)
+_ENVIRONMENTS: Mapping[Form, SandboxedEnvironment] = {
+    "text": _PLAIN,
+    "html": SandboxedEnvironment(undefined=StrictUndefined, autoescape=True),
+    "url": SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, finalize=_in_url),
+}
 
 
 class NotTold(Exception):  # noqa: N818 - not an error of the program
@@ -94,7 +110,7 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return {n: as_text(v) if isinstance(v, list) else v for n, v in values.items()}
 
 
-def render(template: str | None, row: Row, *, is_html: bool = False) -> str:
+def render(template: str | None, row: Row, *, form: Form = "text") -> str:
     """A template filled in once: what stands in a value is text, whatever it looks like.
 
     What is not known of a person is nothing, and takes `default('...')`. Raises NotTold where it
@@ -103,7 +119,7 @@ def render(template: str | None, row: Row, *, is_html: bool = False) -> str:
     if not template:
         return ""
     try:
-        return str(_compiled(template, is_html).render(_told(row.payload)))
+        return str(_compiled(template, form).render(_told(row.payload)))
     except TemplateError as error:
         raise NotTold(f"the template cannot be filled in: {error.message}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -130,8 +146,8 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _compiled(template: str, is_html: bool) -> Any:
-    return (_HTML if is_html else _PLAIN).from_string(template)
+def _compiled(template: str, form: Form) -> Any:
+    return _ENVIRONMENTS[form].from_string(template)
 
 
 def sha256(value: str) -> str:

@@ -307,7 +307,7 @@ def test_a_message_can_list_products(teller: Teller) -> None:
     products = [{"title": "<Mug>", "price": "5.00"}, {"title": "Cup", "price": "3.00"}]
     row = Row("k", "add", "ada", {"cart_products": products})
     assert render(template, row) == "<Mug> (5.00) Cup (3.00) "
-    assert render(template, row, is_html=True).startswith("&lt;Mug&gt;")
+    assert render(template, row, form="html").startswith("&lt;Mug&gt;")
     with pytest.raises(NotTold):
         render("{{ cart_products[0].prize }}", row)
     rule = ActivationRule(

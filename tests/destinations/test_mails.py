@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from small_smtp import SmallSmtp
@@ -60,6 +61,25 @@ def test_a_long_address_to_unsubscribe_at_is_one_that_mail_programs_can_call() -
     [taken] = server.mails
     told = f"<https://shop.example/leave?c=c1&name=J%C3%B6rg%20%3C3&t={token}>"
     assert taken["List-Unsubscribe"] == told
+
+
+def test_who_has_a_plus_in_their_address_can_unsubscribe_by_it() -> None:
+    url = "https://shop.example/leave?e={{ email }}&of={{ first_name|urlencode }}"
+    person = {**ADA, "email": "ada+shop@example.com", "first_name": "A&B"}
+    with SmallSmtp() as server:
+        mail(server, person, unsubscribe_url=url)
+    [taken] = server.mails
+    assert parse_qs(urlsplit(taken["List-Unsubscribe"].strip("<>")).query) == {
+        "e": ["ada+shop@example.com"],
+        "of": ["A&B"],
+    }
+
+
+def test_an_address_to_unsubscribe_at_may_be_a_value_itself() -> None:
+    url = "https://shop.example/leave?c=1&t=a+b"
+    with SmallSmtp() as server:
+        mail(server, {**ADA, "open_cart_url": url}, unsubscribe_url="{{ open_cart_url }}")
+    assert server.mails[0]["List-Unsubscribe"] == f"<{url}>"
 
 
 def test_a_mail_shows_in_its_words_where_to_unsubscribe() -> None:

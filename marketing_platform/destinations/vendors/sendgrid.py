@@ -184,7 +184,7 @@ class SendGrid(HttpDestination):
                 content["subject"] = render(words.subject, row)
                 parts = [
                     {"type": "text/plain", "value": render(words.text, row)},
-                    {"type": "text/html", "value": render(words.html, row, is_html=True)},
+                    {"type": "text/html", "value": render(words.html, row, form="html")},
                 ]
             except NotTold as error:
                 return {row.key: RowAnswer("error", str(error))}

@@ -85,7 +85,7 @@ class Slack(HttpDestination):
         assert content is not None  # noqa: S101 - the only modes
         try:
             # & < > are what Slack reads as links and mentions; quotes it would show escaped.
-            words = render(content.text, row, is_html=True)
+            words = render(content.text, row, form="html")
             words = words.replace("&#39;", "'").replace("&#34;", '"')
         except NotTold as error:
             return {row.key: RowAnswer("error", str(error))}

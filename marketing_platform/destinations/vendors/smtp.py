@@ -231,7 +231,7 @@ class Smtp:
             # A line break in an address would begin another header.
             raise NotTold(f"cannot stand in a mail's header: {error}") from None
         plain_text = render(words.text, row)
-        html = render(words.html, row, is_html=True)
+        html = render(words.html, row, form="html")
         if not plain_text and not html:
             raise NotTold("the message is empty")
         mail.set_content(plain_text or "This message is in HTML.")
