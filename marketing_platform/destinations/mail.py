@@ -40,6 +40,14 @@ def lacks_of_mail(content: Content) -> str:
     return "" if content.text or content.html else "text or html"
 
 
+def subject_of(content: Content, row: Row) -> str:
+    """The subject of a person's mail, in one line."""
+    subject = " ".join(render(content.subject, row).split())
+    if not subject:
+        raise NotTold("the subject is empty; give its values a default('...')")
+    return subject
+
+
 def with_way_out(row: Row, url_template: str) -> Row:
     """The row with its person's address to unsubscribe at, for the templates of a mail."""
     try:

@@ -92,6 +92,16 @@ def test_a_mail_shows_in_its_words_where_to_unsubscribe() -> None:
     assert html == '<a href="https://shop.example/leave?c=c1">bye</a>'
 
 
+@pytest.mark.parametrize("blank", ["subject", "text"])
+def test_nobody_gets_a_mail_without_a_subject_or_words(blank: str) -> None:
+    rule = mail_rule(**{blank: "{{ top_category }} \n"})
+    with SmallSmtp() as server:
+        answer = mail(server, ADA, {**BOB, "top_category": "Mugs"}, rule=rule)
+    assert statuses(answer, BOTH) == {"c1": "error", "c2": "ok"}
+    assert "is empty" in answer.rows["key-c1"].message
+    assert len(server.mails) == 1
+
+
 def test_a_mail_server_answers_for_each_person() -> None:
     refuses = {"bob@example.com": "550 no such user", "eve@example.com": "451 try later"}
     eve = {**ADA, "customer_id": "c3", "email": "eve@example.com"}

@@ -153,3 +153,33 @@ def test_salesforce_keeps_the_last_name_that_it_has_and_makes_nobody_without_one
     first, again = (json.loads(request.content)["records"] for request in vendor.asked)
     assert [record.get("LastName") for record in first] == [None, None, "Lovelace"]
     assert [(one["Customer_Id__c"], one["LastName"]) for one in again] == [("c2", "-")]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"subject": "{{ top_category }}", "text": "Hi"}, "the subject is empty"),
+        ({"subject": "Hi", "text": "{{ top_category }}\n"}, "the message is empty"),
+    ],
+)
+def test_nobody_gets_a_blank_mail_for_what_is_not_known_of_them(
+    message: dict[str, str], told: str
+) -> None:
+    declared = {"type": "sendgrid", "api_key": "SG.hush", "from_email": "a@b.example"}
+    vendor = Vendor(declared, lambda _: httpx.Response(202), message=message)
+    answer = vendor.send(row(ADA))
+    assert vendor.asked == []
+    assert answer.rows["key-c1"].status == "error"
+    assert answer.rows["key-c1"].message.startswith(told)
+
+
+def test_nobody_gets_a_blank_push_for_what_is_not_known_of_them(tokens: TokenServer) -> None:
+    declared = {"type": "fcm", "project": "demo-shop", **OAUTH, "refresh_token": "r"}
+    vendor = Vendor(
+        {**declared, "token_url": f"{tokens.url}/token"},
+        lambda _: httpx.Response(200, json={"name": "m"}),
+        message={"text": "{{ top_category }}"},
+    )
+    answer = vendor.send(row({**ADA, "push_token": "t"}))
+    assert answer.rows["key-c1"].message == "the message is empty"
+    assert vendor.asked == []

@@ -76,6 +76,8 @@ class Fcm(HttpDestination):
             shown = {"title": render(content.subject, row), "body": render(content.text, row)}
         except NotTold as error:
             return {row.key: RowAnswer("error", str(error))}
+        if not "".join(shown.values()).strip():
+            return {row.key: RowAnswer("error", "the message is empty")}
         message: dict[str, Any] = {
             "token": text(row, "push_token"),
             "notification": known({name: value or None for name, value in shown.items()}),

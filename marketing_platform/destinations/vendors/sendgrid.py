@@ -27,6 +27,7 @@ from marketing_platform.destinations.http import (
 from marketing_platform.destinations.mail import (
     UNSUBSCRIBE_URL,
     lacks_of_mail,
+    subject_of,
     way_out_headers,
     with_way_out,
 )
@@ -181,14 +182,16 @@ class SendGrid(HttpDestination):
         else:
             [row] = rows
             try:
-                content["subject"] = render(words.subject, row)
+                content["subject"] = subject_of(words, row)
                 parts = [
                     {"type": "text/plain", "value": render(words.text, row)},
                     {"type": "text/html", "value": render(words.html, row, form="html")},
                 ]
             except NotTold as error:
                 return {row.key: RowAnswer("error", str(error))}
-            content["content"] = [part for part in parts if part["value"]]
+            content["content"] = [part for part in parts if part["value"].strip()]
+            if not content["content"]:
+                return {row.key: RowAnswer("error", "the message is empty")}
         if settings.reply_to:
             content["reply_to"] = {"email": settings.reply_to}
         if settings.unsubscribe_group_id:

@@ -23,6 +23,7 @@ from marketing_platform.destinations.mail import (
     MAIL_POLICY,
     UNSUBSCRIBE_URL,
     lacks_of_mail,
+    subject_of,
     way_out_headers,
     with_way_out,
 )
@@ -220,7 +221,7 @@ class Smtp:
         try:
             mail["From"] = formataddr((settings.from_name or "", settings.from_email))
             mail["To"] = text(row, "email")
-            mail["Subject"] = " ".join(render(words.subject, row).split())
+            mail["Subject"] = subject_of(words, row)
             mail["Date"] = formatdate()
             mail["Message-ID"] = f"<{row.key}@{settings.from_email.rpartition('@')[2]}>"
             if settings.reply_to:
@@ -232,7 +233,7 @@ class Smtp:
             raise NotTold(f"cannot stand in a mail's header: {error}") from None
         plain_text = render(words.text, row)
         html = render(words.html, row, form="html")
-        if not plain_text and not html:
+        if not (plain_text + html).strip():
             raise NotTold("the message is empty")
         mail.set_content(plain_text or "This message is in HTML.")
         if html:
