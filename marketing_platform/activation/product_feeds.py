@@ -25,8 +25,18 @@ from marketing_platform.settings import Feed, Settings
 from marketing_platform.state import product_feeds, reading, utc_now, writing
 from marketing_platform.warehouse import Warehouse
 
+
+def _within(key: str, most: int) -> str:
+    """SQL: a key as it is, or cut to so many characters with a hash of the whole at its end.
+
+    Names of products serve as keys too, and those of a long one may differ in their last letters.
+    """
+    short = f"concat(substr({key}, 1, {most - 13:d}), '-', left(sha256({key}), 12))"
+    return f"case when length({key}) <= {most:d} then {key} else {short} end"
+
+
 _GOOGLE = {
-    "id": "substr(offer_id, 1, 50)",
+    "id": _within("offer_id", 50),
     "title": "substr(title, 1, 150)",
     "description": "description",
     "link": "link",
@@ -39,7 +49,7 @@ _GOOGLE = {
     "mpn": "case when brand is not null then substr(sku, 1, 70) end",
     # Without a GTIN, and a brand with a number of its own, there is nothing to know it by.
     "identifier_exists": "case when gtin is null and (brand is null or sku is null) then 'no' end",
-    "item_group_id": "case when offer_id <> product_id then substr(product_id, 1, 50) end",
+    "item_group_id": f"case when offer_id <> product_id then {_within('product_id', 50)} end",
     "product_type": "substr(category, 1, 750)",
 }
 _SUFFIX = {"google_merchant": "xml", "csv": "csv", "jsonl": "jsonl"}

@@ -113,6 +113,16 @@ def test_variants_are_offers_of_one_group_with_their_own_price(shop: Shop) -> No
     assert [item["availability"] for item in shop.items] == ["in_stock", "out_of_stock"]
 
 
+def test_products_whose_long_keys_differ_in_the_end_are_offers_of_their_own(shop: Shop) -> None:
+    handle = "shop:mens-organic-cotton-long-sleeve-crew-neck-shirt-in"
+    shop.sell(*(product(1, product_id=f"{handle}-{color}") for color in ("black", "blue")))
+    shop.write()
+    ids = [item["id"] for item in shop.items]
+    assert len(set(ids)) == 2
+    assert {len(one) for one in ids} == {50}, "Google takes no longer ones"
+    assert all(handle.startswith(one[:37]) for one in ids)
+
+
 def test_what_cannot_be_offered_is_left_out_with_the_reason_and_the_sums_add_up(
     shop: Shop,
 ) -> None:
