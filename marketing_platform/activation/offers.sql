@@ -22,9 +22,32 @@ offered as (
         p.brand,
         p.category,
         coalesce(v.barcode, p.barcode) as barcode,
+        lpad(coalesce(v.barcode, p.barcode), 14, '0') as padded,
         coalesce(p.is_active, true) as is_active
     from core.products as p
     left join core.variants as v on p.product_id = v.product_id
+),
+weighed as (
+    select
+        *,
+        -- The last digit of a GTIN makes this a multiple of ten.
+        3 * (
+            try_cast(substr(padded, 1, 1) as integer)
+            + try_cast(substr(padded, 3, 1) as integer)
+            + try_cast(substr(padded, 5, 1) as integer)
+            + try_cast(substr(padded, 7, 1) as integer)
+            + try_cast(substr(padded, 9, 1) as integer)
+            + try_cast(substr(padded, 11, 1) as integer)
+            + try_cast(substr(padded, 13, 1) as integer)
+        )
+        + try_cast(substr(padded, 2, 1) as integer)
+        + try_cast(substr(padded, 4, 1) as integer)
+        + try_cast(substr(padded, 6, 1) as integer)
+        + try_cast(substr(padded, 8, 1) as integer)
+        + try_cast(substr(padded, 10, 1) as integer)
+        + try_cast(substr(padded, 12, 1) as integer)
+        + try_cast(substr(padded, 14, 1) as integer) as weight
+    from offered
 )
 select
     offer_id,
@@ -41,8 +64,15 @@ select
     is_in_stock,
     brand,
     category,
-    -- A GTIN has 8, 12, 13 or 14 digits; anything else would have the offer refused.
-    case when regexp_matches(barcode, '^([0-9]{8}|[0-9]{12,14})$') then barcode end as gtin,
+    -- A GTIN has 8, 12, 13 or 14 digits, the last of which checks the others, and is none of those
+    -- that shops and coupons give themselves; anything else would have the offer refused.
+    case
+        when
+            regexp_matches(barcode, '^([0-9]{8}|[0-9]{12,14})$')
+            and mod(weight, 10) = 0
+            and not regexp_matches(substr(padded, 2), '^(2|02|04|05|98|99)')
+            then barcode
+    end as gtin,
     case
         when not is_active then 'not for sale'
         when coalesce(trim(title), '') = '' then 'no title'
@@ -50,4 +80,4 @@ select
         when currency is null then 'no currency'
         when image_url is null then 'no picture'
     end as left_out
-from offered
+from weighed

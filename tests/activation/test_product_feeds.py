@@ -175,6 +175,29 @@ def test_a_barcode_that_is_none_is_not_told_as_one(shop: Shop) -> None:
     assert shop.items[0]["identifier_exists"] == "no"
 
 
+@pytest.mark.parametrize(
+    ("barcode", "is_told"),
+    [
+        ("4006381333931", True),
+        ("036000291452", True),
+        ("96385074", True),
+        ("14006381333938", True),
+        ("4006381333932", False),  # mistyped
+        ("2000000000015", False),  # a shop's own
+        ("212345678992", False),  # of a scale in a shop
+        ("9900000000004", False),  # a coupon
+        ("12345678", False),
+    ],
+)
+def test_a_barcode_that_google_would_refuse_is_not_told(
+    shop: Shop, barcode: str, is_told: bool
+) -> None:
+    shop.sell(product(1, barcode=barcode))
+    shop.write()
+    assert shop.items[0].get("gtin") == (barcode if is_told else None)
+    assert shop.items[0]["mpn"] == "S-1"
+
+
 def test_a_feed_that_has_not_changed_is_not_written_again(shop: Shop) -> None:
     shop.sell(SHIRT)
     shop.write()
