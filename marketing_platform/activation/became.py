@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.state import messages, reading
+from marketing_platform.warehouse import Warehouse
 
 Became = Mapping[str, Mapping[str, dt.datetime]]
 """Each customer with every other one it became, and until when that one was told what it was told:
@@ -52,6 +53,16 @@ def merged(engine: sa.Engine) -> pl.DataFrame:
         found = told_as(connection, _MERGED)
     pairs = [(old, other) for old, others in found.items() for other in others]
     return pl.DataFrame(pairs, schema=_PAIRS, orient="row")
+
+
+def as_now(rows: pl.DataFrame, became: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Rows about customers with whom they have become since; `became` is as `merged` gives it."""
+    current = warehouse.query("select distinct customer_id from identity.contact_customers")
+    living = became.join(current, left_on="other_customer_id", right_on="customer_id", how="semi")
+    gone = living.join(current, on="customer_id", how="anti").unique("customer_id")
+    return rows.join(gone, on="customer_id", how="left").with_columns(
+        pl.coalesce("other_customer_id", "customer_id").alias("customer_id")
+    )
 
 
 def became_since(connection: sa.Connection, customer_id: str, moment: dt.datetime) -> list[str]:

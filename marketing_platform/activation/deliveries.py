@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
+from marketing_platform.activation.became import as_now, merged
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
 from marketing_platform.settings import Settings
@@ -35,6 +36,7 @@ def build_deliveries(warehouse: Warehouse, settings: Settings) -> Built:
     engine = open_state(settings.state_url.get_secret_value())
     with reading(engine) as connection:
         rows = [tuple(row) for row in connection.execute(statement)]
+    became = merged(engine)
     engine.dispose()
     schema: dict[str, Any] = {
         **dict.fromkeys([column.name for column in columns], pl.String),
@@ -44,7 +46,9 @@ def build_deliveries(warehouse: Warehouse, settings: Settings) -> Built:
         pl.col("settled_at").dt.replace_time_zone(None).alias("sent_at")
     )
     contract = CONTRACTS[_NAME]
-    frame = sent.with_columns(pl.col("sent_at").dt.date().alias("sent_date"))
+    frame = as_now(sent, became, warehouse).with_columns(
+        pl.col("sent_at").dt.date().alias("sent_date")
+    )
     return warehouse.replace(_NAME, frame.select(list(contract.columns)))
 
 
@@ -52,7 +56,7 @@ TABLES: tuple[PythonTable, ...] = (
     PythonTable(
         TableName.parse(_NAME),
         "One row is a message that was sent to a person in the last 120 days, from the ledger.",
-        ("core.engagements",),
+        ("core.engagements", "identity.contact_customers"),
         build_deliveries,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from marketing_platform.activation.became import merged
+from marketing_platform.activation.became import as_now, merged
 from marketing_platform.activation.diff import HELD_OUT
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
@@ -42,10 +42,13 @@ def build_exposures(warehouse: Warehouse, settings: Settings) -> Built:
     engine.dispose()
     if became is None:
         return warehouse.replace(_NAME, contract.empty())
-    current = warehouse.query("select distinct customer_id from identity.contact_customers")
-    return warehouse.replace(
-        _NAME, _as_now(pl.concat(parts), became, current).select(list(contract.columns))
+    # The same of the customers that they are now, each once: as they were drawn first.
+    found = (
+        as_now(pl.concat(parts), became, warehouse)
+        .sort("exposed_at", "is_held_out")
+        .unique(["destination", "audience", "customer_id"], keep="first", maintain_order=True)
     )
+    return warehouse.replace(_NAME, found.select(list(contract.columns)))
 
 
 def _of_rule(engine: sa.Engine, rule: ActivationRule, holdout: Holdout) -> pl.DataFrame:
@@ -91,18 +94,6 @@ def _of_rule(engine: sa.Engine, rule: ActivationRule, holdout: Holdout) -> pl.Da
         pl.lit(float(holdout.share)).alias("holdout_share"),
         pl.lit(holdout.days, dtype=pl.Int64).alias("window_days"),
         (pl.col("exposed_at") + dt.timedelta(days=holdout.days)).alias("until_at"),
-    )
-
-
-def _as_now(exposed: pl.DataFrame, merged: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """The same of the customers that they are now, each once: as they were drawn first."""
-    living = merged.join(current, left_on="other_customer_id", right_on="customer_id", how="semi")
-    gone = living.join(current, on="customer_id", how="anti").unique("customer_id")
-    return (
-        exposed.join(gone, on="customer_id", how="left")
-        .with_columns(pl.coalesce("other_customer_id", "customer_id").alias("customer_id"))
-        .sort("exposed_at", "is_held_out")
-        .unique(["destination", "audience", "customer_id"], keep="first", maintain_order=True)
     )
 
 

@@ -1,6 +1,6 @@
 -- One row is a message that was sent to a person, and what came of it. What a source tells is of
--- this message where it names the destination's own id of it, or the key of the ledger's row, and
--- is of the same customer.
+-- this message where it names the key of the ledger's row, or the destination's own id of it; where
+-- several messages have one id, as those of one call, it is of the one to the same customer.
 with
 told as (
     select
@@ -14,12 +14,18 @@ told as (
     where e.source_message_id is not null
 ),
 ids as (
-    select message_key, customer_id, vendor_id as told_id
-    from activation.deliveries
-    where vendor_id is not null
-    union
-    select message_key, customer_id, message_key as told_id
-    from activation.deliveries
+    select
+        message_key,
+        told_id,
+        case when count(*) over (partition by told_id) > 1 then customer_id end as shared_by
+    from (
+        select message_key, customer_id, vendor_id as told_id
+        from activation.deliveries
+        where vendor_id is not null
+        union
+        select message_key, customer_id, message_key as told_id
+        from activation.deliveries
+    ) as known
 ),
 heard as (
     select
@@ -34,7 +40,8 @@ heard as (
             case when t.engagement in ('unsubscribed', 'replied_stop') then t.occurred_at end
         ) as unsubscribed_at
     from ids as i
-    inner join told as t on i.told_id = t.told_id and i.customer_id = t.customer_id
+    inner join told as t
+        on i.told_id = t.told_id and coalesce(i.shared_by, t.customer_id) = t.customer_id
     group by i.message_key
 )
 select

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, becomes, small_settings, webhook
 
 from marketing_platform.activation import activate
 from marketing_platform.demo.receiver import Receiver
@@ -69,6 +69,15 @@ class Shop(SmallShop):
                 },
             )
 
+    def contact_of(self, contact: str, customer: str) -> None:
+        """Let a contact be of another customer."""
+        with self.warehouse.connect() as connection:
+            connection.execute(
+                "update identity.contact_customers set customer_id = $customer"
+                " where contact_id = $contact",
+                {"contact": contact, "customer": customer},
+            )
+
     def build(self) -> dict[str, dict[str, object]]:
         """Build the tables as of now; the outcomes by customer."""
         now = utc_now().replace(tzinfo=None)
@@ -103,6 +112,28 @@ def test_engagement_that_names_the_ledgers_key_is_of_that_row(told: Shop) -> Non
         ).scalar_one()
     told.hear("bob", "clicked", key)
     assert told.build()["bob"]["clicked_at"]
+
+
+def test_what_is_heard_after_two_became_one_is_of_the_message_before(told: Shop) -> None:
+    told.hear("ada", "delivered", "m1")
+    told.hear("bob", "delivered", "m1")
+    becomes(told.state, "ada", "eve")
+    told.contact_of("ada", "eve")
+    found = told.build()
+    assert found["eve"]["delivered_at"]
+    assert reports_agree(told.warehouse).passed
+
+
+def test_what_is_heard_of_a_message_with_an_id_of_its_own_is_of_it_whoever_has_the_address_now(
+    told: Shop,
+) -> None:
+    with told.state.begin() as connection:
+        connection.execute(
+            sa.update(messages).where(messages.c.customer_id == "ada").values(vendor_id="m2")
+        )
+    told.contact_of("ada", "eve")
+    told.hear("ada", "delivered", "m2")
+    assert told.build()["ada"]["delivered_at"]
 
 
 def test_a_destination_that_does_not_tell_of_all_is_found_with_the_rows(told: Shop) -> None:
