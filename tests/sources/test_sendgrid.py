@@ -205,24 +205,33 @@ def test_who_comes_back_to_a_group_is_back_only_where_they_left_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("reason", "engagement"),
+    ("reason", "engagement", "bounce_type"),
     [
-        ("Unsubscribed Address", "unsubscribed"),
-        ("Spam Reporting Address", "unsubscribed"),
-        ("Bounced Address", "failed"),
-        ("Invalid", "failed"),
-        (None, "failed"),
+        ("Unsubscribed Address", "unsubscribed", None),
+        ("Spam Reporting Address", "complained", None),
+        ("Bounced Address", "bounced", "hard"),
+        ("Invalid", "bounced", "hard"),
+        ("Spam Content", "failed", None),
+        (None, "failed", None),
     ],
 )
-def test_whom_sendgrid_keeps_from_mails_they_left_has_left(
-    reason: str | None, engagement: str, tmp_path: Path, make_settings: Callable[..., Settings]
+def test_a_mail_that_sendgrid_drops_tells_what_it_knew_of_the_address(
+    reason: str | None,
+    engagement: str,
+    bounce_type: str | None,
+    tmp_path: Path,
+    make_settings: Callable[..., Settings],
 ) -> None:
-    # They left before events were collected; of coming back to one group nothing is said by that.
-    told = [
-        event("1", FIRST, "dropped") | {"reason": reason},
-        event("2", FIRST + 1, "group_resubscribe") | {"asm_group_id": 1},
-    ]
-    rows = stage(make_settings, "sendgrid", {"events_folder": str(tmp_path)}, {"events": told})
-    dropped, back = rows("engagements", "engagement", "outcome")
-    assert tuple(dropped.values()) == (engagement, "accepted")
-    assert back["outcome"] == ("quarantined" if engagement == "unsubscribed" else "accepted")
+    sample = next(event for event in SAMPLES["events"] if event["event"] == "click")
+    dropped = {**sample, "sg_event_id": "1", "event": "dropped", "reason": reason}
+    # Who left all mails, or complained of one, is not back by coming back to a group.
+    back = {
+        **sample, "sg_event_id": "2", "event": "group_resubscribe", "asm_group_id": 7,
+        "timestamp": sample["timestamp"] + 60,
+    }  # fmt: skip
+    given = {"events_folder": str(tmp_path)}
+    rows = stage(make_settings, "sendgrid", given, {"events": [dropped, back]})
+    first, second = rows("engagements", "engagement", "bounce_type")
+    assert tuple(first.values()) == (engagement, bounce_type)
+    has_left = engagement in ("unsubscribed", "complained")
+    assert second["engagement"] == (None if has_left else "resubscribed")

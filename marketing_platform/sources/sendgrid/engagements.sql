@@ -1,5 +1,5 @@
 -- One row is an event of the webhook. Who left all mails, or several groups, is not back by coming
--- back to one group.
+-- back to one group. A mail that was dropped says what SendGrid knew of the address before.
 with
 told as (
     select
@@ -55,7 +55,9 @@ named as (
             when event = 'open' then 'opened'
             when event = 'click' then 'clicked'
             when event = 'bounce' then 'bounced'
-            when event = 'dropped' and is_leaving then 'unsubscribed'
+            when event = 'dropped' and lower(reason) like '%unsubscribed address%' then 'unsubscribed'
+            when event = 'dropped' and lower(reason) like '%spam reporting address%' then 'complained'
+            when event = 'dropped' and lower(reason) in ('bounced address', 'invalid') then 'bounced'
             when event = 'dropped' then 'failed'
             when event = 'spamreport' then 'complained'
             when event in ('unsubscribe', 'group_unsubscribe') then 'unsubscribed'
