@@ -31,6 +31,11 @@ heard as (
     select
         i.message_key,
         min(t.occurred_at) as first_told_at,
+        min(
+            case
+                when t.engagement in ('sent', 'delivered', 'bounced', 'failed') then t.occurred_at
+            end
+        ) as carried_at,
         min(case when t.engagement = 'delivered' then t.occurred_at end) as delivered_at,
         min(case when t.engagement = 'opened' then t.occurred_at end) as opened_at,
         min(case when t.engagement = 'clicked' then t.occurred_at end) as clicked_at,
@@ -53,6 +58,7 @@ select
     d.sent_at,
     d.sent_date,
     h.first_told_at,
+    h.carried_at,
     h.delivered_at,
     h.opened_at,
     h.clicked_at,

@@ -1,9 +1,9 @@
 -- One row is a destination and a day: the messages that the ledger says were sent to people, beside
--- those that the destination has told of. A destination that has told of none is not judged: no
--- source brings its answers.
+-- those that the destination has told of. A destination that has told of the way of none is not
+-- judged: no source brings its answers, or brings what people did alone, which not all do.
 with
 told as (
-    select destination, count(first_told_at) > 0 as tells
+    select destination, count(carried_at) > 0 as tells
     from activation.outcomes
     group by destination
 )

@@ -59,6 +59,10 @@ ACTIVATION: tuple[Contract, ...] = (
         {
             **_MESSAGE,
             "first_told_at": timestamp("First that was heard of it.", nullable=True),
+            "carried_at": timestamp(
+                "First that was heard of its way: sent, arrived, failed or come back.",
+                nullable=True,
+            ),
             "delivered_at": timestamp("When it arrived.", nullable=True),
             "opened_at": timestamp("When it was first opened.", nullable=True),
             "clicked_at": timestamp("When something in it was first clicked.", nullable=True),

@@ -161,6 +161,18 @@ def test_a_destination_of_which_nothing_is_heard_and_the_last_day_are_not_judged
     assert (row["sent_count"], row["told_count"], row["missing_count"]) == (2, 1, 1)
 
 
+def test_a_destination_that_tells_of_what_people_did_alone_is_not_asked_for_the_others(
+    told: Shop,
+) -> None:
+    told.hear("ada", "opened", "m1")
+    told.hear("ada", "clicked", "m1")
+    assert told.build()["ada"]["clicked_at"]
+    assert reports_agree(told.warehouse).passed
+    told.hear("ada", "sent", "m1")
+    told.build()
+    assert not reports_agree(told.warehouse).passed
+
+
 def test_what_is_kept_in_an_audience_is_no_message_to_a_person(
     tmp_path: Path, receiver: Receiver
 ) -> None:
