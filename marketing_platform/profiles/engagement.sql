@@ -127,8 +127,8 @@ select
     -- Last message on any channel.
     max(e.occurred_at) filter (where e.engagement in ('sent', 'delivered'))
         as last_message_at,
-    -- Soft bounces of e-mails to this address in the last 90 days.
-    count(*) filter (
+    -- Days of the last 90 on which e-mails to this address bounced softly.
+    count(distinct e.engagement_date) filter (
         where
             e.channel = 'email'
             and e.engagement = 'bounced'

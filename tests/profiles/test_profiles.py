@@ -198,6 +198,18 @@ def test_nobody_opened_what_a_machine_did(shop: Shop) -> None:
     assert (row["email_open_share"], row["last_email_engaged_at"]) == (0.0, None)
 
 
+def test_a_soft_bounce_that_two_sources_tell_of_is_one(shop: Shop) -> None:
+    shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
+    for day in ("2026-03-10", "2026-03-20"):
+        for told_by, message in (("list", None), ("webhook", f"m{day}")):
+            shop.add(
+                "engagements", source_engagement_id=f"{told_by}-{day}", channel="email",
+                engagement="bounced", bounce_type="soft", occurred_at=f"{day} 10:00",
+                source_contact_id="a", source_message_id=message,
+            )  # fmt: skip
+    assert profile(shop.build(), "a")["email_soft_bounced_90d_count"] == 2
+
+
 def test_engagement_counts_each_message_once_and_the_last_ten(shop: Shop) -> None:
     shop.add("contacts", source_contact_id="a", email="a@x.org", updated_at="2026-01-01")
 
