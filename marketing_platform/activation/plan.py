@@ -27,7 +27,11 @@ from marketing_platform.activation.ledger import (
 from marketing_platform.activation.quiet import Window, forget_windows, keep_to, windows_of
 from marketing_platform.activation.release import is_released
 from marketing_platform.activation.rules import check_rules
-from marketing_platform.activation.suppression import forget_old_addresses, reach_of
+from marketing_platform.activation.suppression import (
+    forget_old_addresses,
+    forget_who_came_back,
+    reach_of,
+)
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import utc_now, writing
 from marketing_platform.warehouse import Warehouse
@@ -99,6 +103,7 @@ def plan_all(
     check_rules(warehouse, settings, rules)
     if not dry_run:
         forget_old_addresses(warehouse, engine)
+        forget_who_came_back(warehouse, engine)
     made = [
         _plan(warehouse, engine, settings, rule, tuple(holds), force, dry_run) for rule in rules
     ]

@@ -41,6 +41,21 @@ where lower(b.address) <> lower(
     end
 )
 """
+# By a word that a source tells of, later than a destination said that they had left; a word of a
+# phone is of all who have it.
+_CAME_BACK = """
+select b.customer_id, b.channel, b.created_at
+from refused as b
+join profiles.customers as c using (customer_id)
+join core.engagements as e
+    on e.channel = b.channel and e.engagement = 'resubscribed' and e.occurred_at > b.created_at
+left join identity.contact_customers as m on e.contact_id = m.contact_id
+left join core.contacts as t on e.contact_id = t.contact_id
+where m.customer_id = b.customer_id or (b.channel = 'sms' and t.phone = c.phone)
+group by all
+"""
+# Who says so is no destination.
+BY_COMMAND = "command"
 _TOLD_AS: dict[str, Any] = {
     "customer_id": pl.String,
     "other_customer_id": pl.String,
@@ -156,6 +171,39 @@ def forget_old_addresses(warehouse: Warehouse, engine: sa.Engine) -> None:
             connection.execute(
                 sa.delete(suppressions).where(*same),
                 [{f"old_{name}": value for name, value in row.items()} for row in old],
+            )
+
+
+def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
+    """Take back that people had left by the word of a destination, where they came back since."""
+    told_of = (suppressions.c.customer_id, suppressions.c.channel, suppressions.c.created_at)
+    statement = sa.select(*told_of).where(
+        suppressions.c.reason == "unsubscribed",
+        suppressions.c.told_by != BY_COMMAND,
+        sa.not_(suppressions.c.told_by.startswith(INHERITED)),
+    )
+    with reading(engine) as connection:
+        rows = [
+            (customer, channel, moment.astimezone(dt.UTC).replace(tzinfo=None))
+            for customer, channel, moment in connection.execute(statement)
+        ]
+    tables = ("core.engagements", "core.contacts", "identity.contact_customers")
+    if not rows or not all(warehouse.exists(table) for table in tables):
+        return
+    schema = {"customer_id": pl.String, "channel": pl.String, "created_at": pl.Datetime("us")}
+    refused = pl.DataFrame(rows, schema=schema, orient="row")
+    with warehouse.connect() as connection:
+        connection.register("refused", refused.to_arrow())
+        back = connection.sql(_CAME_BACK).pl()
+        connection.unregister("refused")
+    with writing(engine) as connection:
+        for customer, channel, moment in back.iter_rows():
+            connection.execute(
+                sa.delete(suppressions).where(
+                    suppressions.c.customer_id == customer,
+                    suppressions.c.channel == channel,
+                    suppressions.c.created_at == moment.replace(tzinfo=dt.UTC),
+                )
             )
 
 

@@ -29,6 +29,7 @@ from marketing_platform.activation.became import merged
 from marketing_platform.activation.diff import row_of
 from marketing_platform.activation.story import bars_of
 from marketing_platform.activation.suppression import (
+    BY_COMMAND,
     Reason,
     forget_suppression,
     suppress,
@@ -260,7 +261,7 @@ def suppress_customers(
     state = open_state(settings.state_url.get_secret_value())
     _refuse_former(settings, state, gone)
     with writing(state) as connection:
-        suppress(connection, sorted(customers), channel, reason, told_by="command", now=utc_now())
+        suppress(connection, sorted(customers), channel, reason, told_by=BY_COMMAND, now=utc_now())
     return len(customers)
 
 

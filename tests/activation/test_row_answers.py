@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,56 @@ def test_who_wants_nothing_more_is_not_written_to_at_another_address(
     with writing(engine) as connection:
         suppress(connection, ["ada"], "push", "unsubscribed", told_by="command", now=utc_now())
     assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("suppressed", "unsubscribed")
+
+
+@pytest.mark.parametrize(
+    ("said_by", "minutes", "told"),
+    [
+        ("ada", 1, ("sent", None)),
+        ("phone:+4915112345678", 1, ("sent", None)),
+        ("ada", -1, ("suppressed", "unsubscribed")),
+        ("bob", 1, ("suppressed", "unsubscribed")),
+    ],
+)
+def test_who_comes_back_by_text_is_not_barred_by_what_the_vendor_said_before(
+    engine: sa.Engine,
+    shop: SmallShop,
+    tmp_path: Path,
+    said_by: str,
+    minutes: int,
+    told: tuple[str, str | None],
+) -> None:
+    settings = texts(tmp_path)
+    shop.know("ada", phone="+4915112345678", has_sms_consent=True)
+
+    def enter(moment: str, answer: RowAnswer) -> None:
+        shop.enter("ada", moment)
+        plan_all(shop.warehouse, engine, settings)
+        dispatch(engine, settings, make=lambda *_: answering(answer))
+
+    enter(MAY, RowAnswer("error", "stopped", suppresses="unsubscribed"))
+    came_back(shop, said_by, utc_now() + dt.timedelta(minutes=minutes))
+    enter(JULY, RowAnswer("ok"))
+    last = sa.select(messages.c.state, messages.c.reason).order_by(messages.c.sequence.desc())
+    with reading(engine) as connection:
+        assert tuple(connection.execute(last.limit(1)).one()) == told
+
+
+def came_back(shop: SmallShop, contact: str, moment: dt.datetime) -> None:
+    """Let a contact have said START."""
+    for table in ("core.engagements", "core.contacts", "identity.contact_customers"):
+        shop.warehouse.ensure(table)
+    rows = {
+        "core.engagements": "'e' as engagement_id, 'twilio' as source, 'sms' as channel,"
+        " 'resubscribed' as engagement, $moment as occurred_at, $moment::date as engagement_date",
+        "core.contacts": "'twilio' as source, $who as source_contact_id,"
+        " case when $who like 'phone:%' then substr($who, 7) end as phone",
+        "identity.contact_customers": "replace($who, 'phone:', 'c:') as customer_id",
+    }
+    told = {"who": contact, "moment": moment.replace(tzinfo=None)}
+    with shop.warehouse.connect() as connection:
+        for table, columns in rows.items():
+            connection.execute(
+                f"insert into {table} by name select $who as contact_id, {columns}",
+                {name: value for name, value in told.items() if f"${name}" in columns + "$who"},
+            )
