@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import sqlalchemy as sa
 
-from marketing_platform.core.countries import zones_of
+from marketing_platform.core.countries import country_of_phone, zones_of
 from marketing_platform.settings import QuietHours
 from marketing_platform.state import CLAIMABLE, messages
 from marketing_platform.warehouse import Warehouse
@@ -53,18 +53,20 @@ def windows_of(
 ) -> list[Window]:
     """When the messages that wait (`message_key`, `customer_id`) may go out.
 
-    Of whom no country is known, or whose country has no hour that is right everywhere, the shop's
-    own clock counts.
+    Of whom no country is known that of their phone counts; where there is none either, or the
+    country has no hour that is right everywhere, the shop's own clock.
     """
     if waiting.is_empty():
         return []
     with warehouse.connect() as connection:
         connection.register("waiting", waiting.select("message_key", "customer_id").to_arrow())
         homes = connection.sql(
-            "select w.message_key, c.country from waiting as w"
-            " left join profiles.customers as c using (customer_id)"
+            "select w.message_key, c.country, case when c.country is null then c.phone end as phone"
+            " from waiting as w left join profiles.customers as c using (customer_id)"
         ).pl()
         connection.unregister("waiting")
+    of_phone = pl.col("phone").map_elements(country_of_phone, return_dtype=pl.String)
+    homes = homes.with_columns(pl.coalesce("country", of_phone))
     found: dict[tuple[dt.datetime, dt.datetime], list[str]] = {}
     for (country,), rows in homes.group_by("country"):
         zones: Sequence[str] = zones_of(str(country)) if country else ()

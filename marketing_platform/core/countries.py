@@ -15,7 +15,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from babel import Locale
 from babel.core import get_global
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    NumberParseException,
+    parse,
+    region_code_for_number,
+)
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
 from marketing_platform.contracts import CONTRACTS
@@ -133,6 +138,14 @@ def _timezone(country: str) -> str | None:
 def zones_of(country: str) -> tuple[str, ...]:
     """The time zones of a country (ISO 3166-1 alpha-2), by name; none where it is not known."""
     return tuple(sorted(get_global("territory_zones").get(country, ())))
+
+
+def country_of_phone(phone: str) -> str | None:
+    """The country (ISO 3166-1 alpha-2) of a phone in E.164; None where it is of none."""
+    try:
+        return region_code_for_number(parse(phone))
+    except NumberParseException:
+        return None
 
 
 @cache

@@ -134,6 +134,18 @@ def test_who_sleeps_has_a_row_that_waits_and_is_told_in_the_morning(
     assert "| why |" not in health_page(engine, settings, now=utc_now())
 
 
+def test_of_whom_no_country_is_known_the_country_of_the_phone_counts(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    phones = {"here": "+3546101234", "there": "+819012345678", "odd": "+99912", "none": None}
+    for customer, phone in phones.items():
+        shop.know(customer, phone=phone)
+        shop.enter(customer, "2025-05-01 00:00:00")
+    # By night in Japan; by day in Iceland and where the shop is.
+    activate(shop.warehouse, engine, texts(tmp_path, receiver, around_now(9)))
+    assert received(receiver) == ["here", "none", "odd"]
+
+
 def test_what_was_planned_by_day_and_not_sent_wakes_nobody_either(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
