@@ -257,6 +257,18 @@ def test_who_answered_stop_is_not_written_to_again() -> None:
     assert answer.rows["key-c1"].suppresses == "unsubscribed"
 
 
+@pytest.mark.parametrize(
+    ("code", "suppresses"),
+    [(21211, "hard_bounce"), (21614, "hard_bounce"), (21635, "hard_bounce"), (21408, None)],
+)
+def test_a_phone_that_takes_no_texts_bars_its_person_until_they_have_another(
+    code: int, suppresses: str | None
+) -> None:
+    answer = twilio(400, {"code": code, "message": "not a mobile number"}).send(row(ADA))
+    assert answer.rows["key-c1"].status == "error"
+    assert answer.rows["key-c1"].suppresses == suppresses
+
+
 def test_a_full_queue_at_twilio_is_nobodys_failure() -> None:
     answer = twilio(429, {"code": 21611, "message": "queue is full"}).send(row(ADA))
     assert (answer.kind, answer.is_counted) == ("retry", False)

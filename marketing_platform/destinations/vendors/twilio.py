@@ -27,9 +27,11 @@ from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, Content, QuietHours
 
 _LONGEST = 1600
-# The queue is full for hours; the account has no money: later runs may do better.
-_NOT_NOW = frozenset({21611, 20429})
+# The queue is full for hours, the calls or the messages of the day are used up: a later run may do.
+_NOT_NOW = frozenset({21611, 20429, 63038})
 _STOPPED = 21610
+# It is no phone, no mobile one, or a landline.
+_NO_MOBILE = frozenset({21211, 21614, 21635})
 
 
 class TwilioDestination(HttpSettings):
@@ -117,6 +119,8 @@ class Twilio(HttpDestination):
         words = one_line(f"code {body.get('code')}: {body.get('message', '')}")
         if body.get("code") == _STOPPED:
             return {row.key: RowAnswer("error", words, suppresses="unsubscribed")}
+        if body.get("code") in _NO_MOBILE:
+            return {row.key: RowAnswer("error", words, suppresses="hard_bounce")}
         return {row.key: RowAnswer("error", words)}
 
 
