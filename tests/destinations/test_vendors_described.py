@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -491,6 +492,18 @@ def test_fcm_sends_to_the_token_of_the_app(tokens: TokenServer) -> None:
     [request] = vendor.asked
     check_discovery("fcm.v1.json", "SendMessageRequest", request)
     assert answer.rows["key-c1"].vendor_id == "projects/p/messages/1"
+
+
+def test_a_push_is_not_shown_on_another_day(tokens: TokenServer) -> None:
+    declared = google(tokens, "fcm", project="demo-shop", hours_to_live=2)
+    vendor = Vendor(declared, answers(("send", 200, {"name": "m"})), message={"text": "Hi"})
+    vendor.send(row({**ADA, "push_token": "tok"}))
+    check_discovery("fcm.v1.json", "SendMessageRequest", vendor.asked[0])
+    told = json.loads(vendor.asked[0].content)["message"]
+    assert told["android"] == {"ttl": "7200s"}
+    assert told["webpush"] == {"headers": {"TTL": "7200"}}
+    ends_at = int(told["apns"]["headers"]["apns-expiration"])
+    assert 0 <= time.time() + 7200 - ends_at < 60
 
 
 def fcm_error(tokens: TokenServer, status: int, code: str | None, words: str) -> Answer:

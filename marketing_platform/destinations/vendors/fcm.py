@@ -32,13 +32,18 @@ _OF_ANOTHER_PROJECT = "SENDER_ID_MISMATCH"
 
 
 class FcmDestination(GoogleAccess, HttpSettings):
-    """`project` of Firebase, and who may send there."""
+    """`project` of Firebase, and who may send there.
+
+    A phone that is off for longer than `hours_to_live` does not get the message any more.
+    """
 
     own_channel: ClassVar[Channel | None] = "push"
     asks_for: ClassVar[tuple[str, ...]] = ("push_token",)
 
     project: str = Field(pattern=r"^[a-z][a-z0-9-]{4,29}$")
     validate_only: bool = False
+    # Left to itself, FCM keeps one for four weeks.
+    hours_to_live: int = Field(default=12, ge=1, le=672)
     base_url: str = Field(default="https://fcm.googleapis.com", repr=False)
     batch_size: Literal[1] = 1
     concurrency: int = Field(default=8, ge=1, le=64)
@@ -83,6 +88,7 @@ class Fcm(HttpDestination):
             "notification": known({name: value or None for name, value in shown.items()}),
             "data": {"message_key": row.key},
             "fcmOptions": {"analyticsLabel": rule.segment[:50]},
+            **self._lifetime(),
         }
         asked = {"validateOnly": self._settings.validate_only, "message": message}
         path = f"/v1/projects/{self._settings.project}/messages:send"
@@ -96,6 +102,16 @@ class Fcm(HttpDestination):
         if response.status_code == 400 or code == _OF_ANOTHER_PROJECT:
             return {row.key: RowAnswer("error", words)}
         raise Unusual(refusal(response, utc_now()))
+
+    def _lifetime(self) -> dict[str, Any]:
+        """Until when it may be shown, as each kind of phone and browser is told."""
+        seconds = self._settings.hours_to_live * 3600
+        ends_at = int(utc_now().timestamp()) + seconds
+        return {
+            "android": {"ttl": f"{seconds}s"},
+            "apns": {"headers": {"apns-expiration": str(ends_at)}},
+            "webpush": {"headers": {"TTL": str(seconds)}},
+        }
 
 
 def _code(response: httpx.Response) -> str | None:
