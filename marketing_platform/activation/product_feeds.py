@@ -8,6 +8,8 @@ https://support.google.com/merchants/answer/7052112, as RSS 2.0.
 from __future__ import annotations
 
 import hashlib
+import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TextIO
@@ -37,7 +39,7 @@ def _within(key: str, most: int) -> str:
 
 _GOOGLE = {
     "id": _within("offer_id", 50),
-    "title": "substr(title, 1, 150)",
+    "title": "title",
     "description": "description",
     "link": "link",
     "image_link": "image_url",
@@ -72,8 +74,8 @@ _OFFERS = """
         coalesce(left_out, case when link is null then 'no page' end) as left_out
     from offered
 """
-# Those that editors of shops write; the ampersand last, for what it makes is text.
-_ENTITIES = {"&nbsp;": " ", "&quot;": '"', "&#39;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}
+# Without its semicolon it may be of a word or a URL.
+_ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]*);")
 # What XML 1.0 cannot say at all.
 _UNSPEAKABLE = "[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x{FFFE}\\x{FFFF}]"
 
@@ -202,7 +204,10 @@ def _offers(warehouse: Warehouse, feed: Feed) -> pl.DataFrame:
     return warehouse.query(
         f"select {columns} from ({_OFFERS}) where left_out is null order by offer_id",  # noqa: S608
         _parameters(feed),
-    ).with_columns(_plain(pl.col("description")).str.slice(0, 5000))
+    ).with_columns(
+        _as_read(pl.col("title")).str.slice(0, 150),
+        _plain(pl.col("description")).str.slice(0, 5000),
+    )
 
 
 def _lines(frame: pl.DataFrame, feed: Feed) -> list[str]:
@@ -215,12 +220,20 @@ def _lines(frame: pl.DataFrame, feed: Feed) -> list[str]:
     return frame.select(_item(frame.columns)).to_series().to_list()
 
 
-def _plain(html: pl.Expr) -> pl.Expr:
-    """What is left of HTML without its tags."""
-    text = html.str.replace_all(r"<[^>]*>", " ")
-    for entity, character in _ENTITIES.items():
-        text = text.str.replace_all(entity, character, literal=True)
+def _plain(page: pl.Expr) -> pl.Expr:
+    """What is left of HTML without its tags, and without what is no text."""
+    text = page.str.replace_all(r"(?is)<(style|script)\b.*?</(style|script)>", " ")
+    text = _as_read(text.str.replace_all(r"<[^>]*>", " "))
     return text.str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def _as_read(text: pl.Expr) -> pl.Expr:
+    """Text in which characters may be written as HTML's entities, as who reads it sees it."""
+    return text.map_elements(_without_entities, return_dtype=pl.String)
+
+
+def _without_entities(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
 
 
 def _item(names: Sequence[str]) -> pl.Expr:

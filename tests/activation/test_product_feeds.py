@@ -161,6 +161,18 @@ def test_a_hostile_title_is_carried_as_text(shop: Shop, title: str) -> None:
     assert item["title"] == title[:150].translate(unspeakable)
 
 
+def test_what_an_editor_wrote_in_html_is_told_as_it_is_read(shop: Shop) -> None:
+    page = (
+        "<style>p { color: red }</style><p>M&uuml;tze&nbsp;&#8211; &euro;&#x32;0 &amp;lt;</p>"
+        "<script>track('?a=1&copy=2')</script> fish&chips R&D;"
+    )
+    shop.sell(product(1, title="Men&#8217;s M&uuml;tze &amp; Schal", description=page))
+    shop.write()
+    [item] = shop.items
+    assert item["title"] == "Men\u2019s M\u00fctze & Schal"
+    assert item["description"] == "M\u00fctze \u2013 \u20ac20 &lt; fish&chips R&D;"
+
+
 def test_the_page_of_an_offer_may_be_made_of_its_number(tmp_path: Path) -> None:
     shop = Shop(tmp_path, link="https://shop.example/p/{sku}?from=feed")
     shop.sell(product(1, url=None, sku="a b/c"))
