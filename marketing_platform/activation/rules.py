@@ -202,25 +202,41 @@ def _check_templates(rule: ActivationRule, settings: Settings) -> None:
     if content is None:
         return
     where, links = _where(settings), settings.platform.destinations[rule.destination].links
-    told = {*rule.attributes, *IDENTIFYING, *(links if rule.message else ())}
+    told = {*rule.attributes, *IDENTIFYING}
+    if rule.message:
+        for key, template in links.items():
+            place = f"{rule.segment} to {rule.destination}: {key}"
+            _names_asked(template, place, told, where)
+            if not template.lstrip().startswith(("http://", "https://", "{")):
+                mend = "Write https://... there"
+                raise ConfigError(f"{place} gives no http(s) URL", where=where, mend=mend)
+        told |= links.keys()
     for key, template in content.templates.items():
         place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"
-        try:
-            names = names_in(template)
-        except NotTold as error:
-            raise ConfigError(f"{place}: {error}", where=where, mend="Correct it") from None
-        for name in sorted(names - told):
-            raise ConfigError(
-                f"{place} asks for {name!r}, which the rule does not send along",
-                where=where,
-                mend=f"Add {name} to the rule's attributes, or correct the name",
-            )
-        for name in sorted(links - names) if rule.message and key in ("text", "html") else ():
+        names = _names_asked(template, place, told, where)
+        for name in (
+            sorted(links.keys() - names) if rule.message and key in ("text", "html") else ()
+        ):
             raise ConfigError(
                 f"{place} does not show people how to unsubscribe",
                 where=where,
                 mend=f"Write {{{{ {name} }}}} where its address belongs",
             )
+
+
+def _names_asked(template: str, place: str, told: set[str], where: str) -> frozenset[str]:
+    """What a template asks for; refuses one that is none, or asks for what is not told."""
+    try:
+        names = names_in(template)
+    except NotTold as error:
+        raise ConfigError(f"{place}: {error}", where=where, mend="Correct it") from None
+    for name in sorted(names - told):
+        raise ConfigError(
+            f"{place} asks for {name!r}, which the rule does not send along",
+            where=where,
+            mend=f"Add {name} to the rule's attributes, or correct the name",
+        )
+    return names
 
 
 def payload_columns(rule: ActivationRule) -> list[str]:

@@ -101,9 +101,12 @@ class DestinationSettings(Group):
         return ""
 
     @property
-    def links(self) -> frozenset[str]:
-        """What templates of messages may name besides the rule's attributes, and must name."""
-        return frozenset()
+    def links(self) -> Mapping[str, str]:
+        """What templates of messages may name besides the rule's attributes, and must name.
+
+        Each by its own template, of a URL.
+        """
+        return {}
 
     @property
     def lacks_for_messages(self) -> str:

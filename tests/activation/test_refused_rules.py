@@ -263,6 +263,25 @@ def test_a_rule_that_does_not_tell_whom_to_reach_is_refused_before_anything_is_p
         planned(shop, tmp_path, kind, declared, {**rule, "attributes": ["first_name"]})
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://shop.example/leave?c={{ custmer_id }}", "unsubscribe_url asks for 'custmer_id'"),
+        ("https://shop.example/leave?c={{ customer_id", "unsubscribe_url: not a template"),
+        ("mailto:leave@shop.example", "unsubscribe_url gives no http"),
+        ("shop.example/leave", "unsubscribe_url gives no http"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["smtp", "sendgrid"])
+def test_a_way_out_that_leads_nowhere_is_refused_before_anything_is_planned(
+    shop: SmallShop, tmp_path: Path, kind: str, url: str, told: str
+) -> None:
+    declared = {**(MAILS if kind == "smtp" else SENDS), "unsubscribe_url": url}
+    rule = {"attributes": ["email"], "message": {"subject": "Hi", "text": WAY_OUT}}
+    with pytest.raises(ConfigError, match=told):
+        planned(shop, tmp_path, kind, declared, rule)
+
+
 def planned(
     shop: SmallShop, folder: Path, kind: str, declared: dict[str, Any], rule: dict[str, Any]
 ) -> None:

@@ -102,9 +102,9 @@ class SendGridDestination(HttpSettings):
         return "custom_fields"
 
     @property
-    def links(self) -> frozenset[str]:
+    def links(self) -> Mapping[str, str]:
         """The way out, where it is an address of the shop."""
-        return frozenset({UNSUBSCRIBE_URL} if self.unsubscribe_url else ())
+        return {UNSUBSCRIBE_URL: self.unsubscribe_url} if self.unsubscribe_url else {}
 
     def lacks_words(self, content: Content) -> str:
         """A template has its own subject and body."""

@@ -9,6 +9,7 @@ import asyncio
 import re
 import smtplib
 import ssl
+from collections.abc import Mapping
 from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate
@@ -63,9 +64,9 @@ class SmtpDestination(DestinationSettings):
     consent: Channel | None = "email"
 
     @property
-    def links(self) -> frozenset[str]:
+    def links(self) -> Mapping[str, str]:
         """The way out, in the words of each mail."""
-        return frozenset({UNSUBSCRIBE_URL})
+        return {UNSUBSCRIBE_URL: self.unsubscribe_url}
 
     def lacks_words(self, content: Content) -> str:
         """A mail has a subject and a body."""
