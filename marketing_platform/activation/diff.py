@@ -174,9 +174,9 @@ left join (
     on d.customer_id is null and other.address = json_extract_string(k.told.payload, '$.email')
 """
 
-# A removal was sent, or they were never told: the customer is not in the audience over there. An update is
-# only planned for a customer whose add was sent, so a doubtful update still finds them there; after
-# a doubtful add or a removal, an add is the safe word.
+# A removal was sent, or they were never told: the customer is not in the audience over there. An
+# update is only planned for a customer whose add was sent, so a doubtful update still finds them
+# there; after a doubtful add or a removal, an add is the safe word.
 _DECIDED = """
 create or replace temp table decided as
 with joined as (

@@ -190,7 +190,11 @@ def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
     tables = ("core.engagements", "core.contacts", "identity.contact_customers")
     if not rows or not all(warehouse.exists(table) for table in tables):
         return
-    schema = {"customer_id": pl.String, "channel": pl.String, "created_at": pl.Datetime("us")}
+    schema: dict[str, Any] = {
+        "customer_id": pl.String,
+        "channel": pl.String,
+        "created_at": pl.Datetime("us"),
+    }
     refused = pl.DataFrame(rows, schema=schema, orient="row")
     with warehouse.connect() as connection:
         connection.register("refused", refused.to_arrow())
