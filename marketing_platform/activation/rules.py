@@ -214,9 +214,8 @@ def _check_templates(rule: ActivationRule, settings: Settings) -> None:
     for key, template in content.templates.items():
         place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"
         names = _names_asked(template, place, told, where)
-        for name in (
-            sorted(links.keys() - names) if rule.message and key in ("text", "html") else ()
-        ):
+        must_show = links.keys() if rule.message and key in ("text", "html") else set()
+        for name in sorted(must_show - names):
             raise ConfigError(
                 f"{place} does not show people how to unsubscribe",
                 where=where,

@@ -726,6 +726,21 @@ def test_a_mistyped_type_is_told_with_the_nearest() -> None:
         Platform.model_validate({"destinations": {"it": {"type": "klavyio"}}})
 
 
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({"type": "webhook", "url": "https://a.example", "signing_secret": ""}, "secret is empty"),
+        ({"type": "webhook", "url": "https://a.example", "signing_secret": "whsec_"}, "is empty"),
+        ({"type": "sendgrid", "api_key": "k", "from_email": "a@b.c", "reply_to": "us"}, "reply_to"),
+    ],
+)
+def test_a_setting_that_would_go_wrong_with_each_message_is_refused(
+    declared: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Platform.model_validate({"destinations": {"it": declared}})
+
+
 def test_a_preview_shows_the_request_without_secrets(tmp_path: Path) -> None:
     vendor = Vendor(CUSTOMER_IO, answers())
     shown = vendor.destination.preview(Batch("b", "it", "vip", [row(ADA)]))

@@ -80,7 +80,7 @@ class SendGridDestination(HttpSettings):
     api_key: SecretStr
     from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     from_name: str | None = None
-    reply_to: str | None = None
+    reply_to: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     unsubscribe_group_id: int | None = None
     unsubscribe_url: str | None = None
     has_subscription_tracking: bool = False

@@ -54,7 +54,7 @@ class SmtpDestination(DestinationSettings):
     password: SecretStr | None = None
     from_email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     from_name: str | None = None
-    reply_to: str | None = None
+    reply_to: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     unsubscribe_url: str
     # Mails over one connection.
     batch_size: int = Field(default=50, ge=1, le=1000)

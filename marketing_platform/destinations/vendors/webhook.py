@@ -55,11 +55,13 @@ class WebhookDestination(HttpSettings):
     @field_validator("signing_secret")
     @classmethod
     def _key(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret:
+        if secret is not None:
             try:
-                _signing_key(secret)
+                key = _signing_key(secret)
             except (binascii.Error, ValueError):
                 raise ValueError("not a signing secret: base64 is expected") from None
+            if not key:
+                raise ValueError("the signing secret is empty")
         return secret
 
 
