@@ -7,8 +7,9 @@ told as (
         m.customer_id,
         e.engagement,
         e.occurred_at,
-        -- SendGrid adds where the message went through to the id that it gave for the call.
-        regexp_replace(e.source_message_id, '[.](filter|recvd).*$', '') as told_id
+        -- SendGrid adds where the message went through to the id that it gave for the call; some
+        -- tell the id of a mail without its brackets.
+        trim(regexp_replace(e.source_message_id, '[.](filter|recvd).*$', ''), '<>') as told_id
     from core.engagements as e
     inner join identity.contact_customers as m on e.contact_id = m.contact_id
     where e.source_message_id is not null
@@ -19,7 +20,7 @@ ids as (
         told_id,
         case when count(*) over (partition by told_id) > 1 then customer_id end as shared_by
     from (
-        select message_key, customer_id, vendor_id as told_id
+        select message_key, customer_id, trim(vendor_id, '<>') as told_id
         from activation.deliveries
         where vendor_id is not null
         union

@@ -114,6 +114,21 @@ def test_engagement_that_names_the_ledgers_key_is_of_that_row(told: Shop) -> Non
     assert told.build()["bob"]["clicked_at"]
 
 
+def test_an_id_of_a_mail_is_known_with_its_brackets_and_without(told: Shop) -> None:
+    with told.state.begin() as connection:
+        for customer in ("ada", "bob"):
+            connection.execute(
+                sa.update(messages)
+                .where(messages.c.customer_id == customer)
+                .values(vendor_id=f"<{customer}@shop.example>")
+            )
+    told.hear("ada", "delivered", "<ada@shop.example>")
+    told.hear("bob", "bounced", "bob@shop.example")
+    found = told.build()
+    assert found["ada"]["delivered_at"]
+    assert found["bob"]["bounced_at"]
+
+
 def test_what_is_heard_after_two_became_one_is_of_the_message_before(told: Shop) -> None:
     told.hear("ada", "delivered", "m1")
     told.hear("bob", "delivered", "m1")
