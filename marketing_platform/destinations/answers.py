@@ -48,6 +48,11 @@ def stop(reason: str) -> Answer:
     return Answer("stop", reason, is_counted=False)
 
 
+def only_tried(setting: str) -> Answer:
+    """The vendor found the call right and did nothing, as a setting asks: nobody was told."""
+    return stop(f"only checked what it was asked; take out {setting} to tell it")
+
+
 def retry_after(header: str | None, now: dt.datetime) -> float | None:
     """The seconds that a `Retry-After` header asks for: a number or an HTTP date."""
     if not header:

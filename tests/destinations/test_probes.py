@@ -10,7 +10,7 @@ import httpx
 import pytest
 from small_smtp import SmallSmtp
 from token_server import TokenServer
-from vendor_calls import Vendor, check_graphql, check_openapi
+from vendor_calls import ADA, Vendor, check_graphql, check_openapi, row
 
 from marketing_platform.destinations.base import Answer
 from marketing_platform.destinations.probes import try_destinations
@@ -109,6 +109,29 @@ def test_a_vendor_with_tokens_is_asked_for_one(kind: str, tokens: TokenServer) -
     vendor = Vendor({"type": kind, **TOKENS[kind](tokens.url)}, lambda request: _never(), **message)
     assert probed(vendor) == Answer("accepted")
     assert len(tokens.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "rule"),
+    [
+        ("google_ads", "validate_only", {"audience": "1"}),
+        ("fcm", "validate_only", {"message": {"text": "Hi"}}),
+        ("sendgrid", "sandbox", {"message": {"template": "d-1"}}),
+    ],
+)
+def test_what_a_vendor_only_checks_counts_as_told_to_nobody(
+    kind: str, setting: str, rule: dict[str, Any], tokens: TokenServer
+) -> None:
+    declared = ASKED[kind][0] if kind in ASKED else TOKENS[kind](tokens.url)
+    vendor = Vendor(
+        {"type": kind, **declared, setting: True},
+        lambda _: httpx.Response(200, json={"requestId": "r1", "name": "m"}),
+        **rule,
+    )
+    answer = vendor.send(row({**ADA, "push_token": "tok"}))
+    assert (answer.kind, answer.is_counted) == ("stop", False)
+    assert answer.reason == f"only checked what it was asked; take out {setting} to tell it"
+    assert len(vendor.asked) == 1
 
 
 def _never() -> httpx.Response:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import httpx
 from pydantic import Field
 
-from marketing_platform.destinations.answers import read_json, refusal, vendor_words
+from marketing_platform.destinations.answers import only_tried, read_json, refusal, vendor_words
 from marketing_platform.destinations.base import Batch, Place, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
@@ -34,7 +34,8 @@ _OF_ANOTHER_PROJECT = "SENDER_ID_MISMATCH"
 class FcmDestination(GoogleAccess, HttpSettings):
     """`project` of Firebase, and who may send there.
 
-    A phone that is off for longer than `hours_to_live` does not get the message any more.
+    A phone that is off for longer than `hours_to_live` does not get the message any more. With
+    `validate_only` FCM checks the message, and nobody counts as told.
     """
 
     own_channel: ClassVar[Channel | None] = "push"
@@ -94,6 +95,8 @@ class Fcm(HttpDestination):
         path = f"/v1/projects/{self._settings.project}/messages:send"
         # 400 is about this message; 403 and 404 may be about the token, or about the project.
         response = yield Call(path, asked, reads=frozenset({400, 403, 404}))
+        if response.is_success and self._settings.validate_only:
+            raise Unusual(only_tried("validate_only"))
         if response.is_success:
             return {row.key: RowAnswer("ok", vendor_id=(read_json(response) or {}).get("name"))}
         code, words = _code(response), vendor_words(response)

@@ -11,9 +11,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from marketing_platform.destinations.answers import read_json
+from marketing_platform.destinations.answers import only_tried, read_json
 from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
-from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
+from marketing_platform.destinations.http import (
+    Call,
+    Exchange,
+    HttpDestination,
+    HttpSettings,
+    Unusual,
+)
 from marketing_platform.destinations.people import google_email, hashed, lower, text, without_blanks
 from marketing_platform.settings import ActivationRule
 from marketing_platform.sources.google_access import GoogleAccess
@@ -28,6 +34,7 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
 
     `consent_given` says that the people have agreed to ads being made personal; Google wants it
     said for Europe.
+    With `validate_only` Google checks what it is asked, and nobody counts as told.
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
@@ -89,6 +96,8 @@ class GoogleAds(HttpDestination):
             content["consent"] = {"adUserData": granted, "adPersonalization": granted}
         verb = "remove" if is_removal else "ingest"
         answer = read_json((yield Call(f"/v1/audienceMembers:{verb}", content))) or {}
+        if self._settings.validate_only:
+            raise Unusual(only_tried("validate_only"))
         taken = {row.key: RowAnswer("ok", vendor_id=answer.get("requestId")) for row in rows}
         return {**told, **taken}
 
