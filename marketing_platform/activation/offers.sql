@@ -14,8 +14,15 @@ offered as (
             else concat(p.title, ' - ', v.title)
         end as title,
         p.description,
-        p.url,
-        p.image_url,
+        -- A path within the shop is no page that anybody else could open.
+        case
+            when p.url like '//%' then concat('https:', p.url)
+            when regexp_matches(lower(p.url), '^https?://') then p.url
+        end as url,
+        case
+            when p.image_url like '//%' then concat('https:', p.image_url)
+            when regexp_matches(lower(p.image_url), '^https?://') then p.image_url
+        end as image_url,
         coalesce(v.price_amount, p.price_amount) as price_amount,
         coalesce(v.currency, p.currency) as currency,
         coalesce(v.inventory_quantity, p.inventory_quantity, 1) > 0 as is_in_stock,

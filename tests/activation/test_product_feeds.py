@@ -180,6 +180,21 @@ def test_the_page_of_an_offer_may_be_made_of_its_number(tmp_path: Path) -> None:
     assert shop.items[0]["link"] == "https://shop.example/p/a%20b%2Fc?from=feed"
 
 
+def test_a_path_is_no_page_and_no_picture(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, link="https://shop.example/p/{sku}")
+    shop.sell(
+        product(1, url="/shirt.html"),
+        product(2, image_url="//cdn.example/2.jpg"),
+        product(3, image_url="/s/h/shirt.jpg"),
+    )
+    outcome = shop.write()
+    assert [(item["link"], item["image_link"]) for item in shop.items] == [
+        ("https://shop.example/p/S-1", "https://shop.example/shirt.jpg"),
+        ("https://shop.example/shirt", "https://cdn.example/2.jpg"),
+    ]
+    assert outcome.left_out == {"no picture": 1}
+
+
 def test_a_barcode_that_is_none_is_not_told_as_one(shop: Shop) -> None:
     shop.sell(product(1, barcode="see box", brand=None))
     shop.write()
