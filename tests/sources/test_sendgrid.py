@@ -57,7 +57,7 @@ def test_doctor_tries_every_list() -> None:
     client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
     assert SYSTEM.probe
     SYSTEM.probe(client, SETTINGS)
-    assert len(client.asked) == 5
+    assert len(client.asked) == 6
 
 
 def event(key: str, moment: Any, kind: str = "delivered") -> dict[str, Any]:
@@ -109,12 +109,16 @@ def test_an_empty_folder_has_no_events_and_a_missing_one_is_told(tmp_path: Path)
 def test_the_same_bounce_is_not_read_from_both_the_lists_and_the_webhook(tmp_path: Path) -> None:
     both = SendGridSettings(type="sendgrid", api_key=SecretStr("SG.x"), events_folder=str(tmp_path))
     assert [stream.name for stream in SYSTEM.all_streams(both)] == ["events"]
-    assert [stream.name for stream in SYSTEM.all_streams(SETTINGS)] == ["suppressions"]
+    assert [stream.name for stream in SYSTEM.all_streams(SETTINGS)] == [
+        "suppressions",
+        "group_suppressions",
+    ]
     with pytest.raises(ValidationError, match="needs api_key or events_folder"):
         SendGridSettings(type="sendgrid")
 
 
 COLUMNS = ("engagement", "bounce_type", "email", "occurred_at", "quarantine_reason")
+LEFT = ("engagement", "email", "occurred_at", "quarantine_reason")
 
 
 def test_a_suppressed_address_bounced_complained_or_left(
@@ -125,6 +129,20 @@ def test_a_suppressed_address_bounced_complained_or_left(
         ("bounced", "soft", "milton@example.com", dt.datetime(2026, 1, 5, 11), None),
         ("bounced", "hard", "peter@example.com", dt.datetime(2026, 1, 5, 10), None),
         ("complained", None, "milton@example.com", dt.datetime(2026, 1, 5, 12), None),
+    ]
+
+
+def test_who_left_a_group_is_read_from_the_one_list_of_all_groups() -> None:
+    client = SpecClient(SYSTEM, SETTINGS, answer, SPEC)
+    read = list(pages(SYSTEM.stream("group_suppressions").walk, client, SETTINGS, WINDOW))
+    assert [path for path, _ in client.asked] == ["/v3/asm/suppressions"]
+    assert read[-1][1] is None
+
+
+def test_who_left_a_group_left_the_mails(make_settings: Callable[..., Settings]) -> None:
+    rows = stage(make_settings, "sendgrid", {"api_key": "${SENDGRID_KEY}"}, SAMPLES)
+    assert [tuple(row.values()) for row in rows("engagements__group_suppressions", *LEFT)] == [
+        ("unsubscribed", "ada@example.com", dt.datetime(2026, 1, 5, 10), None)
     ]
 
 

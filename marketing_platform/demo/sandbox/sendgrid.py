@@ -34,8 +34,11 @@ def _suppressions(facts: Facts, condition: pl.Expr) -> pl.DataFrame:
 
 def _routes(shop: Shop) -> list[Route]:
     return [
-        Route(f"/v3/suppression/{name}", _endpoint(shop, condition))
-        for name, condition in _LISTS.items()
+        *(
+            Route(f"/v3/suppression/{name}", _endpoint(shop, condition))
+            for name, condition in _LISTS.items()
+        ),
+        Route("/v3/asm/suppressions", _groups),
     ]
 
 
@@ -56,6 +59,11 @@ def _endpoint(shop: Shop, condition: pl.Expr) -> Callable[[Request], Awaitable[R
         return Response(body, media_type="application/json")
 
     return list_suppressions
+
+
+async def _groups(_: Request) -> Response:
+    """Nobody: the shop has no groups, and who leaves, leaves all."""
+    return JSONResponse([])
 
 
 def _moment(text: str | None) -> dt.datetime | None:

@@ -12,16 +12,18 @@ from marketing_platform.sources.fields import flag, ident, seconds, text
 from marketing_platform.sources.folders import Folder, StoreSettings
 from marketing_platform.sources.in_turn import InTurn, Part
 from marketing_platform.sources.json_lines import json_files, json_lines
-from marketing_platform.sources.paging import Offset
+from marketing_platform.sources.paging import Offset, Rest
 from marketing_platform.sources.stream import Query, Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
 _LISTS = ("bounces", "blocks", "invalid_emails", "spam_reports", "unsubscribes")
 _PAGE_SIZE = 500
+# Who left which group, whole and in one answer.
+_GROUPS = "v3/asm/suppressions"
 
 
 class SendGridSettings(StoreSettings):
-    """An account: `api_key` reads its suppression lists.
+    """An account: `api_key` reads its suppression lists, and who left its unsubscribe groups.
 
     With `events_folder`, the events of the webhook that lie there are read instead: they tell of
     the same bounces, complaints and unsubscribes once more.
@@ -52,7 +54,8 @@ def _probe(client: Client, settings: SendGridSettings) -> str:
         return f"{len(found)} files in {settings.events_folder}"
     for name in _LISTS:
         client.send(Request(f"v3/suppression/{name}", params={"limit": 1}))
-    return "all suppression lists can be read"
+    client.send(Request(_GROUPS))
+    return "all suppression lists and unsubscribe groups can be read"
 
 
 def _suppression_lists(client: Client, settings: SendGridSettings, window: Window) -> list[Part]:
@@ -106,6 +109,20 @@ _SUPPRESSIONS = Stream(
     is_state=True,
 )
 
+# Who comes back to a group is not listed any more.
+_GROUP_SUPPRESSIONS = Stream(
+    name="group_suppressions",
+    walk=Rest(lambda *_: Request(_GROUPS), "$"),
+    updated_at=seconds("occurred_at", "$.created_at", local_date="engagement_date"),
+    record_keys=("$.group_id", "$.email"),
+    reads="listing",
+    fields=(
+        ident("group_id", "$.group_id"),
+        text("email", "$.email"),
+        seconds("occurred_at", "$.created_at", local_date="engagement_date"),
+    ),
+)
+
 _OCCURRED = seconds("occurred_at", "$.timestamp", local_date="engagement_date")
 
 _EVENTS = Stream(
@@ -131,14 +148,14 @@ _EVENTS = Stream(
 
 
 def _streams(settings: SendGridSettings) -> tuple[Stream, ...]:
-    return (_EVENTS,) if settings.events_folder else (_SUPPRESSIONS,)
+    return (_EVENTS,) if settings.events_folder else (_SUPPRESSIONS, _GROUP_SUPPRESSIONS)
 
 
 SYSTEM = System(
     name="sendgrid",
     title="SendGrid",
     settings_model=SendGridSettings,
-    streams=(_SUPPRESSIONS, _EVENTS),
+    streams=(_SUPPRESSIONS, _GROUP_SUPPRESSIONS, _EVENTS),
     api=_api,
     probe=_probe,
     streams_of=_streams,

@@ -35,6 +35,14 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
             "_page": {"list": "spam_reports"},
         },
     ],
+    "group_suppressions": [
+        {
+            "email": "ada@example.com",
+            "group_id": 7,
+            "group_name": "Weekly news",
+            "created_at": 1767607200,
+        },
+    ],
     "events": [
         {
             **_EVENT,
