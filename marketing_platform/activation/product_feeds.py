@@ -213,11 +213,16 @@ def _offers(warehouse: Warehouse, feed: Feed) -> pl.DataFrame:
 def _lines(frame: pl.DataFrame, feed: Feed) -> list[str]:
     """An offer a line, as the format has it."""
     if feed.format == "jsonl":
-        return frame.write_ndjson().splitlines()
+        return _split(frame.write_ndjson())
     if feed.format == "csv":
         clean = frame.with_columns(pl.all().str.replace_all(r"\s+", " "))
-        return clean.write_csv(include_header=False).splitlines()
+        return _split(clean.write_csv(include_header=False))
     return frame.select(_item(frame.columns)).to_series().to_list()
+
+
+def _split(written: str) -> list[str]:
+    """The lines; other characters that may end one, as the separator of lines, are of the text."""
+    return written.removesuffix("\n").split("\n") if written else []
 
 
 def _plain(page: pl.Expr) -> pl.Expr:

@@ -267,6 +267,16 @@ def test_other_formats_have_the_same_columns(tmp_path: Path, kind: str) -> None:
         assert '"two lines, ""quoted"""' in lines[1]
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_an_offer_is_one_line_whatever_is_in_its_title(tmp_path: Path, kind: str) -> None:
+    shop = Shop(tmp_path, format=kind)
+    shop.sell(product(1, title="Shirt\u2028blue\x1cnew\x85\n"), product(2))
+    assert shop.write().offer_count == 2
+    lines = (shop.folder / f"products.{kind}").read_text().removesuffix("\n").split("\n")
+    offers = lines[1:] if kind == "csv" else [json.loads(line)["id"] for line in lines]
+    assert len(offers) == 2
+
+
 def test_a_folder_that_cannot_be_written_fails_and_says_so(shop: Shop) -> None:
     shop.sell(SHIRT)
     shop.folder.parent.joinpath("out").write_text("a file")
