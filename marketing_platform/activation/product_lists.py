@@ -124,6 +124,14 @@ _NO_LINES = """
 """
 
 
+def _opened(url: str) -> str:
+    """SQL: a URL as a mail program can open it; a path within the shop is none."""
+    return (
+        f"case when {url} like '//%' then concat('https:', {url})"
+        f" when regexp_matches(lower({url}), '^https?://') then {url} end"
+    )
+
+
 def products_of(name: str, count: int) -> str:
     """A select of `customer_id` and `products`, a list as JSON, of the members of `$segment`."""
     known = PRODUCT_LISTS[name]
@@ -136,8 +144,8 @@ def products_of(name: str, count: int) -> str:
                 ),
                 sku := coalesce(l.sku, p.sku),
                 title := coalesce(l.title, p.title),
-                url := p.url,
-                image_url := p.image_url,
+                url := {_opened("p.url")},
+                image_url := {_opened("p.image_url")},
                 price := coalesce(l.price, p.price_amount)::decimal(18, 2)::varchar,
                 currency := case when l.price is null then p.currency else l.currency end,
                 quantity := l.quantity,

@@ -167,6 +167,26 @@ def test_the_open_cart_is_told_with_its_products(teller: Teller) -> None:
     assert told["bob"]["cart_products"] == []
 
 
+def test_a_path_within_the_shop_is_no_link_and_no_picture_of_a_mail(teller: Teller) -> None:
+    teller.know("ada")
+    teller.members(["ada"])
+    rows = {1: ("/mug.html", "/m/u/mug.jpg"), 2: ("https://a.example/2", "//cdn.example/2.jpg")}
+    teller.fill_table(
+        "core.products",
+        *(
+            {"product_id": f"shop:{n}", "title": f"Mug {n}", "url": url, "image_url": picture}
+            for n, (url, picture) in rows.items()
+        ),
+    )
+    viewed = [{"customer_id": "ada", "place": n, "product_id": f"shop:{n}"} for n in rows]
+    teller.fill_table("profiles.viewed_products", *viewed)
+    told = teller.told("viewed_products")["ada"]["viewed_products"]
+    assert [(one["url"], one["image_url"]) for one in told] == [
+        (None, None),
+        ("https://a.example/2", "https://cdn.example/2.jpg"),
+    ]
+
+
 def test_who_lacks_what_a_rule_needs_is_told_when_it_is_known(teller: Teller) -> None:
     for who in ("ada", "bob", "cy"):
         teller.know(who, first_name=None if who == "bob" else who.title())
