@@ -249,6 +249,7 @@ def test_a_message_without_what_its_destination_shows_is_refused_before_anything
         ("fcm", PUSHES, {"message": {"text": "Hi"}}, "push_token is not told"),
         ("hubspot", {"access_token": "hush"}, {"audience": "12"}, "email is not told"),
         ("omnisend", {"api_key": "hush"}, {}, "email or phone is not told"),
+        ("meta_ads", {"access_token": "hush"}, {"audience": "12"}, "email or phone is not told"),
     ],
 )
 def test_a_rule_that_does_not_tell_whom_to_reach_is_refused_before_anything_is_planned(

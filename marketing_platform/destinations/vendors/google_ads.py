@@ -38,6 +38,7 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     """
 
     known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
+    asks_for: ClassVar[tuple[str, ...]] = ("email", "phone", "postcode")
 
     account_id: str = Field(pattern=r"^\d+$")
     login_account_id: str | None = Field(default=None, pattern=r"^\d+$")

@@ -71,6 +71,7 @@ class MetaAdsDestination(MetaAccess, HttpSettings):
     """A system user's token with ads_management; audiences are made in Ads Manager."""
 
     known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
+    asks_for: ClassVar[tuple[str, ...]] = ("email", "phone")
 
     api_version: str = Field(default="v26.0", pattern=r"^v\d+\.\d$")
     base_url: str = Field(default="https://graph.facebook.com", repr=False)
