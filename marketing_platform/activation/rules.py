@@ -207,9 +207,10 @@ def _check_templates(rule: ActivationRule, settings: Settings) -> None:
         for key, template in links.items():
             place = f"{rule.segment} to {rule.destination}: {key}"
             _names_asked(template, place, told, where)
-            if not template.lstrip().startswith(("http://", "https://", "{")):
+            # RFC 8058: a mail program leaves by no other.
+            if not template.lstrip().startswith(("https://", "{")):
                 mend = "Write https://... there"
-                raise ConfigError(f"{place} gives no http(s) URL", where=where, mend=mend)
+                raise ConfigError(f"{place} gives no https URL", where=where, mend=mend)
         told |= links.keys()
     for key, template in content.templates.items():
         place = f"{rule.segment} to {rule.destination}: {rule.mode}.{key}"

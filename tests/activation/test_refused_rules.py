@@ -269,8 +269,9 @@ def test_a_rule_that_does_not_tell_whom_to_reach_is_refused_before_anything_is_p
     [
         ("https://shop.example/leave?c={{ custmer_id }}", "unsubscribe_url asks for 'custmer_id'"),
         ("https://shop.example/leave?c={{ customer_id", "unsubscribe_url: not a template"),
-        ("mailto:leave@shop.example", "unsubscribe_url gives no http"),
-        ("shop.example/leave", "unsubscribe_url gives no http"),
+        ("mailto:leave@shop.example", "unsubscribe_url gives no https"),
+        ("shop.example/leave", "unsubscribe_url gives no https"),
+        ("http://shop.example/leave", "unsubscribe_url gives no https"),
     ],
 )
 @pytest.mark.parametrize("kind", ["smtp", "sendgrid"])
