@@ -135,7 +135,12 @@ def test_who_says_stop_to_a_message_of_before_they_became_another_one_is_barred_
     engine: sa.Engine, shop: SmallShop, tmp_path: Path
 ) -> None:
     rule = ActivationRule.model_validate(
-        {"segment": SEGMENT, "destination": "sms", "message": {"text": "Hi"}, "attributes": []}
+        {
+            "segment": SEGMENT,
+            "destination": "sms",
+            "message": {"text": "Hi"},
+            "attributes": ["phone"],
+        }
     )
     sms = TwilioDestination.model_validate(
         {
