@@ -45,18 +45,22 @@ from (
                 end
             when
                 letters in (
-                    'STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'REVOKE', 'OPTOUT'
+                    'STOP', 'STOPALL', 'UNSUBSCRIBE', 'CANCEL', 'END', 'QUIT', 'REVOKE', 'OPTOUT',
+                    -- What people of other languages write, whether or not Twilio stops for it.
+                    'STOPP', 'STOPPEN', 'ABMELDEN', 'ABBESTELLEN', 'ARRET', 'ARRÊT', 'ARRETT',
+                    'ARRETE', 'ARRÊTE', 'ARRETER', 'ARRÊTER', 'DESABONNER', 'DÉSABONNER',
+                    'BAJA', 'CANCELAR', 'PARAR', 'AFMELDEN', 'DISISCRIVIMI', 'CANCELLAMI', 'FERMA'
                 )
                 then 'replied_stop'
-            when keyword in ('START', 'UNSTOP') then 'resubscribed'
+            when is_start then 'resubscribed'
         end as engagement
     from (
         select
             *,
             case when direction = 'inbound' then sender else recipient end as person,
-            case when direction = 'inbound' then replace(replace(upper(body), '.', ''), '!', '') end
-                as keyword,
             -- Who asks to be left alone is, with blanks or a hyphen too; to come back takes the word.
+            direction = 'inbound'
+            and regexp_matches(upper(body), '^[^A-Z0-9]*(START|UNSTOP)[^A-Z0-9]*$') as is_start,
             case when direction = 'inbound' then translate(upper(body), ' .,;:!?-"''“”’*', '') end
                 as letters
         from raw.twilio_messages
