@@ -115,3 +115,14 @@ def test_who_asks_to_be_left_alone_is_however_it_is_written(
     (found,) = rows("engagements", "engagement", "quarantine_reason")
     reason = None if engagement else "a reply that is no keyword"
     assert tuple(found.values()) == (engagement, reason)
+
+
+def test_who_leaves_rcs_has_left_text_messages(make_settings: Callable[..., Settings]) -> None:
+    reply = {**SAMPLES["messages"][2], "from": "rcs:+15125550101", "to": "rcs:shop_agent"}
+    other = {**reply, "sid": "SM2", "from": "messenger:4711"}
+    given = {"account_sid": ACCOUNT, "auth_token": "${TWILIO_TOKEN}"}
+    rows = stage(make_settings, "twilio", given, {"messages": [reply, other]})
+    columns = ("channel", "engagement", "phone", "quarantine_reason")
+    found = {tuple(row.values()) for row in rows("engagements", *columns)}
+    assert ("sms", "replied_stop", "+15125550101", None) in found
+    assert "not a channel that we know" in {reason for *_, reason in found}

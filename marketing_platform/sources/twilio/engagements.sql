@@ -13,9 +13,11 @@ select
         when direction is null then 'no direction'
         when direction = 'inbound' and engagement is null then 'a reply that is no keyword'
         when engagement is null then concat('not sent: ', coalesce(status, ''))
-        when person like '%:%' and person not like 'whatsapp:%' then 'not a channel that we know'
+        when person like '%:%' and not regexp_matches(person, '^(whatsapp|rcs):')
+            then 'not a channel that we know'
     end as quarantine_reason,
     message_id as source_engagement_id,
+    -- RCS is the text messages of newer phones: who leaves the one has left the other at Twilio.
     case when person like 'whatsapp:%' then 'whatsapp' else 'sms' end as channel,
     engagement,
     -- Numbers that do not exist, and landlines; all else may be reached another time.
@@ -26,7 +28,7 @@ select
     end as bounce_type,
     occurred_at,
     engagement_date,
-    replace(person, 'whatsapp:', '') as phone,
+    regexp_replace(person, '^(whatsapp|rcs):', '') as phone,
     message_id as source_message_id,
     service_id as source_campaign_id
 from (
