@@ -30,10 +30,12 @@ from marketing_platform.identity.resolve import (
 )
 from marketing_platform.names import TableName
 from marketing_platform.settings import Identity, Settings
-from marketing_platform.state import messages, open_state, reading, suppressions
+from marketing_platform.state import messages, open_state, reaching, reading, suppressions
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "identity.contact_customers"
+# So many contacts are looked up in the ledger one by one.
+_FEW = 1000
 # Contacts that were not there before, and the customer that each was: one whose contacts are all
 # gone, and who alone had the address.
 _KNOWN_AGAIN = """
@@ -117,7 +119,7 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
         # A system that gives its people new keys makes nobody of them a stranger.
         before = pl.concat([before, warehouse.query(_KNOWN_AGAIN).select(list(MAPPING))])
     contacts = warehouse.query("select contact_id from core.contacts")
-    told = _told(settings, contacts.join(before, on="contact_id", how="anti"), before)
+    told = _told(settings, contacts.join(before, on="contact_id", how="anti"))
     found = resolve(
         contacts,
         warehouse.query(
@@ -138,20 +140,28 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
     return built
 
 
-def _told(settings: Settings, fresh: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+def _told(settings: Settings, fresh: pl.DataFrame) -> pl.DataFrame:
     """Whom the state database knows of those who were not there before: they were gone for a while,
     or the warehouse is built anew.
     """
     url = settings.state_url.get_secret_value()
     if fresh.is_empty() or not url:
         return pl.DataFrame(schema=MAPPING)
-    columns = [suppressions.c.customer_id]
-    if before.is_empty():
-        columns += [messages.c.customer_id, identity_changes.c.other_customer_id]
+    own = own_ids(fresh)
+    spoken_to = sa.select(messages.c.customer_id)
+    if own.height <= _FEW:
+        # There is an index for these, and no need to read the ledger whole.
+        spoken_to = spoken_to.where(
+            reaching(messages), messages.c.customer_id.in_(own["customer_id"].to_list())
+        )
+    known = sa.union(
+        spoken_to,
+        sa.select(suppressions.c.customer_id),
+        sa.select(identity_changes.c.other_customer_id),
+    )
     with reading(open_state(url)) as connection:
-        known = [*connection.execute(sa.union(*(sa.select(one) for one in columns))).scalars()]
-    ids = pl.Series("customer_id", known, dtype=pl.String)
-    return own_ids(fresh).join(ids.to_frame(), on="customer_id", how="semi")
+        ids = pl.Series("customer_id", [*connection.execute(known).scalars()], dtype=pl.String)
+    return own.join(ids.to_frame(), on="customer_id", how="semi")
 
 
 def _said(settings: Settings) -> list[Edge]:

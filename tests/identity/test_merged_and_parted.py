@@ -13,7 +13,15 @@ from marketing_platform.identity.edges import add_edge, take_back
 from marketing_platform.identity.inherited import inherit_suppressions
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
-from marketing_platform.state import open_state, reading, suppressions, utc_now, writing
+from marketing_platform.state import (
+    messages,
+    open_state,
+    plans,
+    reading,
+    suppressions,
+    utc_now,
+    writing,
+)
 from marketing_platform.warehouse import Warehouse
 
 MakeSettings = Callable[..., Settings]
@@ -113,6 +121,22 @@ def test_who_is_given_a_new_key_is_who_they_were_and_barred_as_before(
     assert barred() == {ann, bob}
 
 
+def remember(state: sa.Engine, customer: str) -> None:
+    """A message to them in the ledger."""
+    moment, rule = utc_now(), {"destination": "mail", "audience": "hello"}
+    counts = dict.fromkeys(
+        (column.name for column in plans.c if column.name.endswith("_count")), 0
+    ) | {"status": "planned", "created_at": moment, "as_of": moment}
+    message = {
+        "message_key": "k", "customer_id": customer, "sequence": 0, "operation": "add",
+        "content_version": "v", "payload": "{}", "state": "planned", "created_at": moment,
+        "reaches_person": True,
+    }  # fmt: skip
+    with writing(state) as connection:
+        connection.execute(sa.insert(plans), {"plan_id": 1, **rule, **counts})
+        connection.execute(sa.insert(messages), {"plan_id": 1, **rule, **message})
+
+
 def test_a_warehouse_that_is_built_anew_calls_people_as_before(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
@@ -146,3 +170,8 @@ def test_a_warehouse_that_is_built_anew_calls_people_as_before(
     back = build("m,ann@x.org", "n,bob@x.org", "o,bob@x.org")
     assert back["files:n"] == back["files:o"] == cleo
     assert barred() == {ann, bob, cleo}
+    # Of who was only told something, too: an empty list of one day makes nobody a stranger.
+    dora = build("m,dora@x.org")["files:m"]
+    remember(state, dora)
+    build("x,other@x.org")
+    assert build("a,dora@x.org", "m,dora@x.org")["files:a"] == dora
