@@ -6,50 +6,52 @@ mentions as (
     select
         source, contact_id, email, phone, first_name, last_name, country, language, birth_date,
         street, city, postcode, region, loyalty_number, push_token, has_email_consent,
-        has_sms_consent, created_at, updated_at, is_deleted, 1 as is_listed
+        has_sms_consent, created_at, updated_at, is_deleted, 1 as is_listed,
+        updated_at as changed_at
     from staging.contacts
     union all
     select
         source, contact_id, email, phone, first_name, last_name, country, null, null,
         street, city, postcode, region, null, null, null,
-        null, ordered_at, ordered_at, null, 0
+        null, ordered_at, ordered_at, null, 0, ordered_at
     from staging.orders
     where is_deleted is not true
     union all
     select
         source, contact_id, email, null, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, refunded_at, refunded_at, null, 0
+        null, refunded_at, refunded_at, null, 0, refunded_at
     from staging.refunds
     union all
     select
         source, contact_id, email, phone, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, created_at, updated_at, null, 0
+        null, created_at, updated_at, null, 0, updated_at
     from staging.carts
     union all
     select
         source, contact_id, email, null, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, occurred_at, occurred_at, null, 0
+        null, occurred_at, occurred_at, null, 0, occurred_at
     from staging.events
     union all
     select
         source, contact_id, email, null, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, paid_at, paid_at, null, 0
+        null, paid_at, paid_at, null, 0, paid_at
     from staging.payments
     union all
+    -- That a tool wrote to an address makes it no newer than what the person told elsewhere.
     select
         source, contact_id, email, phone, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, occurred_at, occurred_at, null, 0
+        null, occurred_at, occurred_at, null, 0, null
     from staging.engagements
     union all
     select
         source, contact_id, email, null, null, null, null, null, null,
         null, null, null, null, null, null, null,
-        null, reviewed_at, reviewed_at, null, 0
+        null, reviewed_at, reviewed_at, null, 0, reviewed_at
     from staging.reviews
 ),
 languages as (
@@ -102,7 +104,7 @@ keyed as (
         m.has_email_consent,
         m.has_sms_consent,
         m.created_at,
-        m.updated_at,
+        m.changed_at,
         m.is_listed,
         m.is_deleted,
         -- As text it is in order of time: no moment before all others, a fraction after the blank.
@@ -161,7 +163,7 @@ merged as (
         bool_and(has_email_consent) as has_email_consent,
         bool_and(has_sms_consent) as has_sms_consent,
         min(created_at) as created_at,
-        max(updated_at) as updated_at,
+        max(changed_at) as updated_at,
         coalesce(bool_or(is_deleted), false) as is_deleted,
         max(is_listed) = 1 as is_listed
     from keyed

@@ -83,6 +83,20 @@ def test_who_orders_by_a_new_address_is_not_barred_for_the_one_of_an_old_account
     assert not row["has_email_bounced_hard"]
 
 
+def test_an_address_is_no_newer_because_a_tool_writes_to_it(shop: Shop) -> None:
+    shop.orders("old", "2025-03-01", email="old@x.org", phone="+4930901820")
+    shop.add(
+        "contacts", source_contact_id="ann", email="new@x.org", phone="+4930901820",
+        updated_at="2026-02-01",
+    )  # fmt: skip
+    shop.add(
+        "engagements", source_engagement_id="1", channel="email", engagement="delivered",
+        occurred_at="2026-03-20 10:00", email="old@x.org",
+    )  # fmt: skip
+    row = profile(shop.build(), "ann")
+    assert (row["email"], row["order_count"]) == ("new@x.org", 1)
+
+
 def test_who_has_a_new_phone_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
     phones = {"moved": "+4930901829", "stayed": "+49 30 901820", "unsaid": None}
     now = {"moved": "+4930901821", "stayed": "+4930901820", "unsaid": "+4930901822"}
