@@ -150,7 +150,8 @@ select
     customer_id,
     count(*) as contact_count,
     count(distinct source) as source_count,
-    arg_max(source_contact_id, standing) filter (where source_contact_id not like 'email:%')
+    arg_max(source_contact_id, standing)
+        filter (where not regexp_matches(source_contact_id, '^(email|phone):'))
         as source_contact_id,
     arg_max(email, email_place) filter (where email is not null) as email,
     arg_max(source, email_place) filter (where email is not null) as email_source,

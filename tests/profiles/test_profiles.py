@@ -97,6 +97,28 @@ def test_an_address_is_no_newer_because_a_tool_writes_to_it(shop: Shop) -> None:
     assert (row["email"], row["order_count"]) == ("new@x.org", 1)
 
 
+def test_an_address_alone_is_no_key_of_a_source(shop: Shop) -> None:
+    for who, moment in (("ann", "2026-02-01"), (None, "2026-03-01")):
+        shop.add(
+            "orders", source_order_id=who or "1", source_contact_id=who, email="a@x.org",
+            phone="+4930901820", ordered_at=f"{moment} 10:00", order_status="placed",
+            gross_amount=1, currency="EUR", updated_at=moment,
+        )  # fmt: skip
+    shop.add(
+        "orders", source_order_id="2", email="b@x.org", phone="+4930901821",
+        ordered_at="2026-03-01 10:00", order_status="placed", gross_amount=1, currency="EUR",
+        updated_at="2026-03-01",
+    )  # fmt: skip
+    for number in (0, 1):
+        shop.add(
+            "engagements", source_engagement_id=str(number), channel="sms", engagement="delivered",
+            occurred_at="2026-03-20 10:00", phone=f"+493090182{number}",
+        )  # fmt: skip
+    warehouse = shop.build()
+    assert profile(warehouse, "ann")["source_contact_id"] == "ann"
+    assert profile(warehouse, "email:b@x.org")["source_contact_id"] is None
+
+
 def test_who_has_a_new_phone_is_not_held_to_have_bounced_for_the_old_one(shop: Shop) -> None:
     phones = {"moved": "+4930901829", "stayed": "+49 30 901820", "unsaid": None}
     now = {"moved": "+4930901821", "stayed": "+4930901820", "unsaid": "+4930901822"}
