@@ -55,6 +55,14 @@ days_until as (
     from coming
     group by customer_id
 ),
+-- A number is agreed to, not a person: who has another one since, or gave that of somebody else.
+agreed as (
+    select distinct m.customer_id
+    from core.contacts as t
+    inner join identity.contact_customers as m on t.contact_id = m.contact_id
+    inner join identity.customers as c on m.customer_id = c.customer_id
+    where t.has_sms_consent and coalesce(t.phone = c.phone, true)
+),
 fakes as (
     select distinct m.customer_id, t.email
     from identity.identifiers as i
@@ -103,8 +111,9 @@ select
         as has_email_consent,
     -- The e-mail is an obvious fake, or of a domain that throws mail away.
     x.customer_id is not null as has_fake_email,
-    -- Agreed to text messages everywhere it was asked; null where never.
-    c.has_sms_consent,
+    -- Agreed to text messages everywhere it was asked, and for this phone; null where never asked.
+    case when not c.has_sms_consent or g.customer_id is not null then c.has_sms_consent end
+        as has_sms_consent,
     -- First known moment.
     c.created_at,
     -- Has bought at least once.
@@ -241,4 +250,5 @@ left join profiles.acquisition as q on c.customer_id = q.customer_id
 left join profiles.service as s on c.customer_id = s.customer_id
 left join profiles.reviews as v on c.customer_id = v.customer_id
 left join fakes as x on c.customer_id = x.customer_id and c.email = x.email
+left join agreed as g on c.customer_id = g.customer_id
 where c.created_at is null or c.created_at <= k.as_of
