@@ -137,8 +137,13 @@ def postpone(engine: sa.Engine, destination: Destination, until: dt.datetime) ->
         )
 
 
-def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Claim | None:
-    """Take a batch whose holder is dead or whose lease has ended; None if there is none."""
+def take_over(
+    engine: sa.Engine, destination: Destination, holder: Holder, audiences: Collection[str]
+) -> Claim | None:
+    """Take a batch whose holder is dead or whose lease has ended; None if there is none.
+
+    `audiences` are those that have a rule: nobody is told anything for another one.
+    """
     waiting = sa.select(batches).where(
         batches.c.destination == destination.name,
         sa.text("closed_at is null"),
@@ -162,7 +167,8 @@ def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Cl
             )
             # Nobody knows how far the dead dispatcher came.
             mark_doubtful(connection, row.batch_id)
-            batch_id = _without_barred(connection, destination, row, holder)
+            has_rule = row.audience in audiences
+            batch_id = _without_barred(connection, destination, row, holder, has_rule)
             if batch_id is None:
                 continue
             return read_claim(connection, destination, batch_id, row.audience, is_leftover=True)
@@ -170,7 +176,11 @@ def take_over(engine: sa.Engine, destination: Destination, holder: Holder) -> Cl
 
 
 def _without_barred(
-    connection: sa.Connection, destination: Destination, batch: Any, holder: Holder
+    connection: sa.Connection,
+    destination: Destination,
+    batch: Any,
+    holder: Holder,
+    has_rule: bool,
 ) -> str | None:
     """The batch of those rows of a dead dispatcher's that may go out now; None if there are none.
 
@@ -180,7 +190,8 @@ def _without_barred(
     if not destination.is_idempotent:
         return str(batch.batch_id)
     is_late = sa.func.coalesce(messages.c.not_after <= holder.now, sa.false())
-    is_barred = sa.and_(messages.c.operation != "remove", sa.or_(is_late, is_suppressed()))
+    may_not = sa.or_(is_late, is_suppressed()) if has_rule else sa.true()
+    is_barred = sa.and_(messages.c.operation != "remove", may_not)
     put_off = connection.execute(
         sa.update(messages)
         .where(_in_flight(batch.batch_id), is_barred)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from threading import Event
 
 from marketing_platform.activation.caller import Caller
@@ -20,12 +20,15 @@ _REFUSED_ROWS = 25
 
 
 class Courier:
-    """One destination during one run."""
+    """One destination during one run; `audiences` are those that have a rule."""
 
-    def __init__(self, desk: Desk, destination: Destination, stop: Event) -> None:
+    def __init__(
+        self, desk: Desk, destination: Destination, audiences: Collection[str], stop: Event
+    ) -> None:
         self.report = DestinationReport(destination.name)
         self._desk = desk
         self._destination = destination
+        self._audiences = audiences
         self._stop = stop
         self._caller = Caller(destination, self._is_over, stop)
         self._refused_rows = 0
@@ -48,7 +51,7 @@ class Courier:
 
     def _works(self, only_leftovers: bool) -> Iterator[_Next]:
         desk, destination = self._desk, self._destination
-        yield lambda: desk.take_over(destination)
+        yield lambda: desk.take_over(destination, self._audiences)
         if only_leftovers:
             return
         # A customer who moves from one audience to another leaves before entering.

@@ -58,9 +58,9 @@ class Desk:
             lambda me: claims.claim_whole(self._engine, destination, audience, me)
         )
 
-    async def take_over(self, destination: Destination) -> Claim | None:
+    async def take_over(self, destination: Destination, audiences: Collection[str]) -> Claim | None:
         """A batch that a dead dispatcher left."""
-        return await self._do(lambda me: claims.take_over(self._engine, destination, me))
+        return await self._do(lambda me: claims.take_over(self._engine, destination, me, audiences))
 
     async def settle(self, claimed: Claim, verdict: Verdict) -> tuple[Counter[str], list[Claim]]:
         """Write a verdict down."""

@@ -49,7 +49,10 @@ def dispatch(
         check_destination(name, settings)
     halt = stop or Event()
     desk = Desk(engine, now, lease_seconds, settings.platform.fatigue)
-    couriers = [Courier(desk, make(name, settings), halt) for name in names]
+    audiences: dict[str, set[str]] = {name: set() for name in names}
+    for rule in settings.platform.activations:
+        audiences.setdefault(rule.destination, set()).add(rule.name)
+    couriers = [Courier(desk, make(name, settings), audiences[name], halt) for name in names]
     reports = asyncio.run(_run(desk, couriers, only_leftovers, on_progress))
     with writing(engine) as connection:
         close_plans(connection, now())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from small_shop import SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, small_settings, webhook
 
 from marketing_platform.activation import (
     DispatchReport,
@@ -70,7 +70,7 @@ def test_dispatchers_that_see_the_same_dead_lease_take_each_batch_once(
 
     def work(name: str) -> None:
         ready.wait()
-        while taken := take_over(engine, crm, holder(name)):
+        while taken := take_over(engine, crm, holder(name), [SEGMENT]):
             taken_over[taken.batch.batch_id] += 1
 
     ready = threading.Barrier(4)
@@ -82,7 +82,7 @@ def test_dispatchers_that_see_the_same_dead_lease_take_each_batch_once(
 def test_who_lost_a_batch_can_not_settle_it_any_more(engine: sa.Engine, crm: Destination) -> None:
     slow, quick = holder("slow", seconds=-1), holder("quick")
     lost = claim(engine, crm, OTHERS, slow)
-    taken = take_over(engine, crm, quick)
+    taken = take_over(engine, crm, quick, [SEGMENT])
     assert lost is not None
     assert taken is not None
     assert taken.batch == lost.batch

@@ -17,6 +17,7 @@ from small_shop import (
     becomes,
     events,
     small_settings,
+    texts,
     told,
     webhook,
 )
@@ -28,6 +29,7 @@ from marketing_platform.activation import (
     ledger_sums,
     plan_all,
     reason_counts,
+    retry,
 )
 from marketing_platform.activation.claims import OTHERS, Holder, claim
 from marketing_platform.activation.suppression import suppress
@@ -271,6 +273,38 @@ def test_all_who_were_in_a_batch_of_a_run_that_died_may_leave(
     report = dispatch(engine, settings)
     assert (told(receiver), report.in_flight_count) == ([], 0)
     assert [(row.reason, row.count) for row in reason_counts(engine)] == [("unsubscribed", 1)]
+
+
+def test_what_a_run_that_was_killed_has_claimed_is_not_told_when_its_rule_is_taken_out(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    shop.enter("ada", JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    dies_with(engine, settings)
+    platform = settings.platform.model_copy(update={"activations": ()})
+    without = settings.model_copy(update={"platform": platform})
+    activate(shop.warehouse, engine, without)
+    assert told(receiver) == []
+    assert [(row.reason, row.count) for row in reason_counts(engine)] == [("superseded", 1)]
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == [], "they may have been told, and are in the segment since then"
+
+
+def test_a_text_that_a_killed_run_has_claimed_is_not_sent_again_when_its_rule_is_back(
+    engine: sa.Engine, shop: SmallShop, tmp_path: Path
+) -> None:
+    settings = texts(tmp_path)
+    shop.enter("ada", JUNE)
+    shop.know("ada", phone="+4915112345678", has_sms_consent=True)
+    plan_all(shop.warehouse, engine, settings)
+    holder = Holder("gone|1|1|x", utc_now(), utc_now())
+    assert claim(engine, make_destination("sms", settings), OTHERS, holder)
+    platform = settings.platform.model_copy(update={"activations": ()})
+    activate(shop.warehouse, engine, settings.model_copy(update={"platform": platform}))
+    assert retry(engine) == 0
+    [plan] = plan_all(shop.warehouse, engine, settings)
+    assert plan.eligible_count == 0
 
 
 def test_what_a_dead_run_has_claimed_is_not_told_in_quiet_hours(
