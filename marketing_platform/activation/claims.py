@@ -71,17 +71,19 @@ def claim(
     holder: Holder,
     *,
     without: Collection[str] = (),
+    audiences: Collection[str] | None = None,
 ) -> Claim | None:
     """Claim the next rows that are due, of one audience; None if there are none.
 
-    `phase` is `REMOVALS` or `OTHERS`; the audiences of `without` are left alone. Another dispatcher
-    never gets the same rows.
+    `phase` is `REMOVALS` or `OTHERS`; the audiences of `without` are left alone. With `audiences`,
+    those that have a rule, only a plan of one of these holds rows back. Another dispatcher never
+    gets the same rows.
     """
     # Where a row must not be sent twice, a claim that a power cut forgets would do just that.
     with writing(engine, durable=not destination.is_idempotent) as connection:
         due = _due(destination.name, phase, holder.now)
         is_open = sa.and_(
-            messages.c.audience.not_in(held_audiences(destination.name)),
+            messages.c.audience.not_in(held_audiences(destination.name, audiences)),
             messages.c.audience.not_in(without),
         )
         next_row = (
@@ -148,7 +150,7 @@ def take_over(
         batches.c.destination == destination.name,
         sa.text("closed_at is null"),
         batches.c.lease_owner != holder.name,
-        batches.c.audience.not_in(held_audiences(destination.name)),
+        batches.c.audience.not_in(held_audiences(destination.name, audiences)),
     )
     with reading(engine) as connection:
         candidates = connection.execute(waiting.order_by(batches.c.created_at)).all()
@@ -266,14 +268,20 @@ def regroup(
     return Claim(batch, len(rows), claimed.attempts, claimed.is_leftover)
 
 
-def held_audiences(destination: str) -> sa.Select[tuple[str]]:
-    """The audiences whose latest plan is held; their waiting messages are not sent either."""
+def held_audiences(
+    destination: str, audiences: Collection[str] | None = None
+) -> sa.Select[tuple[str]]:
+    """The audiences whose latest plan is held; their waiting messages are not sent either.
+
+    With `audiences` only of these: of one without a rule no plan is made any more that lets go.
+    """
     latest = (
         sa.select(sa.func.max(plans.c.plan_id))
         .where(plans.c.destination == destination)
         .group_by(plans.c.audience)
     )
-    return sa.select(plans.c.audience).where(plans.c.plan_id.in_(latest), plans.c.status == "held")
+    held = sa.select(plans.c.audience).where(plans.c.plan_id.in_(latest), plans.c.status == "held")
+    return held if audiences is None else held.where(plans.c.audience.in_(audiences))
 
 
 def read_claim(

@@ -57,7 +57,7 @@ class Courier:
         # A customer who moves from one audience to another leaves before entering.
         for phase in ("1 = 1",) if destination.is_full_feed else (REMOVALS, OTHERS):
             yield lambda phase=phase: desk.claim(  # type: ignore[misc]
-                destination, phase, without=self._closed
+                destination, phase, audiences=self._audiences, without=self._closed
             )
         for audience in destination.missing():
             yield self._once(audience)

@@ -44,12 +44,17 @@ class Desk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
     async def claim(
-        self, destination: Destination, phase: str, *, without: Collection[str] = ()
+        self,
+        destination: Destination,
+        phase: str,
+        *,
+        audiences: Collection[str],
+        without: Collection[str] = (),
     ) -> Claim | None:
         """The next batch of a phase, of other audiences than those of `without`."""
-        left_alone = tuple(without)
+        chosen = {"audiences": audiences, "without": tuple(without)}
         return await self._do(
-            lambda me: claims.claim(self._engine, destination, phase, me, without=left_alone)
+            lambda me: claims.claim(self._engine, destination, phase, me, **chosen)
         )
 
     async def claim_whole(self, destination: Destination, audience: str) -> Claim | None:

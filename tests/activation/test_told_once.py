@@ -216,6 +216,23 @@ def test_who_waits_to_be_taken_out_is_taken_out_although_the_rule_is_gone(
     assert [row["customer_id"] for row in removed] == ["c00001"]
 
 
+def test_who_waits_to_be_taken_out_is_so_though_the_last_plan_of_the_rule_was_held(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, minimum_audience=3)
+    shop.fill(5)
+    activate(shop.warehouse, engine, settings)
+    shop.members([f"c{number:05d}" for number in range(4)])
+    plan_all(shop.warehouse, engine, settings)
+    shop.members(["c00000"])
+    activate(shop.warehouse, engine, settings)
+    assert ledger_sums(engine)["deferred"] == 1, "the plan is held"
+    platform = settings.platform.model_copy(update={"activations": ()})
+    activate(shop.warehouse, engine, settings.model_copy(update={"platform": platform}))
+    assert "c00004" not in receiver.received.audiences["crm", SEGMENT]
+    assert ledger_sums(engine)["deferred"] == 0
+
+
 def test_a_suppression_of_another_channel_and_one_taken_back_suppress_nothing(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
