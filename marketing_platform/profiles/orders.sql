@@ -3,22 +3,16 @@
 with
 refunded as (
     -- What was spent is without shipping, and without tax that comes on top of the prices: so is what
-    -- is given back of it.
+    -- is given back of it. It is a part of what was spent, whatever the currency is worth by then.
     select
         r.order_id,
-        sum(
-            case
-                when r.tax_amount + r.shipping_amount > 0
-                    then
-                        cast(r.refund_reporting_amount as double)
-                        * cast(r.refund_amount - r.tax_amount - r.shipping_amount as double)
-                        / cast(r.refund_amount as double)
-                else cast(r.refund_reporting_amount as double)
-            end
-        ) as refund_amount
+        sum(cast(r.refund_amount - r.tax_amount - r.shipping_amount as double) * x.rate)
+            as refund_amount
     from core.refunds as r
+    inner join core.orders as o on r.order_id = o.order_id
+    left join core.exchange_rates as x on r.currency = x.currency and o.order_date = x.rate_date
     cross join core.clock as k
-    where r.order_id is not null and r.refunded_at <= k.as_of
+    where r.refunded_at <= k.as_of
     group by r.order_id
 ),
 orders as (

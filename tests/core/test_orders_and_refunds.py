@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from marketing_platform.pipeline import build_all
 from marketing_platform.quality.checks import rates_known
@@ -207,6 +208,27 @@ def test_amounts_of_several_currencies_are_summed_in_the_shops_own(
     assert orders["gross_reporting_amount"].cast(pl.Float64).to_list() == [10.0, 16.0]
     [value] = warehouse.read("profiles.customers")["lifetime_value_amount"]
     assert float(value) == 10 + 16 - 8
+
+
+@pytest.mark.parametrize("later", ["1.00", "2.00"])
+def test_an_order_that_is_given_back_leaves_nothing_whatever_its_currency_is_worth_by_then(
+    make_settings: MakeSettings, tmp_path: Path, later: str
+) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "Order ID,Customer ID,Order Date,SKU,Quantity,Unit Price,Currency\n"
+        "1,k,2024-01-02,a,2,10.00,USD\n2,h,2024-01-02,a,2,10.00,USD\n"
+        "C1,k,2024-01-20,a,-2,10.00,USD\nC2,h,2024-01-20,a,-1,10.00,USD\n"
+    )
+    (tmp_path / "rates.csv").write_text(f"Date,USD,\n2024-01-20,{later},\n2024-01-02,1.25,\n")
+    settings = make_settings(
+        sources={"files": {"orders": {"path": tmp_path / "orders.csv"}}},
+        rates={"file": tmp_path / "rates.csv"},
+    )
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    found = warehouse.read("profiles.customers").sort("source_contact_id")
+    assert found["lifetime_value_amount"].cast(pl.Float64).to_list() == [8, 0]
+    assert found["refund_share"].to_list() == [0.5, 1]
 
 
 def test_a_currency_without_a_rate_is_told_and_counts_for_nothing(
