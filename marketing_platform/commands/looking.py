@@ -247,6 +247,15 @@ def explain_segment(console: Console, settings: Settings, name: str, customer: s
     found = explain(warehouse, segments, name, customer)
     told = "is in" if found.is_member else "is not in"
     console.print(f"{customer} {told} {name}", highlight=False, markup=False, style="bold")
+    if found.is_built not in (None, found.is_member):
+        built = "are" if found.is_built else "are not"
+        is_daily = segments[name].refresh == "daily"
+        why = "found once a day" if is_daily else "its file or the tables have changed since"
+        console.print(
+            f"They {built} among the members that were built: {why}",
+            highlight=False,
+            style="yellow",
+        )
     for line in found.lines:
         mark = "[green]yes[/]" if line.holds else "[red]no [/]"
         console.print(f"{mark} {'  ' * line.depth}", end="")

@@ -81,9 +81,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Whether a customer is in a segment, and each condition with the person's value."""
+    """Whether a customer is in a segment, and each condition with the person's value.
+
+    `is_built` is whether they are among the members that were built, null where none were: a file
+    may have changed since, and members of a daily segment are those of the first build of the day.
+    """
 
     is_member: bool
+    is_built: bool | None
     lines: tuple[Line, ...]
 
 
@@ -104,7 +109,10 @@ def explain(
     segment = segments[name]
     places = {id(leaf): place for place, leaf in enumerate(leaves(segment.members))}
     lines = [*_expiry(segment, row["as_of_date"]), *_lines(segment.members, row, places, 0)]
-    return Explanation(bool(row["is_member"]), tuple(lines))
+    built = None
+    if warehouse.exists("segments.memberships"):
+        built = warehouse.query(_BUILT, {"segment": name, "customer": customer_id}).item()
+    return Explanation(bool(row["is_member"]), built, tuple(lines))
 
 
 def _expiry(segment: Segment, today: dt.date) -> Iterator[Line]:
@@ -138,6 +146,10 @@ select
     coalesce(
         (select count(*) from found) / nullif((select count(*) from profiles.customers), 0), 0
     ) as customer_share
+"""
+_BUILT = """
+select count(*) > 0 from segments.memberships
+where segment = $segment and customer_id = $customer
 """
 _OVERLAPPING = """
 select m.segment, count(*) as both_count

@@ -130,6 +130,18 @@ def test_a_daily_segment_is_found_once_a_day_and_anew_when_its_rule_changes(shop
     assert shop.memberships()["buyers"] == {"bert", "carl"}
 
 
+def test_who_is_explained_is_told_from_who_was_found_in_the_morning(shop: Shop) -> None:
+    shop.segment("buyers", BUYERS, refresh="daily")
+    customers(shop, anna=1, bert=0)
+    shop.sizes()
+    customers(shop, anna=1, bert=1)
+    shop.sizes()
+    segments = load_segments(shop.folder)
+    found = {who: explain(shop.warehouse, segments, "buyers", who) for who in ("anna", "bert")}
+    told = {who: (one.is_member, one.is_built) for who, one in found.items()}
+    assert told == {"anna": (True, True), "bert": (True, False)}
+
+
 def test_who_is_gone_is_in_no_daily_segment(shop: Shop) -> None:
     shop.segment("buyers", BUYERS, refresh="daily")
     customers(shop, anna=1, bert=1)
@@ -190,7 +202,7 @@ def test_each_condition_is_explained_with_the_persons_value(shop: Shop) -> None:
         f"{{all: [{{segment: buyers}}, {{not: {{field: country, equals: SE}}}}, {performed}]}}",
     )
     found = explain(shop.warehouse, load_segments(shop.folder), "asked", "anna")
-    assert not found.is_member
+    assert (found.is_member, found.is_built) == (False, None)
     assert [(line.depth, line.words, line.holds, line.value) for line in found.lines] == [
         (0, "all of", False, None),
         (1, "segment buyers", True, "true"),
