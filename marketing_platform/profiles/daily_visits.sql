@@ -1,23 +1,47 @@
 -- One row is a contact (or a visitor without one) and a day with an event: visits and their length,
 -- the kind of device on which they were last, and where the first and the last visit came from.
 -- A visit ends where nothing happens for half an hour; events of one hour are seen together. Many sites
--- tell a campaign on the page of arrival alone, so a visit has that of any of its events. Days whose
--- events did not change are not built again.
+-- tell a campaign on the page of arrival alone, so a visit has that of any of its events. Who signs in on
+-- the way, on a device that nobody else signed in on that day, has visited once. Days whose events did not
+-- change are not built again.
 with
+signed_in as (
+    select
+        source,
+        anonymous_id,
+        event_date,
+        min(contact_id) as contact_id,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at
+    from core.events
+    where contact_id is not null and anonymous_id is not null
+    group by source, anonymous_id, event_date
+    having min(contact_id) = max(contact_id)
+),
 -- Almost always one row an hour, or two.
 pieces as (
     select
-        coalesce(contact_id, concat('anonymous:', source, ':', anonymous_id)) as identifier,
-        event_date as activity_date,
-        date_trunc('hour', occurred_at) as hour_at,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        min(occurred_at) as first_at,
-        max(occurred_at) as last_at,
+        coalesce(
+            e.contact_id, s.contact_id, concat('anonymous:', e.source, ':', e.anonymous_id)
+        ) as identifier,
+        e.event_date as activity_date,
+        date_trunc('hour', e.occurred_at) as hour_at,
+        e.utm_source,
+        e.utm_medium,
+        e.utm_campaign,
+        min(e.occurred_at) as first_at,
+        max(e.occurred_at) as last_at,
         -- Who changes the device within an hour is rare: any of the two, and always the same.
-        max(device_type) as device_type
-    from core.events
+        max(e.device_type) as device_type
+    from core.events as e
+    left join signed_in as s
+        on
+            e.contact_id is null
+            and e.source = s.source
+            and e.anonymous_id = s.anonymous_id
+            and e.event_date = s.event_date
+            and e.occurred_at > s.first_at - interval 30 minute
+            and e.occurred_at < s.last_at + interval 30 minute
     group by 1, 2, 3, 4, 5, 6
 ),
 -- Where a visit came from as one text, parted by a character that no text needs.

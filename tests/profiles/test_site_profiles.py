@@ -133,3 +133,27 @@ def test_a_device_on_which_a_guest_ordered_is_theirs(shop: Shop) -> None:
     assert seen == {"guest": 1, "first": 0, "second": 0, "other": 0}, (
         "not of a device of two people, nor by a number that an older order happens to have"
     )
+
+
+def test_who_signs_in_on_the_way_has_visited_once(shop: Shop) -> None:
+    arrival = {"utm_source": "newsletter", "utm_medium": "email", "utm_campaign": "weekly"}
+    shop.event(None, "page_viewed", "2026-03-31 10:00", anonymous_id="d", **arrival)
+    shop.event(None, "product_viewed", "2026-03-31 10:10", anonymous_id="d")
+    shop.event("a", "product_added", "2026-03-31 10:15", anonymous_id="d")
+    shop.event(None, "product_viewed", "2026-03-31 10:20", anonymous_id="d")
+    # Another visit, before which somebody else may have been there.
+    shop.event(None, "product_viewed", "2026-03-31 08:00", anonymous_id="d")
+    found = profile(shop.build(), "a")
+    assert (found["visit_1d_count"], found["dwell_seconds"]) == (2, 600)
+    assert (found["last_touch_source"], found["last_touch_campaign"]) == ("newsletter", "weekly")
+    assert found["product_viewed_1d_count"] == 3
+
+
+def test_a_visit_in_which_two_sign_in_is_of_neither_before_they_did(shop: Shop) -> None:
+    shop.event(None, "page_viewed", "2026-03-31 10:00", anonymous_id="d")
+    for who, minute in (("a", 10), ("b", 20)):
+        shop.event(who, "product_viewed", f"2026-03-31 10:{minute}", anonymous_id="d")
+    warehouse = shop.build()
+    found = {who: profile(warehouse, who) for who in ("a", "b")}
+    assert {who: row["last_seen_at"].minute for who, row in found.items()} == {"a": 10, "b": 20}
+    assert [row["dwell_seconds"] for row in found.values()] == [0, 0]
