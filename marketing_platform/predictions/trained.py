@@ -14,6 +14,7 @@ import sklearn
 
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.core.clock import as_of_date
+from marketing_platform.errors import InputError
 from marketing_platform.predictions import leads, product_affinity, store, value_training
 from marketing_platform.predictions.champion import NAME, earlier_models, reigning_row
 from marketing_platform.predictions.contested import train_scores
@@ -24,8 +25,8 @@ from marketing_platform.predictions.tasks import SCORE_TABLES
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Built, Warehouse
 
-# Of the warehouse, the clock and the settings, the models of the task that are known, and the row
-# of the one that reigns: a new one, or None where there is nothing to learn.
+# Of the warehouse, the clock and the settings, the models of the task that were trained today, and
+# the row of the one that reigns: a new one, or None where there is nothing to learn.
 Trainer = Callable[[Warehouse, dt.date, Settings, list[Row], Row | None], Newcomer | None]
 
 
@@ -61,7 +62,8 @@ def build_models(warehouse: Warehouse, settings: Settings) -> Built:
         known = before.filter(pl.col("task") == name).to_dicts()
         if not _is_fresh(known, clock, settings):
             reigning = reigning_row(before, name, settings)
-            there = [row for row in known if _is_there(row, settings)]
+            today = [row for row in known if row["trained_as_of_date"] == clock]
+            there = [row for row in today if _is_there(row, settings)]
             newcomer = task.train(warehouse, clock, settings, there, reigning)
             if newcomer is not None:
                 newcomer.row["recipe"] = recipe(settings)
@@ -95,7 +97,11 @@ def _is_fresh(known: list[Row], clock: dt.date, settings: Settings) -> bool:
         newest["method"] == "model"
         and newest["recipe"] == recipe(settings)
         and 0 < age < rules.retrain_days
-        and _is_there(newest, settings)
+        and all(
+            _is_there(row, settings)
+            for row in known
+            if row is newest or row["standing"] == "champion"
+        )
     )
 
 
@@ -108,4 +114,9 @@ def _is_as_pinned(known: list[Row], rules: Predictions) -> bool:
 
 
 def _is_there(row: Row, settings: Settings) -> bool:
-    return store.path_of(settings.models_dir, row["model_version"]).exists()
+    """Whether the file of a model can be read."""
+    try:
+        store.load(settings.models_dir, row["model_version"])
+    except InputError:
+        return False
+    return True

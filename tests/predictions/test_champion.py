@@ -384,6 +384,16 @@ def test_a_champion_is_kept_however_many_challengers_it_beats(
     assert rows["model_version"][0] == reigning
 
 
+def test_a_model_whose_file_is_spoilt_gives_way_at_the_next_build(first: First) -> None:
+    warehouse, settings = first
+    spoilt = models_of(warehouse)["model_version"].item()
+    store.path_of(settings.models_dir, spoilt).write_bytes(b"half a f")
+    go_on(warehouse, settings, 281)
+    (version,) = warehouse.read(SCORES)["model_version"].unique()
+    assert version != spoilt
+    assert len(models_of(warehouse, "churn")) == 1, "the others are left"
+
+
 def test_models_that_know_what_comes_after_the_clock_are_forgotten(first: First) -> None:
     warehouse, settings = first
     later = models_of(warehouse)["model_version"].item()
