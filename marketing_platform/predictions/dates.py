@@ -1,7 +1,8 @@
 """The days for which features are computed: to score now, to test on, and to train on.
 
-Training, test and scoring days lie one horizon apart, so that no outcome is looked at twice and the
-outcomes of the last training day end where the test begins.
+Training and test days lie one horizon apart, so that no outcome is looked at twice and the outcomes
+of the last training day end where the test begins. Those of the test end with the last day that is
+over: what was bought by six in the morning is not what is bought in a day.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ NAME = "predictions.as_of_dates"
 
 def build_as_of_dates(warehouse: Warehouse, settings: Settings) -> Built:
     """Build `predictions.as_of_dates` from the clock, the first order and the settings."""
-    clock = as_of_date(warehouse)
+    clock, timezone = as_of_date(warehouse), settings.platform.shop.timezone
+    as_of = warehouse.query("select as_of from core.clock").item()
+    over = clock if as_of >= end_of_day(clock, timezone) else clock - dt.timedelta(days=1)
     rows = []
     first = order_span(warehouse)[0]
     for task in SCORE_TABLES:
         days = horizon_days(task, settings.platform.predictions)
-        rows += as_of_rows(task, clock, first, days, settings.platform.predictions)
-    rows += value_rows(clock, first, settings.platform.predictions)
-    return warehouse.replace(NAME, as_of_frame(rows, settings.platform.shop.timezone))
+        rows += as_of_rows(task, clock, first, days, settings.platform.predictions, over)
+    rows += value_rows(clock, first, settings.platform.predictions, over)
+    return warehouse.replace(NAME, as_of_frame(rows, timezone))
 
 
 def order_span(warehouse: Warehouse) -> tuple[dt.date | None, dt.date | None]:
@@ -48,15 +51,21 @@ def order_span(warehouse: Warehouse) -> tuple[dt.date | None, dt.date | None]:
 
 
 def as_of_rows(
-    task: Task, clock: dt.date, first: dt.date | None, horizon: int, settings: Predictions
+    task: Task,
+    clock: dt.date,
+    first: dt.date | None,
+    horizon: int,
+    settings: Predictions,
+    over: dt.date | None = None,
 ) -> list[dict[str, Any]]:
     """The as-of days of one task as rows of `predictions.as_of_dates`.
 
-    `clock` is the day to score; `first` the first day of purchase, or None; `horizon` is in days.
+    `clock` is the day to score; `first` the first day of purchase, or None; `horizon` is in days;
+    `over` the last day that is over, if not that of the clock.
     A day is tested or trained on only with `minimum_history_days` of purchases before it.
     """
     step = dt.timedelta(days=horizon)
-    past = [clock - step * back for back in range(1, settings.training_origins + 2)]
+    past = [(over or clock) - step * back for back in range(1, settings.training_origins + 2)]
     known = [day for day in past if first and (day - first).days >= settings.minimum_history_days]
     roles = [(clock, "score"), *((day, "train" if i else "test") for i, day in enumerate(known))]
     return [
@@ -73,12 +82,13 @@ def as_of_rows(
 
 
 def value_rows(
-    clock: dt.date, first: dt.date | None, settings: Predictions
+    clock: dt.date, first: dt.date | None, settings: Predictions, over: dt.date | None = None
 ) -> list[dict[str, Any]]:
     """The as-of days of the task `value`, a month apart; it is tested three months back."""
     step = dt.timedelta(days=LEARNED_DAYS)
-    test = clock - dt.timedelta(days=TEST_DAYS)
-    past = [clock - step * back for back in range(1, settings.training_origins + 4)]
+    last = over or clock
+    test = last - dt.timedelta(days=TEST_DAYS)
+    past = [last - step * back for back in range(1, settings.training_origins + 4)]
     known = [day for day in past if first and (day - first).days >= settings.minimum_history_days]
     roles = {day: "test" if day == test else "train" for day in known}
     return [

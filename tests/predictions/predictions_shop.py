@@ -119,7 +119,7 @@ def warehouse_with(
     rows += [(contact, customer, None, None, None) for contact, customer in contacts]
     warehouse.replace("profiles.visitors", pl.DataFrame(rows, schema=known, orient="row"))
     warehouse.build("profiles.active_days", sql_tables()["profiles.active_days"].sql)
-    moment = dt.datetime.combine(clock, dt.time(23))
+    moment = dt.datetime.combine(clock, dt.time.max)
     warehouse.replace(
         "core.clock",
         pl.DataFrame(

@@ -20,6 +20,7 @@ from predictions_shop import (
 )
 
 from marketing_platform.contracts import CONTRACTS
+from marketing_platform.core.clock import end_of_day
 from marketing_platform.predictions import leads
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse
@@ -196,6 +197,8 @@ def test_who_became_known_by_an_order_was_never_a_lead(tmp_path: Path, timezone:
     shop = settings.platform.shop.model_copy(update={"timezone": timezone})
     platform = settings.platform.model_copy(update={"shop": shop})
     told = settings.model_copy(update={"platform": platform})
+    clock = pl.DataFrame({"as_of": [end_of_day(last, timezone)], "as_of_date": [last]})
+    warehouse.replace("core.clock", clock)
     build_predictions(warehouse, told, until="predictions.lead_features")
     found = warehouse.query(
         "select distinct customer_id, known_days from predictions.lead_features"

@@ -50,6 +50,25 @@ def test_days_lie_one_horizon_apart_and_have_history_before_them() -> None:
     ]
 
 
+def test_what_came_after_a_past_day_is_counted_to_the_end_of_a_day_that_is_over(
+    settings: Settings,
+) -> None:
+    """At five in the morning hardly anybody has bought yet."""
+    warehouse = warehouse_with([("ann", day(0), 5.0)], clock=day(299))
+    moment = dt.datetime.combine(day(299), dt.time(5))
+    clock = pl.DataFrame({"as_of": [moment], "as_of_date": [day(299)]})
+    warehouse.replace("core.clock", clock.cast({"as_of": pl.Datetime("us")}))
+    build_predictions(warehouse, settings, until="predictions.as_of_dates")
+    days = warehouse.read("predictions.as_of_dates")
+    score = days.filter(pl.col("role") == "score")
+    assert score["as_of_date"].unique().to_list() == [day(299)]
+    tests = days.filter(pl.col("role") == "test").sort("task")
+    ends = [("churn", 298 - 30), ("purchase", 298 - 14), ("value", 298 - 90)]
+    assert tests.select("task", "as_of_date").rows() == [(task, day(n)) for task, n in ends]
+    known = days.filter(pl.col("role") == "train")
+    assert known["as_of_date"].max() == day(298 - 28)
+
+
 def test_no_more_days_are_trained_on_than_the_settings_say() -> None:
     rows = as_of_rows("purchase", day(900), day(0), 14, Predictions(training_origins=6))
     assert [row["role"] for row in rows].count("train") == 6
