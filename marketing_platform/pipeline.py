@@ -108,7 +108,10 @@ def build_table(
     if isinstance(table, SqlTable):
         if contract_of(name).rolled_from:
             return warehouse.roll(name, table.sql)
-        return warehouse.build(name, table.sql, part=part)
+        shop = settings.platform.shop
+        # Of these, the days of before hold what the table was built under.
+        under = f"{shop.timezone} {shop.currency}" if contract_of(name).partition_by else None
+        return warehouse.build(name, table.sql, part=part, under=under)
     return table.build(warehouse, settings)
 
 

@@ -99,15 +99,24 @@ class Warehouse:
                 raise
             connection.execute("commit")
 
-    def build(self, name: str, sql: str, *, part: Part | None = None) -> Built:
+    def build(
+        self, name: str, sql: str, *, part: Part | None = None, under: str | None = None
+    ) -> Built:
         """Build the table `name` from a select, audit it by its contract, then publish it.
 
-        With `part`, only rows of those days are replaced. A row that breaks the contract raises
-        `ContractError` and leaves the table as it was.
+        With `part`, only rows of those days are replaced. `under` tells the settings that all rows
+        depend on: a table that was built under others is built whole. A row that breaks the
+        contract raises `ContractError` and leaves the table as it was.
         """
         contract = contract_of(name)
         with self.transaction() as connection:
-            return _build(connection, contract, sql, part)
+            if part and under is not None and _comment(connection, contract.name) != under:
+                part = None
+            built = _build(connection, contract, sql, part)
+            if under is not None and part is None:
+                quoted = under.replace("'", "''")
+                connection.execute(f"comment on table {contract.name} is '{quoted}'")
+            return built
 
     def roll(self, name: str, sql: str) -> Built:
         """Build anew those days of a rolled table whose rows in its source changed; audited too."""
@@ -203,6 +212,15 @@ def _build(
 ) -> Built:
     connection.execute(f"create {_candidate(contract, part)} as {_within(sql, contract, part)}")
     return _publish(connection, contract, part)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, name: TableName) -> str | None:
+    """What is noted of a table that is there."""
+    row = connection.execute(
+        "select comment from duckdb_tables() where schema_name = $schema and table_name = $table",
+        {"schema": name.schema, "table": name.table},
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _candidate(contract: Contract, part: Part | None) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from marketing_platform.pipeline import build_all
+from marketing_platform.pipeline import build_all, build_table
 from marketing_platform.quality.checks import rates_known
 from marketing_platform.settings import Settings
-from marketing_platform.warehouse import Warehouse
+from marketing_platform.warehouse import Part, Warehouse
 
 MakeSettings = Callable[..., Settings]
 HEADER = "Order ID,Customer ID,Email,Order Date,SKU,Quantity,Unit Price,Status\n"
@@ -243,3 +244,25 @@ def test_a_currency_without_a_rate_is_told_and_counts_for_nothing(
     assert result.detail.startswith("no rate of USD for 1 orders from 2024-01-03")
     [value] = warehouse.read("profiles.customers")["lifetime_value_amount"]
     assert float(value) == 10
+
+
+def test_another_time_zone_or_currency_of_the_shop_holds_for_the_days_of_before_too(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    lines = "".join(f"{day},k,,2024-01-{day:02}T23:30:00Z,a,1,5,paid\n" for day in range(1, 11))
+    warehouse = built(make_settings, tmp_path, lines)
+    files = {"files": {"orders": {"path": tmp_path / "orders.csv"}}}
+    tables = ("core.exchange_rates", "staging.files_order_lines", "staging.files_orders")
+    for shop in ({"timezone": "Europe/Berlin"}, {"currency": "USD"}):
+        settings = make_settings(sources=files, shop=shop)
+        for table in tables:
+            build_table(warehouse, settings, table)
+        latest = Part(dt.date(2024, 1, 8), dt.date(2024, 1, 11))
+        build_table(warehouse, settings, "core.orders", latest)
+        orders = warehouse.read("core.orders").sort("ordered_at")
+        local = dt.timedelta(days="timezone" in shop)
+        days = [dt.date(2024, 1, day) + local for day in range(1, 11)]
+        assert orders["order_date"].to_list() == days
+        assert set(orders["currency"]) == {settings.platform.shop.currency}
+    again = build_table(warehouse, settings, "core.orders", latest)
+    assert again.written_count == 3, "a day's load writes its days alone"
