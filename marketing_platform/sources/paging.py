@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,8 +18,10 @@ from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.stream import Checkpoint, Page, Window
 from marketing_platform.sources.system import SystemSettings
 
-# How often a page that repeats the one before is asked for.
+# How often a page that repeats the one before, or has no list, is asked for.
 _TRIES = 4
+# Some vendors say so that nothing is there.
+_NO_CONTENT = 204
 _STEP = re.compile(
     r"""\.?"(?P<double>(?:[^"\\]|\\.)*)"|\['(?P<single>(?:[^'\\]|\\.)*)'\]"""
     r"""|\["(?P<bracketed>(?:[^"\\]|\\.)*)"\]|\[(?P<index>\d+)\]|\[\*\]|\.?(?P<key>[^.\[\]"]+)"""
@@ -237,13 +240,18 @@ class Rest:
         answer: Answer,
         before: _Seen | None,
     ) -> _Seen:
-        """The answer, asked for again while it only repeats the page before."""
+        """The answer, asked for again while it has no list or only repeats the page before."""
         seen = _Seen(answer, self.records)
         for attempt in range(_TRIES - 1):
-            if before is None or not seen.repeats(before):
+            if seen.has_list() and (before is None or not seen.repeats(before)):
                 return seen
             time.sleep(min(settings.retry_seconds * 2**attempt, settings.max_wait_seconds))
             seen = _Seen(client.send(request), self.records)
+        if not seen.has_list():
+            raise SourceError(
+                f"{request.path.partition('?')[0]} gives no list of records",
+                mend="Look what the address shows; then run again: it goes on where it stopped",
+            )
         if before and seen.repeats(before) and self.total(seen.answer) is None:
             raise _endless(request)
         # Of pages that were asked for at the same time the one before may be the wrong one. Where
@@ -261,6 +269,16 @@ class _Seen:
     def records(self) -> Any:
         """The list at the path; its answer is read only now."""
         return find(self.answer.body, self.path)
+
+    def has_list(self) -> bool:
+        """Whether it may have records: a page that says that a site is being mended has none.
+
+        Only its first sign is looked at, for to read it takes long.
+        """
+        if self.answer.status == _NO_CONTENT:
+            return True
+        begin = self.answer.content[:64].removeprefix(BOM_UTF8).lstrip()[:1]
+        return self.answer.is_json and begin == (b"[" if self.path == "$" else b"{")
 
     def repeats(self, before: _Seen) -> bool:
         """Whether it is the page before once more, be it in another envelope."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from paged_shop import Vendor, serving, shop, stream, window
+from paged_shop import Vendor, record, serving, shop, stream, window
 
 from marketing_platform.errors import SourceError
+from marketing_platform.lake import Lake
+from marketing_platform.settings import Settings
 from marketing_platform.sources.client import open_client
-from marketing_platform.sources.paging import find
+from marketing_platform.sources.paging import OnePage, Rest, find
+from marketing_platform.sources.pull import pull
 
+DAY = window("2026-01-01", "2026-01-02")
 BODY = {"a": [{"b": 1}, {"b": 2}], "x.y": {"z z": 3}}
 
 
@@ -45,3 +52,41 @@ def test_a_vendor_that_repeats_a_page_for_ever_is_told() -> None:
         with pytest.raises(SourceError, match="the same page again and again"):
             list(pages)
     assert sum(vendor.asked.values()) == 5
+
+
+@pytest.mark.parametrize("is_whole_list", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("text/html; charset=UTF-8", b"<!doctype html><title>Back soon</title>"),
+        ("text/html; charset=UTF-8", b""),
+        ("application/json", b"null"),
+        ("application/json", b'"no"'),
+    ],
+)
+def test_an_answer_without_a_list_is_asked_for_again_and_never_taken_for_an_empty_one(
+    kind: str, content: bytes, is_whole_list: bool, make_settings: Callable[..., Settings]
+) -> None:
+    """A site that is being mended answers so, and calls it a success."""
+    settings = make_settings()
+    with serving(Vendor()) as vendor:
+        source = shop(vendor.url, "listing")
+        (items,) = source.streams
+        walk = items.walk
+        assert isinstance(walk, Rest)
+        records = [record(1), record(2)]
+        body: Any = {"data": records}
+        if is_whole_list:
+            items = replace(items, walk=replace(walk, records="$", paging=OnePage()))
+            body = records
+        good = (200, {"Content-Type": "application/json"}, json.dumps(body).encode())
+        odd = (200, {"Content-Type": kind}, content)
+        vendor.script = [odd, good]
+        assert pull(settings, source, items, DAY).record_count == 2
+        vendor.script = [odd] * 9
+        with pytest.raises(SourceError, match="gives no list of records"):
+            pull(settings, source, items, DAY)
+        lake = Lake(settings.lake_dir).stream(source.name, items.name)
+        assert lake.days(), "what was there is not taken for gone"
+        vendor.script = [good]
+        assert pull(settings, source, items, DAY).record_count == 2
