@@ -29,8 +29,8 @@ def order(*lines: dict[str, Any], tax: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def line(key: int, subtotal: str) -> dict[str, Any]:
-    return {"id": key, "product_id": 4, "quantity": 1, "subtotal": subtotal}
+def line(key: int, subtotal: str, quantity: float = 1) -> dict[str, Any]:
+    return {"id": key, "product_id": 4, "quantity": quantity, "subtotal": subtotal}
 
 
 def refund(
@@ -70,6 +70,24 @@ def test_a_line_given_back_with_its_tax_is_of_its_order(make_settings: MakeSetti
         make_settings(sources={"woocommerce": SHOP}), sold, [refund(5, None, "100.00", "19.00")]
     )
     assert found == [("woocommerce:1", "woocommerce:11", "woocommerce:7")]
+
+
+def test_what_is_sold_by_the_metre_is_sold_and_given_back_for_what_it_costs(
+    make_settings: MakeSettings,
+) -> None:
+    """Shops of fabric let people buy half of a piece."""
+    settings = make_settings(sources={"woocommerce": SHOP})
+    sold = order(line(11, "15.00", 1.5), line(12, "4.00", 0.25), tax="0.00")
+    halves = [refund(key, 11, "5.00", "0.00") for key in (5, 6, 7)]
+    for half in halves:
+        half["line_items"][0]["quantity"] = -0.5
+    found = refunds(settings, sold, halves, ("order_item_id", "refund_amount"))
+    assert found == [("woocommerce:11", Decimal("5.00"))] * 3
+    warehouse = Warehouse(settings.warehouse_path)
+    lines = warehouse.read("core.order_items").sort("order_item_id")
+    assert lines["quantity"].to_list() == [2, 1], "what was begun of a piece counts as one"
+    assert lines["line_amount"].to_list() == [Decimal("15.00"), Decimal("4.00")]
+    assert lines["unit_price_amount"].to_list() == [Decimal("10.00"), Decimal("16.00")]
 
 
 def test_two_variations_of_a_product_are_given_back_each_on_its_own_line(

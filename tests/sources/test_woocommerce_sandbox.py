@@ -271,7 +271,7 @@ def test_a_product_without_a_count_of_its_stock_is_in_stock_as_its_status_says(
 ) -> None:
     stocks = (
         ("instock", None, None), ("outofstock", None, 0), ("instock", 4, 4), ("outofstock", 1, 0),
-        (None, 3, 3),
+        (None, 3, 3), ("instock", 12.5, 13),
     )  # fmt: skip
     products = [
         {

@@ -15,7 +15,8 @@ select
   nullif(product_id, '0') as source_product_id,
   sku,
   title as product_title,
-  quantity,
+  -- Some shops sell by the metre: what was begun of a piece counts as one.
+  cast(ceil(quantity) as bigint) as quantity,
   cast(subtotal / nullif(quantity, 0) as decimal(18, 4)) as unit_price_amount,
   cast(subtotal as decimal(18, 2)) as line_amount,
   upper(currency) as currency

@@ -11,7 +11,8 @@ select
   sku, title, category, brand,
   cast(price as decimal(18, 2)) as price_amount,
   -- Most shops count no pieces, and say by hand that there are none.
-  case when stock_status = 'outofstock' then 0 else inventory_quantity end as inventory_quantity,
+  case when stock_status = 'outofstock' then 0 else cast(ceil(inventory_quantity) as bigint) end
+    as inventory_quantity,
   description, url, image_url, barcode,
   status = 'publish' and is_purchasable as is_active,
   updated_at,

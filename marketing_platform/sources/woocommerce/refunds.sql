@@ -16,7 +16,8 @@ select
   r.refunded_at,
   r.refund_date,
   nullif(r.product_id, '0') as source_product_id,
-  abs(r.quantity) as quantity,
+  -- Whole pieces alone, so that parts of one can be given back one after another.
+  cast(floor(abs(r.quantity)) as bigint) as quantity,
   cast(
     abs(r.total + coalesce(r.total_tax, 0))
     * case when w.amount < l.amount then cast(w.amount as double) / cast(l.amount as double) else 1 end
