@@ -5,7 +5,7 @@ import dagster as dg
 from assets.automation import DAILY
 from assets.fields import checked_fields, fields_spec
 from assets.metadata import raw_metadata
-from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.names import LOAD_TAG, OWNER, WAREHOUSE_POOL, asset_key
 from assets.pulled import pulled_assets
 from assets.tables import held_while_broken, part_of
 from marketing_platform.settings import Settings
@@ -43,7 +43,9 @@ def _raw_asset(stream: str, partitions: dg.PartitionsDefinition[str]) -> dg.Asse
     ) -> dg.MaterializeResult:
         state = open_state(platform.state_url.get_secret_value())
         with held_while_broken(state, f"raw.files_{stream}"):
-            ingested = ingest(platform, stream, part_of(context))
+            # An export replaces all that it covers; only a backfill takes in single days of it.
+            part = None if LOAD_TAG in context.run.tags else part_of(context)
+            ingested = ingest(platform, stream, part)
             create_view(warehouse.engine, platform, stream)
         checked = checked_fields(state, f"raw.files_{stream}", ingested.missing)
         return dg.MaterializeResult(metadata=_metadata(ingested), check_results=[checked])

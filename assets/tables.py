@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import sqlalchemy as sa
@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from assets.automation import DAILY, after_inputs
 from assets.checks import OwnCheck, own_checks, recorded
 from assets.metadata import lineage_metadata, static_metadata
-from assets.names import OWNER, WAREHOUSE_POOL, asset_key
+from assets.names import LOAD_TAG, OWNER, WAREHOUSE_POOL, asset_key
 from assets.plots import plots_of
 from marketing_platform.contracts import contract_of
 from marketing_platform.errors import ContractError
-from marketing_platform.pipeline import all_tables, build_table, raw_inputs
+from marketing_platform.pipeline import all_tables, build_table, days_of_load, raw_inputs
 from marketing_platform.quality.checks import newest_record
 from marketing_platform.quality.results import (
     CheckResult,
     forget_check,
+    latest_builds,
     record_build,
     record_check,
 )
@@ -111,6 +112,8 @@ def table_asset(
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         part = part_of(context) if is_partitioned else None
         state = open_state(platform.state_url.get_secret_value())
+        if part and LOAD_TAG in context.run.tags:
+            part = days_of_load(platform, name, part, _last_built(state, name))
         started = time.monotonic()
         try:
             with _opened_once(warehouse, table):
@@ -129,6 +132,12 @@ def table_asset(
         yield materialized
 
     return _build
+
+
+def _last_built(state: sa.Engine, name: str) -> datetime:
+    """When a table was last built, or before all times."""
+    moments = (build.built_at for build in latest_builds(state) if build.table_name == name)
+    return next(moments, datetime.min.replace(tzinfo=UTC))
 
 
 def is_loaded(name: str, is_partitioned: bool) -> bool:

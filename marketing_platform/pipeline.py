@@ -115,6 +115,18 @@ def build_table(
     return table.build(warehouse, settings)
 
 
+def days_of_load(settings: Settings, name: str, part: Part, built_at: dt.datetime) -> Part:
+    """The days of a table that a load builds: also those of exports that came since its last build.
+
+    What an export says anew may be long ago: an order that was given back after weeks.
+    """
+    views = raw_inputs(settings, name)
+    streams = [s for s in settings.platform.sources.files if f"raw.{ingest.SOURCE}_{s}" in views]
+    came = (ingest.taken_in(settings, stream, built_at) for stream in streams)
+    parts = [part, *filter(None, came)]
+    return Part(min(one.first for one in parts), max(one.last for one in parts))
+
+
 def _build_days(warehouse: Warehouse, settings: Settings, table: DayTable, part: Part) -> Built:
     written = 0
     for ago in range((part.last - part.first).days + 1):

@@ -13,7 +13,7 @@ from marketing_platform.sources.active import active_sources
 from marketing_platform.state import open_state
 from sensors.jobs import housekeeping_job, ingest_job
 
-# Exports are restated for some days; a load covers them again.
+# The days that a load covers at least; of an export that changed all are taken in.
 LOOK_BACK_DAYS = 7
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

@@ -85,6 +85,29 @@ def test_after_hours_and_after_days_one_load_brings_all_and_nobody_is_told_twice
     assert set(before) < set(after)
 
 
+def test_a_load_takes_in_all_that_an_export_says_however_long_ago_it_was(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    settings = living_settings(tmp_path, destinations={}, activations=[])
+
+    def load(*statuses: str) -> set[str]:
+        """Which orders are there, of which each next one is of a month or a year before."""
+        lines = [
+            f"{number},k,{now - ago:%Y-%m-%d %H:%M},5,{status}\n"
+            for number, (ago, status) in enumerate(
+                zip((0 * DAY, 30 * DAY, 400 * DAY), statuses, strict=True)
+            )
+        ]
+        header = "order id,customer id,date,amount,status\n"
+        export_of(settings).write_text(header + "".join(lines), encoding="utf-8")
+        tick(settings, "daily_ingest", now)
+        warehouse = Warehouse(settings.warehouse_path)
+        return set(warehouse.query("select source_order_id from core.orders").to_series())
+
+    assert load("paid", "paid", "paid") == {"0", "1", "2"}
+    assert load("paid", "cancelled", "paid") == {"0", "2"}
+    assert load("paid", "cancelled", "refunded") == {"0"}
+
+
 def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: Path) -> None:
     now = dt.datetime(2026, 3, 20, 14, 30, tzinfo=dt.UTC)
     calls = tmp_path / "calls"

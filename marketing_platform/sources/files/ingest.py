@@ -100,7 +100,8 @@ def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingeste
         write_days(connection, target, loaded, last, _key(columns))
         used = {key: mappings[key] for key in mappings_used(connection, target)}
     told = {"fingerprint": fingerprint, "loaded": asdict(loaded), "mappings": used}
-    target.write_note({**told, **asdict(done)})
+    moment = dt.datetime.now(dt.UTC).isoformat()
+    target.write_note({**told, "taken_in_at": moment, **asdict(done)})
     return done
 
 
@@ -115,6 +116,15 @@ def coverage(settings: Settings) -> Part | None:
         if end in note
     ]
     return Part(min(days), max(days)) if days else None
+
+
+def taken_in(settings: Settings, stream: str, since: dt.datetime) -> Part | None:
+    """The days of an export that were taken in since a moment; None where none were."""
+    note = Lake(settings.lake_dir).stream(SOURCE, stream).note()
+    told, moment = note.get("loaded"), note.get("taken_in_at")
+    if not told or (moment and dt.datetime.fromisoformat(moment) <= since):
+        return None
+    return Part(*(dt.date.fromisoformat(told[end]) for end in ("first", "last")))
 
 
 def create_view(warehouse: Warehouse, settings: Settings, stream: str) -> None:
