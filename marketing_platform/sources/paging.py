@@ -22,6 +22,7 @@ from marketing_platform.sources.system import SystemSettings
 _TRIES = 4
 # Some vendors say so that nothing is there.
 _NO_CONTENT = 204
+_REFUSED = re.compile(r"answers (400|404|410|422)\b")
 _STEP = re.compile(
     r"""\.?"(?P<double>(?:[^"\\]|\\.)*)"|\['(?P<single>(?:[^'\\]|\\.)*)'\]"""
     r"""|\["(?P<bracketed>(?:[^"\\]|\\.)*)"\]|\[(?P<index>\d+)\]|\[\*\]|\.?(?P<key>[^.\[\]"]+)"""
@@ -205,8 +206,27 @@ class Rest:
         window: Window,
         checkpoint: Checkpoint | None,
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
-        """Each page, with the request that goes on after it."""
-        first = Request(**checkpoint["request"]) if checkpoint else self.first(settings, window)
+        """Each page, with the request that goes on after it.
+
+        Where the vendor knows the place of the checkpoint no more, as a cursor ended or a record
+        is gone, the walk begins anew.
+        """
+        if checkpoint:
+            rest = self._pages(client, settings, Request(**checkpoint["request"]))
+            try:
+                page = next(rest)
+            except SourceError as error:
+                if not _REFUSED.search(error.what):
+                    raise
+            else:
+                yield page
+                yield from rest
+                return
+        yield from self._pages(client, settings, self.first(settings, window))
+
+    def _pages(
+        self, client: Client, settings: SystemSettings, first: Request
+    ) -> Iterator[tuple[Page, Checkpoint | None]]:
         coming: Iterator[Request] = iter([first])
         before: _Seen | None = None
         while True:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import duckdb
 import pytest
 from paged_shop import Vendor, record, serving, shop, stream, window
 
@@ -52,6 +53,28 @@ def test_a_vendor_that_repeats_a_page_for_ever_is_told() -> None:
         with pytest.raises(SourceError, match="the same page again and again"):
             list(pages)
     assert sum(vendor.asked.values()) == 5
+
+
+def test_a_place_that_the_vendor_knows_no_more_is_where_a_pull_begins_anew(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """A cursor that ended meanwhile, or the key of a record that was deleted."""
+    settings = make_settings()
+    with serving(Vendor([record(number) for number in range(30)], size=10)) as vendor:
+        source = shop(vendor.url)
+        (items,) = source.streams
+        vendor.script = [vendor.answer("/items"), (403, {}, b"no")]
+        with pytest.raises(SourceError, match="403"):
+            pull(settings, source, items, DAY)
+        vendor.script = [(400, {}, b"No such customer: 'cus_1'")]
+        pull(settings, source, items, DAY)
+        files = Lake(settings.lake_dir).stream(source.name, items.name).pattern
+        ((count,),) = duckdb.sql(f"select count(*) from read_parquet('{files}')").fetchall()
+        assert count == 30
+        vendor.script = [(400, {}, b"No")] * 3
+        with pytest.raises(SourceError, match="400"):
+            pull(settings, source, items, window("2026-01-01", "2026-01-03"))
+        assert len(vendor.script) == 2, "what is refused at the beginning is refused"
 
 
 @pytest.mark.parametrize("is_whole_list", [True, False])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from marketing_platform.errors import SourceError
 from marketing_platform.sources.client import Answer, Client, Request
 from marketing_platform.sources.fields import date, ident, integer, number, text
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.paging import Cursor, Rest, find
 from marketing_platform.sources.restated import restated
-from marketing_platform.sources.stream import Checkpoint, Page, Stream, Window
+from marketing_platform.sources.stream import Stream, Window
 from marketing_platform.sources.system import Api, System, SystemSettings
 
 # The default of the longest conversion window. Google adds conversions to the day of the click.
@@ -78,33 +76,6 @@ def _search(settings: GoogleAdsSettings, query: str) -> Request:
     return Request(path, method="POST", json={"query": query})
 
 
-@dataclass(frozen=True)
-class _Search:
-    """The pages of a query. Where Google has forgotten a page token, the query begins anew."""
-
-    rest: Rest
-
-    def pages(
-        self,
-        client: Client,
-        settings: SystemSettings,
-        window: Window,
-        checkpoint: Checkpoint | None,
-    ) -> Iterator[tuple[Page, Checkpoint | None]]:
-        """Each page with the request that goes on after it."""
-        if checkpoint:
-            rest = self.rest.pages(client, settings, window, checkpoint)
-            try:
-                first = next(rest)
-            except SourceError:
-                pass
-            else:
-                yield first
-                yield from rest
-                return
-        yield from self.rest.pages(client, settings, window, None)
-
-
 _METRICS = (
     "metrics.impressions",
     "metrics.clicks",
@@ -127,7 +98,7 @@ def _report(name: str, resource: str, columns: tuple[str, ...], keys: tuple[str,
 
     return Stream(
         name,
-        _Search(Rest(first, "$.results", Cursor("", "$.nextPageToken", body=("pageToken",)))),
+        Rest(first, "$.results", Cursor("", "$.nextPageToken", body=("pageToken",))),
         updated_at=date("performance_date", "$.segments.date"),
         record_keys=("$.segments.date", *keys),
         fields=(
