@@ -77,6 +77,20 @@ def test_each_record_is_read_as_its_own_export_was_written(take: Callable[..., A
     assert frame["order_date"].to_list() == [dt.date(2024, 1, 1), dt.date(2024, 2, 13)]
 
 
+def test_what_a_small_export_leaves_open_is_read_as_in_the_one_before(
+    take: Callable[..., Any],
+) -> None:
+    header = "order id;customer id;date;amount\n"
+    take(header + "1;k;13/02/2024;1.500,50\n")
+    frame = take(header + "2;k;05/03/2024;1.500\n")
+    assert frame["order_date"].to_list() == [dt.date(2024, 2, 13), dt.date(2024, 3, 5)]
+    assert [str(amount) for amount in frame["line_amount"]] == ["1500.50", "1500.00"]
+    # What it tells itself counts: here that the month comes first, and a decimal point.
+    frame = take(header + "3;k;05/23/2024;19.50\n")
+    assert frame["order_date"].to_list()[2:] == [dt.date(2024, 5, 23)]
+    assert [str(amount) for amount in frame["line_amount"]][2:] == ["19.50"]
+
+
 def test_an_export_read_again_in_another_way_takes_the_place_of_the_first_reading(
     take: Callable[..., Any],
 ) -> None:

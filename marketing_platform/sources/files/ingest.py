@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Inspected:
 def inspect(stream: str, file: FileStream) -> Inspected:
     """Look at an export without taking anything in."""
     with Warehouse(":memory:").connect() as connection:
-        columns = _columns(connection, stream, file, load_export(connection, file.path).pointers)
+        pointers = load_export(connection, file.path).pointers
+        columns = _columns(connection, stream, file, pointers, {})
         return Inspected(columns, find_currency(connection, columns))
 
 
@@ -80,7 +82,7 @@ def ingest(settings: Settings, stream: str, part: Part | None = None) -> Ingeste
         return _remembered(note, stream, file.path)
     with Warehouse(":memory:").connect() as connection:
         export = load_export(connection, file.path)
-        columns = _columns(connection, stream, file, export.pointers)
+        columns = _columns(connection, stream, file, export.pointers, note.get("columns", {}))
         for name in find_shared(connection, STREAMS[stream], columns):
             columns[name] = replace(columns[name], is_shared=True)
         if is_total(connection, STREAMS[stream], columns):
@@ -143,7 +145,9 @@ def _columns(
     stream: str,
     file: FileStream,
     pointers: dict[str, str],
+    before: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Column]:
+    """The columns of an export; those of the one before settle what its values leave open."""
     chosen = choose_columns(stream, pointers, file.mapping, file.path)
     fields = STREAMS[stream]
     kinds = {field.name: field.kind for field in fields.fields}
@@ -152,7 +156,11 @@ def _columns(
         pointer = pointers[column]
         kind = kinds[name]
         try:
-            parse = find_parse(connection, kind, pointer, column, file.path, file.date_format)
+            same = before.get(name, {})
+            known = str(same.get("parse", "")) if same.get("name") == column else ""
+            parse = find_parse(
+                connection, kind, pointer, column, file.path, file.date_format, known
+            )
         except UnreadableColumnError:
             # Many tools keep birthdays without the year, and some call a code a discount.
             if kind not in ("birthday", "discount") or name in file.mapping:

@@ -1,7 +1,8 @@
 """How the text of a column is read: found out from its values, written as SQL expressions.
 
 Numbers may have a decimal point or comma, moments may be ISO 8601, one of the usual local formats,
-or seconds since 1970. What is found is shown to the user; what cannot be told apart is asked for.
+or seconds since 1970. What is found is shown to the user; what cannot be told apart, and no earlier
+export told, is asked for.
 """
 
 from __future__ import annotations
@@ -104,16 +105,18 @@ def find_parse(
     column: str,
     where: Path,
     told: str | None = None,
+    before: str = "",
 ) -> str:
     """How the values of a column of `incoming` are to be read; empty for text.
 
     `told` is a date format that wins where it reads anything: one is told for several files, which
-    may write their dates differently.
+    may write their dates differently. `before` is how the column was read in an earlier export: it
+    settles what the values of this one leave open.
     """
     if kind in ("timestamp", "date", "birthday"):
-        return _find_moment(connection, kind, pointer, column, where, told)
+        return _find_moment(connection, kind, pointer, column, where, told, before)
     if kind in ("number", "integer", "discount"):
-        return _find_decimal_sign(connection, pointer, column, where)
+        return _find_decimal_sign(connection, pointer, column, where, before)
     return ""
 
 
@@ -339,6 +342,7 @@ def _find_moment(
     column: str,
     where: Path,
     told: str | None,
+    before: str,
 ) -> str:
     if told:
         _check_format(connection, told, where)
@@ -362,6 +366,8 @@ def _find_moment(
         )
     tried = zip(("iso", *_FORMATS), counts, strict=True)
     winners = [parse for parse, readable in tried if readable == best]
+    if before in winners:
+        return before
     if any(w in _DAY_FIRST for w in winners) and any(w in _MONTH_FIRST for w in winners):
         raise InputError(
             f"column {column!r} could be day/month or month/day, e.g. {example!r}",
@@ -380,7 +386,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, kind: Kind, formats: list[str
 
 
 def _find_decimal_sign(
-    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path
+    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path, before: str
 ) -> str:
     if not _distinct(connection, pointer):
         return "point"
@@ -402,4 +408,5 @@ def _find_decimal_sign(
         )
     if as_comma != as_point:
         return "comma" if as_comma > as_point else "point"
-    return "comma" if commas > points else "point"
+    # 1.500 alone may be either.
+    return before or ("comma" if commas > points else "point")
