@@ -297,7 +297,7 @@ class _Seen:
         """
         if self.answer.status == _NO_CONTENT:
             return True
-        begin = self.answer.content[:64].removeprefix(BOM_UTF8).lstrip()[:1]
+        begin = self.answer.content.removeprefix(BOM_UTF8).lstrip()[:1]
         return self.answer.is_json and begin == (b"[" if self.path == "$" else b"{")
 
     def repeats(self, before: _Seen) -> bool:
