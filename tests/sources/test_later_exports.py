@@ -200,3 +200,25 @@ def test_a_later_export_without_a_date_of_change_counts_before_an_earlier_one_wi
     build_table(warehouse, settings, f"staging.files_{stream}")
     frame = warehouse.read(f"staging.files_{stream}").filter(outcome="accepted")
     assert frame[field].to_list() == [told]
+
+
+def test_who_is_gone_from_a_list_without_dates_is_gone_whenever_it_was_taken_in(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """A list of all who subscribe: who left is not in the next one."""
+    path = tmp_path / "contacts.csv"
+    settings = make_settings(sources={"files": {"contacts": {"path": path}}})
+    path.write_text("id,email,email opt in\n1,a@b.de,yes\n2,c@b.de,yes\n", encoding="utf-8")
+    ingest(settings, "contacts")
+    lake = Lake(settings.lake_dir).stream("files", "contacts")
+    (today,) = lake.folder.glob("*.parquet")
+    month_ago = dt.date.today() - dt.timedelta(days=30)
+    before = pl.read_parquet(today).with_columns(received_date=pl.lit(month_ago))
+    today.unlink()
+    before.write_parquet(lake.folder / f"{month_ago}.parquet")
+    path.write_text("id,email,email opt in\n2,c@b.de,yes\n3,d@b.de,yes\n", encoding="utf-8")
+    ingest(settings, "contacts")
+    warehouse = Warehouse(settings.warehouse_path)
+    build_table(warehouse, settings, "staging.files_contacts")
+    contacts = warehouse.read("staging.files_contacts")
+    assert sorted(contacts["source_contact_id"]) == ["2", "3"]

@@ -3,7 +3,8 @@
 An export replaces what it covers, from its oldest record to its newest; a later export of the same
 shop overlaps freely. Where it is silent for more than a month it covers nothing: one mistyped year
 must not empty all the years between. A record that comes again replaces its earlier copy, wherever
-that lay. A record without a readable date lies on the newest day of its export.
+that lay. A record without a readable date lies on the newest day of its export. A list of people or
+products without any date has all that there is: it replaces what earlier ones brought without one.
 """
 
 from __future__ import annotations

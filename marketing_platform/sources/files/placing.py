@@ -167,6 +167,11 @@ def _find_replaced(connection: duckdb.DuckDBPyConnection, target: Stream, inside
         insert into replaced
         select o.record_id, o.received_date from read_parquet($pattern) as o
         where o.record_id in (select record_id from fresh)
+            -- A list without any date has all that there is.
+            or (
+                o.moment is null
+                and not exists (select 1 from records as r where r.moment is not null)
+            )
             or (
                 o.received_date {inside}
                 and exists (
