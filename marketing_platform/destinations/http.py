@@ -335,10 +335,11 @@ class HttpDestination(ABC):
             # At INFO it logs whole URLs, and some vendors put a secret into the path.
             logging.getLogger("httpx").setLevel(logging.WARNING)
             headers = {"User-Agent": "marketing-platform", **self.headers()}
+            seconds = self._common.timeout_seconds
             self._client = httpx.AsyncClient(
                 base_url=self.base_url,
                 headers=headers,
-                timeout=self._common.timeout_seconds,
+                timeout=httpx.Timeout(seconds, connect=min(seconds, _MOST_TO_CONNECT)),
                 transport=self.transport,
                 verify=trusted(),
             )
@@ -437,6 +438,8 @@ def dump(content: Any) -> bytes:
 
 _TAKEN = RowAnswer("ok")
 _REFUSED_PARTS = 20
+# Who takes long to answer does not take long to be reached.
+_MOST_TO_CONNECT = 10.0
 
 
 def _arguments(call: Call) -> dict[str, Any]:

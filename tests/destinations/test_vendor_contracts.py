@@ -172,6 +172,32 @@ def test_an_event_that_a_vendor_takes_of_nobody_does_not_fail_everybody(
     assert [told.status for told in answer.rows.values()] == ["error"] * 20
 
 
+SLOW = {
+    "salesforce": {"base_url": "https://x.example", "client_id": "i", "client_secret": "hush"},
+    "woocommerce": {
+        "base_url": "https://x.example", "consumer_key": "ck_h", "consumer_secret": "cs_h",
+    },
+    "shopify": {"shop": "demo", "access_token": "shpat_hush"},
+    "hubspot": {"access_token": "hush"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_vendors_that_write_a_batch_record_by_record_are_waited_for(kind: str) -> None:
+    """A batch that is given up after ten seconds is given up each time, and never told."""
+    waited: list[dict[str, float]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        waited.append(request.extensions["timeout"])
+        return httpx.Response(503)
+
+    vendor = Vendor({"type": kind, **SLOW[kind]}, answer)
+    vendor.destination._auth = None
+    vendor.send(row(ADA))
+    assert waited[0]["read"] >= 60
+    assert waited[0]["connect"] == 10
+
+
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
 
 

@@ -74,6 +74,7 @@ class HubSpotDestination(HttpSettings):
     task_owner_id: str | None = None
     base_url: str = Field(default="https://api.hubapi.com", repr=False)
     batch_size: int = Field(default=100, ge=1, le=100)
+    timeout_seconds: float = Field(default=60.0, gt=0)
     requires: tuple[Literal["email", "phone"], ...] = ("email",)
 
 

@@ -85,6 +85,8 @@ class SalesforceDestination(HttpSettings):
     external_id: str = Field(default="Customer_Id__c", pattern=r"^[A-Za-z]\w*$")
     api_version: str = Field(default="v66.0", pattern=r"^v\d+\.\d$")
     batch_size: int = Field(default=200, ge=1, le=200)
+    # Flows and triggers of the org run on each record before it answers.
+    timeout_seconds: float = Field(default=120.0, gt=0)
 
     def make_auth(self) -> TokenAuth:
         """The tokens of the connected app."""

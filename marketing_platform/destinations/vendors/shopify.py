@@ -49,6 +49,8 @@ class ShopifyDestination(ShopifyAccess, HttpSettings):
     # A customer costs 10 points to tag and one to find; the smallest shop has 2,000 at once.
     batch_size: int = Field(default=50, ge=1, le=100)
     concurrency: int = Field(default=2, ge=1, le=8)
+    # It makes the changes of a call one after the other.
+    timeout_seconds: float = Field(default=60.0, gt=0)
 
     @property
     def url(self) -> str:

@@ -35,6 +35,8 @@ class WooCommerceDestination(WooCommerceAccess, HttpSettings):
 
     base_url: str = Field(repr=False, min_length=1)
     batch_size: int = Field(default=50, ge=1, le=100)
+    # It writes one customer after the other, on the machine of a shop.
+    timeout_seconds: float = Field(default=120.0, gt=0)
 
 
 class WooCommerce(HttpDestination):
