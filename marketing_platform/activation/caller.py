@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 from tenacity import wait_random_exponential as random_exponential
 
-from marketing_platform.destinations import Answer, Batch, Destination
+from marketing_platform.destinations import Answer, Batch, Destination, may_repeat
 
 # Batches in a row that got no answer, after which a destination is left alone for this run.
 _SILENT_BATCHES = 3
@@ -53,7 +54,7 @@ class Caller:
             return answer
 
         retrying = AsyncRetrying(
-            retry=retry_if_result(self._is_worth_another_call),
+            retry=retry_if_result(partial(self._is_worth_another_call, batch.audience)),
             stop=stop_after_attempt(self._destination.calls_per_run),
             wait=self._wait_seconds,
             sleep=self._sleep,
@@ -85,10 +86,10 @@ class Caller:
             self._quiet_until = max(self._quiet_until, end)
         return answer
 
-    def _is_worth_another_call(self, answer: Answer) -> bool:
+    def _is_worth_another_call(self, audience: str, answer: Answer) -> bool:
         if answer.kind != "retry" or self._is_over():
             return False
-        if answer.may_have_arrived and not self._destination.is_idempotent:
+        if answer.may_have_arrived and not may_repeat(self._destination, audience):
             return False
         return not self.asks_for_rest(answer)
 

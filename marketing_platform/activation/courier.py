@@ -12,7 +12,7 @@ from marketing_platform.activation.claims import OTHERS, REMOVALS, Claim
 from marketing_platform.activation.desk import Desk
 from marketing_platform.activation.report import DestinationReport
 from marketing_platform.activation.verdict import Verdict, judge, unknown, untried
-from marketing_platform.destinations import Answer, Destination
+from marketing_platform.destinations import Answer, Destination, may_repeat
 
 _Next = Callable[[], Awaitable[Claim | None]]
 # Single rows in a row that were refused, after which it is the destination and not the rows.
@@ -97,7 +97,7 @@ class Courier:
             waiting[:0] = parts
 
     async def _deliver(self, claimed: Claim) -> Verdict:
-        if claimed.is_leftover and not self._destination.is_idempotent:
+        if claimed.is_leftover and not may_repeat(self._destination, claimed.batch.audience):
             return unknown()
         if self._is_over():
             return untried(self.report.stopped or "the run was stopped", self._desk.now())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from marketing_platform.activation.claims import Claim
 from marketing_platform.activation.settle import Outcome
-from marketing_platform.destinations import Answer, Destination, Row, RowAnswer
+from marketing_platform.destinations import Answer, Destination, Row, RowAnswer, may_repeat
 
 UNKNOWN = "unknown outcome"
 AFTER_CRASH = f"{UNKNOWN} after a crash"
@@ -113,7 +113,7 @@ def _of_row(
 
 
 def _later(answer: Answer, claimed: Claim, destination: Destination, now: dt.datetime) -> Outcome:
-    if answer.may_have_arrived and not destination.is_idempotent:
+    if answer.may_have_arrived and not may_repeat(destination, claimed.batch.audience):
         return Outcome("failed", f"{UNKNOWN}: {answer.reason}", may_have_arrived=True)
     wait = answer.wait_seconds
     if answer.kind == "stop":

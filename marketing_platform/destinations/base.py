@@ -143,3 +143,11 @@ class Destination(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+def may_repeat(destination: Destination, audience: str) -> bool:
+    """Whether a batch of this audience may be sent again without harm.
+
+    A destination may have rules of both kinds.
+    """
+    return destination.is_idempotent or audience in getattr(destination, "repeated", ())

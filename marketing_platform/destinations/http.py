@@ -156,7 +156,9 @@ class HttpDestination(ABC):
         self.retry_seconds = settings.retry_seconds
         self.max_wait_seconds = settings.max_wait_seconds
         self.max_attempts = settings.max_attempts
-        self.is_idempotent = all(rule.mode in self.repeatable for rule in place.rules.values())
+        # The audiences whose batches may be repeated, and whether all are such.
+        self.repeated = frozenset(n for n, r in place.rules.items() if r.mode in self.repeatable)
+        self.is_idempotent = len(self.repeated) == len(place.rules)
         # Another way to the vendor than the network.
         self.transport: httpx.AsyncBaseTransport | None = None
         self._common = settings

@@ -71,6 +71,8 @@ class Webhook(HttpDestination):
     modes = ("audience", "event")
     shares_audience = True
     needs_rule = False
+    # Its settings say what may be repeated.
+    repeatable = ()
 
     def __init__(self, name: str, settings: WebhookDestination, place: Place | None = None) -> None:
         super().__init__(name, settings, place or Place())
