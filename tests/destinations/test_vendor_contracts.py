@@ -140,6 +140,15 @@ def test_an_event_that_hubspot_may_have_is_not_told_again() -> None:
     assert uuid.UUID(content["inputs"][0]["uuid"])
 
 
+def test_a_task_whose_contact_hubspot_may_have_is_still_to_be_made() -> None:
+    vendor = Vendor(HUBSPOT, answers(("upsert", 500, {})), task={"subject": "Call"})
+    answer = vendor.send(row(ADA))
+    assert (answer.kind, answer.may_have_arrived) == ("retry", False)
+    found = {"results": [{"id": "101", "properties": {"email": ADA["email"]}}]}
+    replies = answers(("upsert", 200, found), ("tasks", 500, {}))
+    assert Vendor(HUBSPOT, replies, task={"subject": "Call"}).send(row(ADA)).may_have_arrived
+
+
 @pytest.mark.parametrize("version", ["2026-03", "v3"])
 def test_events_go_to_hubspot_under_the_version_of_the_settings(version: str) -> None:
     declared = {**HUBSPOT, "api_version": version}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -20,8 +21,10 @@ from marketing_platform.destinations.base import Audience, Batch, EventName, Pla
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
+    Failed,
     HttpDestination,
     HttpSettings,
+    Unusual,
     complete,
     plain,
 )
@@ -122,7 +125,11 @@ class HubSpot(HttpDestination):
         if stays:
             inputs = [_contact(row, flag) for row in stays]
             path = self._path("objects", "/contacts/batch/upsert")
-            response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
+            try:
+                response = yield Call(path, {"inputs": inputs}, reads=frozenset({207}))
+            except Failed as failed:
+                # Contacts can be told again, and no task was made yet.
+                raise Unusual(replace(failed.answer, may_have_arrived=False)) from None
             ids = _ids(stays, response)
             told = _not_upserted(stays, ids, response)
             if rule.task is not None:
