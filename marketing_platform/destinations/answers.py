@@ -86,8 +86,12 @@ def read_json(response: httpx.Response) -> Any:
 
 
 def is_page(response: httpx.Response) -> bool:
-    """Whether the answer is a web page: a login or a proxy, which has taken nothing."""
-    return "html" in response.headers.get("Content-Type", "").lower()
+    """Whether the answer is a web page: a login or a proxy, which has taken nothing.
+
+    JSON is none, whatever it is called: PHP calls all that it says HTML unless it is told not to.
+    """
+    is_called_so = "html" in response.headers.get("Content-Type", "").lower()
+    return is_called_so and read_json(response) is None
 
 
 def one_line(text: str) -> str:

@@ -207,6 +207,34 @@ def test_vendors_that_write_a_batch_record_by_record_are_waited_for(kind: str) -
     assert waited[0]["connect"] == 10
 
 
+@pytest.mark.parametrize(
+    ("declared", "rule", "said"),
+    [
+        (
+            EVENTS_AT_ACTIVECAMPAIGN,
+            {"event": "Left a cart"},
+            {"success": 1, "message": "Event spawned"},
+        ),
+        (
+            {"type": "webhook", "url": "https://crm.example/in"},
+            {},
+            {"results": [{"key": "key-c1", "status": "ok"}]},
+        ),
+    ],
+)
+def test_json_that_is_called_html_is_no_web_page(
+    declared: dict[str, Any], rule: dict[str, str], said: dict[str, Any]
+) -> None:
+    """An event that was taken would be told again, and a person written to again."""
+    html = {"Content-Type": "text/html; charset=UTF-8"}
+    vendor = Vendor(
+        declared, lambda _: httpx.Response(200, text=json.dumps(said), headers=html), **rule
+    )
+    assert statuses(vendor.send(row(ADA)), (row(ADA),)) == {"c1": "ok"}
+    page = Vendor(declared, lambda _: httpx.Response(200, text="<p>Log in", headers=html), **rule)
+    assert page.send(row(ADA)).kind == "retry"
+
+
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
 
 
