@@ -235,6 +235,24 @@ def test_json_that_is_called_html_is_no_web_page(
     assert page.send(row(ADA)).kind == "retry"
 
 
+@pytest.mark.parametrize("rule", [{}, {"audience": "12"}, {"event": "Left a cart"}])
+def test_who_iterable_did_not_take_and_does_not_name_is_looked_for(rule: dict[str, str]) -> None:
+    vendor = Vendor(
+        {"type": "iterable", "api_key": "hush"},
+        answers(("POST", 200, {"successCount": 1, "failCount": 1, "failedUpdates": {}})),
+        **rule,
+    )
+    answer = vendor.send(*BOTH)
+    assert (answer.kind, dict(answer.rows)) == ("refused", {})
+
+
+def test_who_iterable_names_in_small_letters_is_found() -> None:
+    refused = {"failCount": 1, "failedUpdates": {"invalidEmails": ["ada@example.com"]}}
+    vendor = Vendor({"type": "iterable", "api_key": "hush"}, answers(("POST", 200, refused)))
+    rows = (row({**ADA, "email": "Ada@Example.com"}), row(BOB))
+    assert statuses(vendor.send(*rows), rows) == {"c1": "error", "c2": "ok"}
+
+
 MAILCHIMP = {"type": "mailchimp", "api_key": "hush-us21", "list_id": "abc123"}
 
 

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
-from marketing_platform.destinations.base import Audience, Batch, Place, Row, RowAnswer
+from marketing_platform.destinations.base import Answer, Audience, Batch, Place, Row, RowAnswer
 from marketing_platform.destinations.http import (
     Call,
     Exchange,
     HttpDestination,
     HttpSettings,
+    Unusual,
     complete,
     errors,
     plain,
@@ -114,13 +115,19 @@ def _event(row: Row, name: str, audience: str) -> dict[str, Any]:
 
 
 def _refused(rows: Sequence[Row], content: Any) -> dict[str, RowAnswer]:
-    """The rows whose e-mail or id stands in one of the lists of an answer's failures."""
-    words = dict(_failures(content, ""))
+    """The rows whose e-mail or id stands in one of the lists of an answer's failures.
+
+    Failures that it does not name are found by halving.
+    """
+    words = {who.lower(): said for who, said in _failures(content, "")}
     told = {}
     for row in rows:
-        said = words.get(text(row, "email")) or words.get(row.customer_id)
+        said = words.get(text(row, "email").lower()) or words.get(row.customer_id.lower())
         if said:
             told[row.key] = RowAnswer("error", said)
+    count = content.get("failCount") or 0
+    if count and not told:
+        raise Unusual(Answer("refused", f"{count} were not taken"))
     return told
 
 
