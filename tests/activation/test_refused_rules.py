@@ -57,6 +57,8 @@ def test_a_rule_without_the_vendors_audience_is_told_before_anything_is_planned(
          "Write a name of 2 to 30 characters"),
         ("klaviyo", {"api_key": "hush"}, "a" * 128, "less than 128 characters"),
         ("customer_io", {"site_id": "s", "api_key": "hush"}, "a" * 101, "at most 100 characters"),
+        ("activecampaign", {"base_url": "https://x.example", "api_token": "hush"}, "a" * 33,
+         "at most 32 characters"),
         ("hubspot", {"access_token": "hush"}, "Left a cart", "such as pe12345_left_a_cart"),
         ("salesforce", {"base_url": "https://x.example", "client_id": "i", "client_secret": "hush"},
          "Left a cart", "such as Left_Cart__e"),

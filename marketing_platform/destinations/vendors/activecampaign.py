@@ -18,6 +18,7 @@ from marketing_platform.destinations.base import (
     Answer,
     Audience,
     Batch,
+    EventName,
     Place,
     Row,
     RowAnswer,
@@ -83,6 +84,7 @@ class ActiveCampaign(HttpDestination):
     modes = ("audience", "event")
     repeatable = ("audience",)
     audience = Audience("the number of a tag", is_needed=True)
+    event = EventName("a name of at most 32 characters", r".{1,32}")
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)
 
     def __init__(self, name: str, settings: ActiveCampaignDestination, place: Place) -> None:
