@@ -236,6 +236,8 @@ class HttpDestination(ABC):
             call = next(exchange)
         except StopIteration as done:
             return "\n".join(f"{key}: {row.message}" for key, row in (done.value or {}).items())
+        except Unusual as unusual:
+            return unusual.answer.reason
         finally:
             exchange.close()
         assert isinstance(call, Call)  # noqa: S101 - nobody waits before the first call

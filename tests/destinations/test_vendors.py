@@ -425,6 +425,8 @@ def test_activecampaign_without_its_event_key_is_told_before_anything_is_sent() 
     answered = vendor.send(row(ADA))
     assert answered.kind == "stop"
     assert "account_id and event_key" in answered.reason
+    shown = vendor.destination.preview(Batch("b", "it", vendor.rule.name, [row(ADA)]))
+    assert shown == answered.reason
 
 
 @pytest.mark.parametrize(
