@@ -45,6 +45,15 @@ def salesforce(tokens: TokenServer) -> dict[str, Any]:
     return {"type": "salesforce", "base_url": tokens.url, **own}
 
 
+def test_an_event_that_salesforce_does_not_have_fails_nobody(tokens: TokenServer) -> None:
+    missing = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
+    said = {"compositeResponse": [{"body": missing, "httpStatusCode": 404}] * 2}
+    vendor = Vendor(salesforce(tokens), answers(("composite", 200, said)), event="Left_Crat__e")
+    answer = vendor.send(*BOTH)
+    assert (answer.kind, answer.is_of_audience, answer.is_counted) == ("stop", True, False)
+    assert "Left_Crat__e" in answer.reason
+
+
 def test_an_org_of_salesforce_with_a_picklist_of_countries_gets_their_codes(
     tokens: TokenServer,
 ) -> None:

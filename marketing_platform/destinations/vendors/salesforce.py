@@ -8,12 +8,13 @@ event cannot be known again: an unknown outcome is not repeated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 from pydantic import Field, SecretStr
 
-from marketing_platform.destinations.answers import one_line, read_json
+from marketing_platform.destinations.answers import one_line, read_json, stop
 from marketing_platform.destinations.base import (
     IDENTIFYING,
     Answer,
@@ -29,6 +30,7 @@ from marketing_platform.destinations.http import (
     Exchange,
     HttpDestination,
     HttpSettings,
+    Unusual,
     complete,
     in_parts,
     part_by_part,
@@ -56,6 +58,7 @@ _STANDARD = {
     "birth_date": "Birthdate",
 }
 _COUNTRY, _COUNTRY_CODE = "MailingCountry", "MailingCountryCode"
+_MISSING = 404
 _SUBREQUESTS = 25
 _TAKEN_BACK = "REQUEST_LIMIT_EXCEEDED"
 # What is of the moment and not of the record: somebody else writes it or one that it belongs to,
@@ -178,6 +181,10 @@ class Salesforce(HttpDestination):
 
         def read(part: Sequence[Row], response: httpx.Response) -> dict[str, RowAnswer]:
             answers = read_json(response)["compositeResponse"]
+            if all(one.get("httpStatusCode") == _MISSING for one in answers):
+                # It is the event that is not there, and none of these rows.
+                told = stop(f"has no platform event {event}")
+                raise Unusual(replace(told, is_of_audience=True))
             return _results(part, [_flat(one) for one in answers])
 
         return (yield from part_by_part(in_parts(rows, _SUBREQUESTS), call, read))
