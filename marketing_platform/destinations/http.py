@@ -53,7 +53,7 @@ class Call:
     """One request. `path` is relative to the base URL; at most one of the bodies is given.
 
     Responses of 2xx and of the statuses in `reads` go back to the vendor's module, any other ends
-    the batch.
+    the batch. One that is not paced has a limit of its own that is never reached one by one.
     """
 
     path: str
@@ -64,6 +64,7 @@ class Call:
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     reads: frozenset[int] = frozenset()
+    is_paced: bool = True
 
 
 @dataclass(frozen=True)
@@ -319,7 +320,7 @@ class HttpDestination(ABC):
 
     async def _perform(self, call: Call) -> httpx.Response:
         client = self._open()
-        for one in self._limiters:
+        for one in self._limiters if call.is_paced else ():
             await one.try_acquire_async(self.name)
         refused: str | None = None
         while True:

@@ -255,6 +255,20 @@ def test_who_iterable_did_not_take_and_does_not_name_is_looked_for(rule: dict[st
     assert (answer.kind, dict(answer.rows)) == ("refused", {})
 
 
+def test_who_leaves_and_is_no_user_of_iterable_is_not_made_one() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_ada = request.url.params.get("email") == ADA["email"]
+        return httpx.Response(200, json={"user": {"email": ADA["email"]}} if is_ada else {})
+
+    vendor = Vendor({"type": "iterable", "api_key": "hush"}, answer)
+    nameless = row({**ADA, "customer_id": "c3", "email": None}, "remove")
+    leaving = (row(ADA, "remove"), row(BOB, "remove"), nameless)
+    assert statuses(vendor.send(*leaving), leaving) == {"c1": "ok", "c2": "ok", "c3": "ok"}
+    [content] = vendor.bodies("bulkUpdate")
+    assert [user["email"] for user in content["users"]] == ["ada@example.com"]
+    assert vendor.paths[2] == "GET /api/users/byUserId"
+
+
 def test_who_iterable_names_in_small_letters_is_found() -> None:
     refused = {"failCount": 1, "failedUpdates": {"invalidEmails": ["ada@example.com"]}}
     vendor = Vendor({"type": "iterable", "api_key": "hush"}, answers(("POST", 200, refused)))

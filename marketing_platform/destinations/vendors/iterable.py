@@ -5,9 +5,11 @@ https://api.iterable.com/api/docs. Users are updated in bulk; an event is known 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import httpx
 from pydantic import Field, SecretStr
 
 from marketing_platform.destinations.answers import read_json
@@ -73,8 +75,9 @@ class IterableVendor(HttpDestination):
                 return errors(rows, why)
             return complete(rows, _refused(rows, content))
         flag = None if rule.audience else flag_name(rule.label)
-        # Who leaves a list is not made a user to be taken out.
-        users = [_user(row, flag) for row in rows if flag or row.operation != "remove"]
+        # Who leaves is not made a user to be taken out.
+        known = (yield from self._known(rows)) if flag else frozenset[str]()
+        users = [_user(row, flag) for row in rows if row.operation != "remove" or row.key in known]
         told: dict[str, RowAnswer] = {}
         if users:
             answer = read_json((yield Call("/api/users/bulkUpdate", {"users": users})))
@@ -91,6 +94,21 @@ class IterableVendor(HttpDestination):
                     if path == "subscribe":
                         told.update(_refused(part, answer))
         return complete(rows, told)
+
+    def _known(self, rows: Sequence[Row]) -> Generator[Call, httpx.Response, frozenset[str]]:
+        """Those who leave and are users: an update would make users of the others."""
+        found = set()
+        for row in rows:
+            if row.operation != "remove":
+                continue
+            [(name, value)] = _who(row).items()
+            path = "/api/users/getByEmail" if name == "email" else "/api/users/byUserId"
+            # 100 a second may be looked up.
+            look = Call(path, method="GET", params={name: value}, is_paced=False)
+            answer = read_json((yield replace(look, reads=frozenset({400, 404})))) or {}
+            if answer.get("user"):
+                found.add(row.key)
+        return frozenset(found)
 
 
 def _who(row: Row) -> dict[str, Any]:
