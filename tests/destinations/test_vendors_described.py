@@ -62,6 +62,9 @@ def job(status: str = "complete", failed: int = 0) -> dict[str, Any]:
     return {"data": {"type": "profile-bulk-import-job", "id": "job1", "attributes": attributes}}
 
 
+FOUND = {"type": "profile", "id": "01A", "attributes": {"external_id": "c1"}}
+
+
 def klaviyo(**rule: Any) -> Vendor:
     error = {
         "title": "Invalid input",
@@ -74,7 +77,7 @@ def klaviyo(**rule: Any) -> Vendor:
             ("import-errors", 200, {"data": [{"attributes": error}]}),
             ("POST /api/profile-bulk-import-jobs", 202, job()),
             ("GET /api/profile-bulk-import-jobs/job1", 200, job(failed=1)),
-            ("GET /api/profiles", 200, {"data": [{"type": "profile", "id": "01A"}]}),
+            ("GET /api/profiles", 200, {"data": [FOUND]}),
             ("/relationships/profiles", 204, None),
             ("/event-bulk-create-jobs", 202, None),
         ),
@@ -197,8 +200,12 @@ def test_what_is_not_known_any_more_is_cleared_at_klaviyo_by_a_call_that_can(
 
 
 def test_klaviyo_without_a_list_is_told_by_a_property() -> None:
-    vendor = klaviyo()
-    vendor.send(row(ADA, "remove"))
+    vendor = Vendor(
+        KLAVIYO, answers(("GET /api/profiles", 200, {"data": [FOUND]}), ("bulk-import", 202, job()))
+    )
+    rows = (row(ADA, "remove"), row(BOB, "remove"))
+    assert statuses(vendor.send(*rows), rows) == {"c1": "ok", "c2": "ok"}
+    check_klaviyo(vendor)
     [posted] = vendor.bodies("/profile-bulk-import-jobs")
     [profile] = posted["data"]["attributes"]["profiles"]["data"]
     assert profile["attributes"]["properties"]["segment_vip"] is False

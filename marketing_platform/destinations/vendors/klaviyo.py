@@ -8,7 +8,7 @@ an event is known again by its `unique_id`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -94,15 +94,19 @@ class Klaviyo(HttpDestination):
             return (yield from self._events(batch, rule.event))
         leaves = [row for row in batch.rows if row.operation == "remove"]
         stays = [row for row in batch.rows if row.operation != "remove"]
+        told: Rows = {}
         if rule.audience is None:
-            flagged = [_profile(row, {flag_name(rule.label): True}) for row in stays]
-            flagged += [
-                _profile(only_known_by(row), {flag_name(rule.label): False}) for row in leaves
-            ]
-            told = yield from self._import([*stays, *leaves], flagged, None)
-            told = yield from self._clear(stays, told)
+            flag, known = flag_name(rule.label), set[str]()
+            for part in in_parts(leaves, _IDS_A_CALL):
+                known |= (yield from self._found(part)).keys()
+            # Who is not there is not made a profile to be taken out.
+            leaves = [row for row in leaves if row.customer_id in known]
+            flagged = [_profile(row, {flag: True}) for row in stays]
+            flagged += [_profile(only_known_by(row), {flag: False}) for row in leaves]
+            if flagged:
+                told = yield from self._import([*stays, *leaves], flagged, None)
+                told = yield from self._clear(stays, told)
             return complete(batch.rows, told)
-        told = {}
         if stays:
             told = yield from self._import(stays, [_profile(row, {}) for row in stays], rule)
             told = yield from self._clear(stays, told)
@@ -158,18 +162,22 @@ class Klaviyo(HttpDestination):
 
     def _leave(self, rows: Sequence[Row], list_id: str) -> Exchange:
         """Take profiles off a list; who is not there any more has left it already."""
+        if found := (yield from self._found(rows)):
+            data = [{"type": "profile", "id": profile} for profile in found.values()]
+            path = f"/api/lists/{list_id}/relationships/profiles"
+            yield _call(path, {"data": data}, method="DELETE")
+        return {}
+
+    def _found(self, rows: Sequence[Row]) -> Generator[Call, httpx.Response, dict[str, str]]:
+        """The ids of the profiles that are there, by our own."""
         ids = ",".join(json.dumps(row.customer_id) for row in rows)
         params = {
             "filter": f"any(external_id,[{ids}])",
             "fields[profile]": "external_id",
             "page[size]": str(_IDS_A_CALL),
         }
-        found = read_json((yield Call("/api/profiles", method="GET", params=params)))["data"]
-        if found:
-            data = [{"type": "profile", "id": profile["id"]} for profile in found]
-            path = f"/api/lists/{list_id}/relationships/profiles"
-            yield _call(path, {"data": data}, method="DELETE")
-        return {}
+        answer = read_json((yield Call("/api/profiles", method="GET", params=params)))
+        return {one["attributes"]["external_id"]: one["id"] for one in answer["data"]}
 
     def _events(self, batch: Batch, event: str) -> Exchange:
         events = [
