@@ -61,7 +61,8 @@ class Caller:
             retry_error_callback=_last_answer,
         )
         answer: Answer = await retrying(call)
-        self._silent_batches = self._silent_batches + 1 if answer.kind == "retry" else 0
+        is_silent = answer.kind == "retry" and not answer.rows
+        self._silent_batches = self._silent_batches + 1 if is_silent else 0
         return replace(answer, may_have_arrived=is_doubtful)
 
     def asks_for_rest(self, answer: Answer) -> bool:
@@ -87,7 +88,8 @@ class Caller:
         return answer
 
     def _is_worth_another_call(self, audience: str, answer: Answer) -> bool:
-        if answer.kind != "retry" or self._is_over():
+        if answer.kind != "retry" or answer.rows or self._is_over():
+            # What it answered for already is not told again.
             return False
         if answer.may_have_arrived and not may_repeat(self._destination, audience):
             return False

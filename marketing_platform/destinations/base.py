@@ -64,7 +64,8 @@ class Answer:
 
     - `accepted`: the batch was taken; `rows` is empty (all of them) or names those answered for.
     - `refused`: the batch is not taken as it is; `rows` names the bad rows, if told.
-    - `retry`: not now; `wait_seconds` if the destination said how long.
+    - `retry`: not now; `wait_seconds` if the destination said how long, `rows` names those that it
+      answered for before.
     - `stop`: the destination cannot be used at all in this run: a bad token, a wrong address;
       `rows` names those that it answered for before. With `is_of_audience` only this audience
       cannot: a list that was deleted over there.

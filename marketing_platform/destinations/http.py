@@ -32,7 +32,6 @@ from marketing_platform.destinations.base import (
     Place,
     Row,
     RowAnswer,
-    RowStatus,
 )
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
@@ -419,11 +418,9 @@ def part_by_part(
                     reason = f"refused {refused} rows in a row ({answer.reason})"
                     raise Unusual(replace(stop(reason), rows=told)) from None
                 continue
-            if not told and not answer.may_have_arrived:
-                # Nothing was done yet, so the batch as a whole may be tried again.
-                raise
-            status: RowStatus = "unknown" if answer.may_have_arrived else "later"
-            told |= {row.key: RowAnswer(status, answer.reason) for row in part}
+            if not answer.may_have_arrived:
+                raise Unusual(replace(answer, rows=told)) from None
+            told |= {row.key: RowAnswer("unknown", answer.reason) for row in part}
             left = [row for later in parts[number + 1 :] for row in later]
             return told | {row.key: RowAnswer("later", answer.reason) for row in left}
         refused = 0

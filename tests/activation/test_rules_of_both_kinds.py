@@ -6,13 +6,45 @@ from pathlib import Path
 
 import httpx
 import sqlalchemy as sa
-from small_shop import SEGMENT, SmallShop, small_settings
+from small_shop import SEGMENT, SmallShop, Standing, events, small_settings
 
 from marketing_platform.activation import dispatch, failures, ledger_sums, plan_all
-from marketing_platform.destinations import Destination, make_destination
+from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import (
+    Answer,
+    Batch,
+    Destination,
+    RowAnswer,
+    make_destination,
+)
 from marketing_platform.destinations.http import HttpDestination
 from marketing_platform.destinations.vendors.braze import BrazeDestination
 from marketing_platform.settings import ActivationRule, Settings
+from marketing_platform.state import messages, reading
+
+
+def test_what_a_vendor_took_before_it_asked_to_wait_is_not_told_again(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.fill(5)
+    settings = events(tmp_path, receiver, consent=None)
+    plan_all(shop.warehouse, engine, settings)
+    asked: list[int] = []
+
+    def answer(batch: Batch) -> Answer:
+        asked.append(len(batch.rows))
+        told = {row.key: RowAnswer("ok") for row in batch.rows[:2]}
+        return Answer("retry", "429", rows=told, is_counted=False)
+
+    crm = Standing("crm", "event", answer)
+    crm.calls_per_run = 3
+    dispatch(engine, settings, make=lambda *_: crm)
+    assert asked == [5]
+    told = ledger_sums(engine)
+    assert (told["sent"], told["deferred"], told["failed"]) == (2, 3, 0)
+    with reading(engine) as connection:
+        waiting = sa.select(messages.c.attempts).where(messages.c.state == "deferred")
+        assert set(connection.execute(waiting).scalars()) == {0}
 
 
 def test_an_audience_beside_an_event_is_told_again_after_a_doubtful_answer(
