@@ -33,6 +33,7 @@ from marketing_platform.destinations.base import (
     Row,
     RowAnswer,
 )
+from marketing_platform.destinations.people import with_numbers
 from marketing_platform.errors import SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
 from marketing_platform.sources.oauth import TokenAuth
@@ -141,6 +142,8 @@ class HttpDestination(ABC):
     shares_audience: ClassVar[bool] = False
     # What the vendor lets be repeated without harm: it knows a row again, or sets what is set.
     repeatable: ClassVar[tuple[Mode, ...]] = ("audience", "event", "message", "task")
+    # Whether its fields have types, so that of an amount that is a text it cannot say what is more.
+    has_numbers: ClassVar[bool] = False
     # The vendor's published limits: so many calls in so many seconds.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ()
     # Whether a batch of a rule that the settings no longer have can be sent all the same.
@@ -231,7 +234,7 @@ class HttpDestination(ABC):
 
     def preview(self, batch: Batch) -> str:
         """The first request of a batch, as text."""
-        exchange = self.exchange(batch, self._rule(batch))
+        exchange = self._begin(batch)
         try:
             call = next(exchange)
         except StopIteration as done:
@@ -266,8 +269,14 @@ class HttpDestination(ABC):
             raise Unusual(Answer("refused", told, rows=errors(batch.rows, told)))
         return rule or ActivationRule(segment=batch.audience, destination=self.name)
 
+    def _begin(self, batch: Batch) -> Exchange:
+        rule = self._rule(batch)
+        if self.has_numbers:
+            batch = replace(batch, rows=tuple(with_numbers(row) for row in batch.rows))
+        return self.exchange(batch, rule)
+
     async def _run(self, batch: Batch) -> Answer:
-        exchange = self.exchange(batch, self._rule(batch))
+        exchange = self._begin(batch)
         try:
             step = next(exchange)
             while True:

@@ -105,6 +105,19 @@ def cut(value: str, most: int) -> str:
     return value.encode()[:most].decode(errors="ignore")
 
 
+def with_numbers(row: Row) -> Row:
+    """The row with amounts of money as numbers.
+
+    In a payload they are texts that keep every digit; so do numbers, up to a billion with cents.
+    Prices of products stay texts: they are there to be shown.
+    """
+    payload = {
+        name: float(value) if name.endswith("_amount") and isinstance(value, str) else value
+        for name, value in row.payload.items()
+    }
+    return replace(row, payload=payload)
+
+
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values with lists of products as text, for a vendor that takes no lists."""
     return {n: as_text(v) if isinstance(v, list) else v for n, v in values.items()}

@@ -183,3 +183,23 @@ def test_nobody_gets_a_blank_push_for_what_is_not_known_of_them(tokens: TokenSer
     answer = vendor.send(row({**ADA, "push_token": "t"}))
     assert answer.rows["key-c1"].message == "the message is empty"
     assert vendor.asked == []
+
+
+@pytest.mark.parametrize("rule", [{}, {"event": "left_cart"}], ids=["audience", "event"])
+@pytest.mark.parametrize("kind", ["klaviyo", "customer_io", "iterable", "omnisend", "braze"])
+def test_vendors_whose_fields_have_types_get_money_as_a_number(
+    kind: str, rule: dict[str, str]
+) -> None:
+    vendor = Vendor(
+        {"type": kind, **VENDORS[kind][0]}, lambda request: httpx.Response(200, json=ANSWER), **rule
+    )
+    vendor.send(row(ADA))
+    sent = [json.loads(request.content) for request in vendor.asked if request.content]
+    assert set(values_of(sent, "lifetime_value_amount")) == {120.5}
+    assert set(values_of(sent, "price")) <= {"12.50", None}, "it is shown"
+    assert ADA["lifetime_value_amount"] == "120.50", "the ledger keeps every digit"
+
+
+def test_a_vendor_whose_fields_are_texts_gets_money_with_its_digits(tokens: TokenServer) -> None:
+    found = [*values_of(bodies("hubspot", tokens, "top_category"), "lifetime_value_amount")]
+    assert found == ["120.50"]

@@ -50,6 +50,7 @@ class Braze(HttpDestination):
     """An audience is the attribute that it names, or `segment_<name>`, true or false."""
 
     modes = ("audience", "event")
+    has_numbers = True
     repeatable = ("audience",)
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((1000, 1.0),)
 

@@ -66,6 +66,7 @@ class CustomerIo(HttpDestination):
     """An audience is a manual segment (its number), or the attribute `segment_<name>`."""
 
     modes = ("audience", "event")
+    has_numbers = True
     audience = Audience("the number of a manual segment")
     event = EventName("a name of at most 100 characters", r".{1,100}")
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((100, 1.0),)

@@ -49,6 +49,7 @@ class IterableVendor(HttpDestination):
     """An audience is a static list (its number), or the field `segment_<name>`."""
 
     modes = ("audience", "event")
+    has_numbers = True
     audience = Audience("the number of a static list")
     # Of the bulk paths: 5 users/bulkUpdate calls a second, 10 of events a second.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((5, 1.0),)

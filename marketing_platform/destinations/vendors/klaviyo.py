@@ -68,6 +68,7 @@ class Klaviyo(HttpDestination):
     """An audience is a list (its id), or by itself the property `segment_<name>`."""
 
     modes = ("audience", "event")
+    has_numbers = True
     event = EventName("a name of less than 128 characters", r".{1,127}")
     # Of a burst of 10 a second and 150 a minute for bulk jobs, as their descriptions say.
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((10, 1.0), (150, 60.0))

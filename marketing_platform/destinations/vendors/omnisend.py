@@ -56,6 +56,7 @@ class Omnisend(HttpDestination):
     """An audience is a tag, of its own name or the segment's."""
 
     modes = ("audience", "event")
+    has_numbers = True
     # Omnisend knows an event again only where it is of the past.
     repeatable = ("audience",)
     rates: ClassVar[tuple[tuple[int, float], ...]] = ((400, 60.0),)
