@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.definitions.run_request import InstigatorType
 
@@ -24,6 +25,7 @@ from marketing_platform.settings import Settings
 from marketing_platform.state import open_state, utc_now
 
 HEALTH = asset_key("quality.health")
+_INCIDENTS = "incidents"
 _EVENTS_PER_TICK = 50
 _INTERVAL_SECONDS = 30
 # A page on which nothing changed is written again after this time, so that its age tells something.
@@ -91,7 +93,10 @@ def _freshness(settings: Settings) -> dg.SensorDefinition:
         if not records:
             return dg.SkipReason("no table changed its freshness")
         note_freshness(settings, records)
-        return dg.SensorResult(cursor=str(records[-1].storage_id))
+        return dg.SensorResult(
+            skip_reason=f"noted {len(records)} change(s) of freshness",
+            cursor=str(records[-1].storage_id),
+        )
 
     return _sensor
 
@@ -132,7 +137,7 @@ def note_freshness(settings: Settings, records: Iterable[dg.EventLogRecord]) -> 
 
 def _incidents(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
-        name="incidents",
+        name=_INCIDENTS,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Looks at checks, sources, plans, the ledger and the other sensors; opens and"
@@ -143,6 +148,7 @@ def _incidents(settings: Settings) -> dg.SensorDefinition:
         state = open_state(settings.state_url.get_secret_value())
         report(state, "state", find_all(state, settings, now=now), now=now)
         report(state, "sensors", silent_sensors(context.instance, now), now=now)
+        close_mended_jobs(state, context.instance)
         delivered = announce(state, settings, now=now)
         page = health_page(state, settings, now=now)
         before, _, written = (context.cursor or "").partition(" ")
@@ -153,6 +159,7 @@ def _incidents(settings: Settings) -> dg.SensorDefinition:
             told = "nothing new" if delivered else "an alert could not be delivered"
             return dg.SkipReason(told)
         return dg.SensorResult(
+            skip_reason="the health page was written",
             cursor=f"{digest} {now.isoformat()}",
             asset_events=[
                 dg.AssetMaterialization(HEALTH, metadata={"page": dg.MetadataValue.md(page)})
@@ -162,24 +169,49 @@ def _incidents(settings: Settings) -> dg.SensorDefinition:
     return _sensor
 
 
-def silent_sensors(instance: dg.DagsterInstance, now: dt.datetime) -> Sequence[Finding]:
-    """The sensors that are switched on and have not ticked for a while."""
-    found = []
-    for one in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
-        data = one.instigator_data
-        ticked = getattr(data, "last_tick_timestamp", None)
-        if not one.is_running or ticked is None:
-            continue
-        age = now - dt.datetime.fromtimestamp(ticked, dt.UTC)
-        if age > _SILENT_AFTER:
-            minutes = int(age.total_seconds() // 60)
-            found.append(
-                Finding(
-                    f"sensor:{one.instigator_name}",
-                    f"the sensor {one.instigator_name} is silent",
-                    f"it has not ticked for {minutes} minutes",
-                    "critical",
-                    link=f"/overview/sensors/{one.instigator_name}",
-                )
+def close_mended_jobs(state: sa.Engine, instance: dg.DagsterInstance) -> None:
+    """Close the incidents of jobs of which a run succeeded since one failed.
+
+    Of runs from the command line, which have a process of their own, Dagster tells no sensor.
+    """
+    for incident in open_incidents(state):
+        kind, _, job = incident.key.partition(":")
+        if kind == "run":
+            good, bad = (
+                _last_end(instance, job, status)
+                for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
             )
-    return found
+            if good > bad:
+                close_incident(state, incident.key)
+
+
+def _last_end(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> float:
+    filters = dg.RunsFilter(job_name=job, statuses=[status])
+    ends = [record.end_time or 0 for record in instance.get_run_records(filters, limit=1)]
+    return max(ends, default=0)
+
+
+def silent_sensors(instance: dg.DagsterInstance, now: dt.datetime) -> Sequence[Finding]:
+    """The sensors that are switched on and have not ticked for a while.
+
+    After an outage of the daemon, or of the machine, none has: whichever ticks first tells nothing
+    of the others, whose turn comes.
+    """
+    ages = {}
+    for one in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        ticked = getattr(one.instigator_data, "last_tick_timestamp", None)
+        if one.is_running and ticked is not None:
+            ages[one.instigator_name] = now - dt.datetime.fromtimestamp(ticked, dt.UTC)
+    if ages.get(_INCIDENTS, dt.timedelta(0)) > _SILENT_AFTER:
+        return []
+    return [
+        Finding(
+            f"sensor:{name}",
+            f"the sensor {name} is silent",
+            f"it has not ticked for {int(age.total_seconds() // 60)} minutes",
+            "critical",
+            link=f"/overview/sensors/{name}",
+        )
+        for name, age in ages.items()
+        if age > _SILENT_AFTER
+    ]

@@ -331,24 +331,64 @@ def test_the_health_page_is_written_when_something_changes(
     assert "2 rows / without a key" in page, "a bar would end the cell"
 
 
-def test_a_sensor_that_does_not_tick_any_more_is_told(
-    alerting: Settings, instance: dg.DagsterInstance
-) -> None:
-    hour = dt.timedelta(hours=1)
+def ticked(instance: dg.DagsterInstance, name: str, when: dt.datetime) -> None:
+    """A sensor that is switched on and ticked last at that moment."""
     origin = RemoteInstigatorOrigin(
         repository_origin=RemoteRepositoryOrigin(
             code_location_origin=RegisteredCodeLocationOrigin("here"), repository_name="it"
         ),
-        instigator_name="activation",
+        instigator_name=name,
     )
-    now = utc_now()
-    data = SensorInstigatorData(last_tick_timestamp=(now - hour).timestamp(), min_interval=30)
+    data = SensorInstigatorData(last_tick_timestamp=when.timestamp(), min_interval=30)
     instance.add_instigator_state(
         InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data)
     )
+
+
+def test_a_sensor_that_does_not_tick_any_more_is_told(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    hour, now = dt.timedelta(hours=1), utc_now()
+    ticked(instance, "activation", now - hour)
+    ticked(instance, "incidents", now)
     [finding] = silent_sensors(instance, now)
     assert finding.title == "the sensor activation is silent"
     assert silent_sensors(instance, now - hour) == []
+
+
+def test_a_daemon_that_starts_after_an_outage_calls_no_sensor_silent(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    night, now = dt.timedelta(hours=9), utc_now()
+    for name in ("activation", "incidents"):
+        ticked(instance, name, now - night)
+    assert silent_sensors(instance, now) == []
+
+
+def test_a_job_that_failed_in_the_ui_is_well_again_after_a_run_from_the_command_line(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    state = open_state(alerting.state_url.get_secret_value())
+    fails = [True]
+
+    @dg.op
+    def build_it() -> None:
+        if fails[0]:
+            raise OSError("no space left on device")
+
+    @dg.job
+    def build() -> None:
+        build_it()
+
+    sensor = incidents_sensor(alerting)
+    after_run(alerting, instance, build.execute_in_process(instance=instance, raise_on_error=False))
+    tick(sensor, instance, None)
+    assert [one.title for one in open_incidents(state)] == ["a run of build failed"]
+    fails[0] = False
+    # No sensor is told of its end.
+    assert build.execute_in_process(instance=instance).success
+    tick(sensor, instance, None)
+    assert open_incidents(state) == []
 
 
 def report_freshness(
