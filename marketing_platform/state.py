@@ -87,6 +87,8 @@ plans = sa.Table(
     sa.Column("superseded_count", sa.Integer, nullable=False),
     sa.Column("audience_count", sa.Integer, nullable=False),
     sa.Column("wanted_count", sa.Integer, nullable=False),
+    # Members who may not be told, whichever plan found it first; null in plans of before.
+    sa.Column("refused_count", sa.Integer),
     # What the plan would do, as a hash: a release is for this and nothing else.
     sa.Column("fingerprint", sa.Text),
     # The bucket and the share of those who are held out; null where nobody is.

@@ -292,7 +292,8 @@ with joined as (
     from compared
 )
 select
-    customer_id, is_wanted, was_wanted, need, is_new, is_waiting, told is not null as is_told,
+    customer_id, is_member, is_wanted, is_held_out, was_wanted, need, is_new, is_waiting,
+    told is not null as is_told,
     case
         when need = 'remove' then told.payload
         when need = 'suppress' then null
@@ -334,6 +335,7 @@ select
     count(superseded_key) as superseded_count,
     count(*) filter (where was_wanted) as audience_count,
     count(*) filter (where is_wanted) as wanted_count,
+    count(*) filter (where is_member and not is_wanted and not is_held_out) as refused_count,
     count(*) filter (where was_wanted and not is_wanted) as leaving_count,
     count(*) filter (where is_told) as told_count,
     count(*) filter (where is_told and is_new and need = 'add') as again_count,
@@ -357,9 +359,10 @@ class Counts:
     """How many customers a plan is about, by what is to be done.
 
     `audience_count` is whom the destination has or is about to have, `wanted_count` whom it should
-    have, `leaving_count` those of the former who are not among the latter; `told_count` whom it was
-    ever told of, `again_count` those of them who are to be added once more; `waiting_count` would
-    be told today if the rule told more people a day.
+    have, `refused_count` the members who may not be told, `leaving_count` those of the audience
+    whom it should have no more; `told_count` whom it was ever told of, `again_count` those of them
+    who are to be added once more; `waiting_count` would be told today if the rule told more people
+    a day.
     """
 
     add_count: int
@@ -369,6 +372,7 @@ class Counts:
     superseded_count: int
     audience_count: int
     wanted_count: int
+    refused_count: int
     leaving_count: int
     told_count: int = 0
     again_count: int = 0

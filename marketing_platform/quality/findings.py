@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from marketing_platform.activation import held_plans
-from marketing_platform.activation.diff import HELD_OUT
 from marketing_platform.pipeline import all_tables
 from marketing_platform.quality.freshness import aged_sources
 from marketing_platform.quality.holds import SENT_FROM, current_checks, stale_tables, wrong_sums
@@ -139,29 +138,31 @@ def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator
 
 
 def _suppressed(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
-    """Audiences of which nearly nobody may be told: of all who should be, not of one plan."""
+    """Audiences of which nearly nobody may be told, whichever plan found it first."""
     latest = sa.select(sa.func.max(plans.c.plan_id)).group_by(plans.c.destination, plans.c.audience)
-    # Who is held out could be told.
-    cannot = sa.and_(messages.c.state == "suppressed", messages.c.reason != HELD_OUT)
-    counted = sa.func.count(sa.case((cannot, 1)))
-    # Of those whom the plan wants there, some may be suppressed when they are sent.
-    people = plans.c.wanted_count + plans.c.suppressed_count
-    statement = (
-        sa.select(
-            plans.c.destination,
-            plans.c.audience,
-            people.label("people"),
-            counted.label("suppressed"),
+    # Of those whom the plan wants there, some are suppressed when they are sent.
+    at_last = (
+        sa.select(sa.func.count())
+        .where(
+            messages.c.plan_id == plans.c.plan_id,
+            messages.c.state == "suppressed",
+            messages.c.operation != "remove",
+            messages.c.payload.is_not(None),
         )
-        .join(messages, messages.c.plan_id == plans.c.plan_id)
-        .where(plans.c.plan_id.in_(latest), messages.c.operation != "remove")
-        .group_by(plans.c.destination, plans.c.audience, people)
-        .having(counted >= _JUDGED_FROM, counted >= _SUPPRESSED_SHARE * people)
+        .scalar_subquery()
     )
+    refused = sa.func.coalesce(plans.c.refused_count, 0)
+    statement = sa.select(
+        plans.c.destination,
+        plans.c.audience,
+        (plans.c.wanted_count + refused).label("people"),
+        (refused + at_last).label("suppressed"),
+    ).where(plans.c.plan_id.in_(latest))
     named = {(rule.destination, rule.name) for rule in settings.platform.activations}
     with reading(engine) as connection:
         for row in connection.execute(statement):
-            if (row.destination, row.audience) not in named:
+            is_most = row.suppressed >= max(_JUDGED_FROM, _SUPPRESSED_SHARE * row.people)
+            if not is_most or (row.destination, row.audience) not in named:
                 continue
             yield Finding(
                 f"suppressed:{row.destination}:{row.audience}",

@@ -11,8 +11,9 @@ from small_shop import JUNE, SEGMENT, SmallShop, small_settings, webhook
 from marketing_platform.activation import activate, held_plans, release
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import InputError
+from marketing_platform.quality.findings import find_all
 from marketing_platform.settings import ActivationRule
-from marketing_platform.state import plans, reading
+from marketing_platform.state import plans, reading, utc_now
 
 
 def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
@@ -115,3 +116,25 @@ def test_too_many_events_at_once_are_held(
         shop.enter(name, JUNE)
     [held], _ = activate(shop.warehouse, engine, settings)
     assert held.held_reasons == ("would tell 2 customers at once (limit 1)",)
+
+
+def test_that_nearly_nobody_may_be_told_is_said_as_long_as_it_is_so(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url, consent="email")})
+    shop.fill(120)
+
+    def told() -> list[str]:
+        activate(shop.warehouse, engine, settings)
+        found = find_all(engine, settings, now=utc_now())
+        return [one.detail for one in found if one.key == f"suppressed:crm:{SEGMENT}"]
+
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "update profiles.customers set has_email_consent = customer_id < 'c00010'"
+        )
+    # The second plan has nothing to suppress any more; they still may not be told.
+    assert [told(), told()] == [["110 of 120 are suppressed"]] * 2
+    with shop.warehouse.connect() as connection:
+        connection.execute("update profiles.customers set has_email_consent = true")
+    assert told() == []
