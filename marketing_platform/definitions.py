@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from marketing_platform.sources.coverage import covered
 from marketing_platform.sources.files.ingest import SOURCE, coverage
 from resources.dead_runs import end_dead_runs, platform_of, process_tag
 from resources.event_storage import PooledSqliteEventLogStorage
+from resources.run_errors import first_line
 from resources.run_history import has_old_runs, trim_run_history
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
@@ -194,7 +194,9 @@ def run_job(settings: Settings, name: str) -> JobOutcome:
     for event in result.all_events:
         if event.is_step_failure:
             step = event.step_key or ""
-            failures |= found.get(event.step_key) or {step: _first_line(event)}
+            failures |= found.get(event.step_key) or {
+                step: first_line(event.step_failure_data.error)
+            }
     return JobOutcome(result.run_id, result.success, failures, failed_checks)
 
 
@@ -260,12 +262,3 @@ def prepare_instance(settings: Settings) -> Path:
                 opened.get_runs(limit=1)
             trial.replace(written)
     return home
-
-
-def _first_line(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    while error and error.cause:
-        error = error.cause
-    line = error.message.strip().splitlines()[0] if error else "no message"
-    # Dagster puts the class of the error before its words; a person needs the words.
-    return re.sub(r"^[\w.]+(Error|Exception): ", "", line)

@@ -23,10 +23,12 @@ from marketing_platform.quality.incidents import (
 )
 from marketing_platform.settings import Settings
 from marketing_platform.state import open_state, utc_now
+from resources.run_errors import errors_of
 
 HEALTH = asset_key("quality.health")
 _INCIDENTS = "incidents"
 _EVENTS_PER_TICK = 50
+_ERRORS_TOLD = 3
 _INTERVAL_SECONDS = 30
 # A page on which nothing changed is written again after this time, so that its age tells something.
 _PAGE_LASTS = dt.timedelta(hours=1)
@@ -61,7 +63,9 @@ def _after_run(settings: Settings, status: dg.DagsterRunStatus) -> dg.SensorDefi
         finding = Finding(
             f"run:{run.job_name}",
             f"a run of {run.job_name} failed",
-            context.dagster_event.message or "no message",
+            "; ".join(errors_of(context.instance, run.run_id)[:_ERRORS_TOLD])
+            or context.dagster_event.message
+            or "no message",
             "critical",
             link=f"/runs/{run.run_id}",
         )

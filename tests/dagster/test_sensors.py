@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.events import EngineEventData
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteInstigatorOrigin,
@@ -21,6 +23,7 @@ from dagster._core.scheduler.instigation import (
     InstigatorStatus,
     SensorInstigatorData,
 )
+from dagster._utils.error import serializable_error_info_from_exc_info
 from inbox import Inbox
 from tiny_orders import key
 
@@ -29,12 +32,14 @@ from marketing_platform.activation.balance import due_count
 from marketing_platform.activation.claims import Holder, claim
 from marketing_platform.definitions import run_job
 from marketing_platform.destinations import make_destination
+from marketing_platform.errors import ConfigError
 from marketing_platform.quality.alerts import Alert, announce, send_alert
 from marketing_platform.quality.incidents import open_incidents, recent_incidents
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings, When
 from marketing_platform.state import messages, open_state, utc_now, writing
 from marketing_platform.warehouse import Warehouse
+from resources.run_errors import errors_of
 from sensors.activation import PATIENCE, activation_sensor
 from sensors.alerts import alert_sensors, silent_sensors
 
@@ -383,12 +388,31 @@ def test_a_job_that_failed_in_the_ui_is_well_again_after_a_run_from_the_command_
     sensor = incidents_sensor(alerting)
     after_run(alerting, instance, build.execute_in_process(instance=instance, raise_on_error=False))
     tick(sensor, instance, None)
-    assert [one.title for one in open_incidents(state)] == ["a run of build failed"]
+    [incident] = open_incidents(state)
+    assert incident.title == "a run of build failed"
+    assert incident.detail == "build_it: no space left on device"
     fails[0] = False
     # No sensor is told of its end.
     assert build.execute_in_process(instance=instance).success
     tick(sensor, instance, None)
     assert open_incidents(state) == []
+
+
+def test_a_run_that_could_not_begin_says_which_setting_is_wrong(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    run = activation_run(instance, dg.DagsterRunStatus.STARTED)
+    try:
+        raise ConfigError("shopp: no such key, perhaps shop", where="config/platform.yaml")
+    except ConfigError:
+        error = serializable_error_info_from_exc_info(sys.exc_info())
+    instance.report_engine_event(
+        "Could not load job definition.", run, EngineEventData.engine_error(error)
+    )
+    instance.report_run_failed(run)
+    assert errors_of(instance, run.run_id) == [
+        "config/platform.yaml: shopp: no such key, perhaps shop"
+    ]
 
 
 def report_freshness(
