@@ -6,7 +6,7 @@ count as running for ever, and keep the slot of the warehouse. So each run notes
 
 import dagster as dg
 
-from marketing_platform.activation.owner import is_dead, new_owner
+from marketing_platform.activation.owner import is_dead, is_of_an_earlier_start, new_owner
 from marketing_platform.settings import Settings
 
 PROCESS_TAG = "marketing_platform/process"
@@ -47,7 +47,8 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
         run_id, _, process = run.tags.get(PROCESS_TAG, "").partition(_SEPARATOR)
-        if run_id == run.run_id and is_dead(process):
+        is_gone = is_dead(process) or is_of_an_earlier_start(process)
+        if run_id == run.run_id and is_gone:
             instance.report_run_failed(run, "the process of this run is gone")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)

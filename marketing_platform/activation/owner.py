@@ -31,6 +31,15 @@ def is_dead(owner: str) -> bool:
     return _started(pid) != started
 
 
+def is_of_an_earlier_start(owner: str) -> bool:
+    """Whether a machine of this one's name held it, before that was started again.
+
+    Two machines that share a name look the same, so this is not for what may be sent twice.
+    """
+    theirs, ours = (place.split("/") for place in (owner.partition(_SEPARATOR)[0], _place()))
+    return len(theirs) == len(ours) == 3 and theirs[0] == ours[0] and theirs[1] != ours[1]
+
+
 def _place() -> str:
     """The host, since its start, and the namespace in which process numbers mean something."""
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -29,7 +31,7 @@ from marketing_platform.quality.results import CheckResult, record_build, record
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.state import open_state, plans, writing
 from marketing_platform.warehouse import Built, Warehouse
-from resources.dead_runs import end_dead_runs, note_process
+from resources.dead_runs import PROCESS_TAG, end_dead_runs, note_process
 from sensors.activation import is_under_way
 from sensors.schedules import range_tags
 
@@ -267,6 +269,22 @@ def test_a_run_whose_process_lives_is_left_alone(
     note_process(instance, lives.run_id)
     instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
     assert end_dead_runs(instance) == []
+
+
+def test_a_run_that_was_lost_when_the_machine_was_started_again_is_ended(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    @dg.job
+    def activation() -> None: ...
+
+    lost, elsewhere = (
+        instance.create_run_for_job(activation, status=dg.DagsterRunStatus.STARTED) for _ in "12"
+    )
+    for run, host in ((lost, socket.gethostname()), (elsewhere, "another-machine")):
+        process = f"{host}/start-of-before/pid:[4026531836]|{os.getpid()}|1|x"
+        instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{run.run_id}@{process}"})
+    assert end_dead_runs(instance) == [lost.run_id]
+    assert not instance.get_run_by_id(elsewhere.run_id).is_finished  # type: ignore[union-attr]
 
 
 def test_a_run_that_takes_up_a_dead_one_is_not_taken_for_it(
