@@ -25,6 +25,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
+from marketing_platform.activation import TOLD
 from marketing_platform.errors import InputError, full_disk, no_permission
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
@@ -37,7 +38,7 @@ _NOTE = "note.json"
 # What belongs to a data folder besides state and warehouse. Dagster's own history is not there: it
 # tells what ran, and nothing depends on it.
 _FOLDERS = ("lake", "models", "feeds")
-_FILES = ("shop.json",)
+_FILES = ("shop.json", TOLD)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from marketing_platform.activation.balance import (
     sums_of,
 )
 from marketing_platform.activation.dispatch import dispatch
+from marketing_platform.activation.ledger import TOLD, is_lost
 from marketing_platform.activation.plan import Plan, make_plan, plan_all
 from marketing_platform.activation.product_feeds import FeedOutcome, write_feeds
 from marketing_platform.activation.release import release
@@ -25,6 +26,7 @@ from marketing_platform.activation.run import activate
 from marketing_platform.activation.story import Story, story_of
 
 __all__ = [
+    "TOLD",
     "Balance",
     "DestinationReport",
     "DispatchReport",
@@ -41,6 +43,7 @@ __all__ = [
     "dispatch",
     "failures",
     "held_plans",
+    "is_lost",
     "ledger_sums",
     "make_plan",
     "plan_all",

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from marketing_platform.activation.balance import in_flight_count, waiting_counts
 from marketing_platform.activation.courier import Courier
 from marketing_platform.activation.desk import Desk
-from marketing_platform.activation.ledger import close_plans
+from marketing_platform.activation.ledger import close_plans, note_telling
 from marketing_platform.activation.report import DestinationReport, DispatchReport
 from marketing_platform.activation.rules import check_destination
 from marketing_platform.destinations import Destination, make_destination
@@ -47,6 +47,7 @@ def dispatch(
     names = list(dict.fromkeys(destinations or settings.platform.destinations))
     for name in names:
         check_destination(name, settings)
+    note_telling(engine, settings.data_dir)
     halt = stop or Event()
     desk = Desk(engine, now, lease_seconds, settings.platform.fatigue)
     audiences: dict[str, set[str]] = {name: set() for name in names}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.diff import Diff
+from marketing_platform.lake import write_atomically
 from marketing_platform.state import (
     CLAIMABLE,
     OPEN,
@@ -21,6 +23,8 @@ from marketing_platform.state import (
     reading,
 )
 
+# A file of the data folder.
+TOLD = "has_told"
 _CHUNK = 5_000
 _SUPERSEDED = "superseded"
 # As SQLAlchemy writes a moment.
@@ -85,6 +89,22 @@ def known_messages(
     with reading(engine) as connection:
         rows = connection.execute(typed, values)
         return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
+
+
+def note_telling(engine: sa.Engine, data_dir: Path) -> None:
+    """Remember beside the data, before anything is sent, that this shop tells by a ledger."""
+    if not _is_empty(engine) and not (mark := data_dir / TOLD).exists():
+        write_atomically(mark, "While this file is here, nothing is sent by an empty ledger.\n")
+
+
+def is_lost(engine: sa.Engine, data_dir: Path) -> bool:
+    """Whether the ledger is empty although this shop has told people: by another one."""
+    return (data_dir / TOLD).exists() and _is_empty(engine)
+
+
+def _is_empty(engine: sa.Engine) -> bool:
+    with reading(engine) as connection:
+        return connection.execute(sa.select(messages.c.message_key).limit(1)).first() is None
 
 
 def write_plan(connection: sa.Connection, plan: dict[str, Any]) -> int:

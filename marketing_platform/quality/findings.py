@@ -11,7 +11,13 @@ import sqlalchemy as sa
 from marketing_platform.activation import held_plans
 from marketing_platform.pipeline import all_tables
 from marketing_platform.quality.freshness import aged_sources
-from marketing_platform.quality.holds import SENT_FROM, current_checks, stale_tables, wrong_sums
+from marketing_platform.quality.holds import (
+    SENT_FROM,
+    current_checks,
+    lost_ledger,
+    stale_tables,
+    wrong_sums,
+)
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.results import latest_builds, latest_checks
 from marketing_platform.settings import Settings
@@ -34,6 +40,7 @@ def find_all(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> list
         *_aged(engine, settings, now),
         *_held(engine, settings),
         *_sums(engine),
+        *_lost(engine, settings),
         *_silent(engine, settings, now),
         *_suppressed(engine, settings),
         *_waiting(engine, now),
@@ -106,6 +113,11 @@ def _held(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
 def _sums(engine: sa.Engine) -> Iterator[Finding]:
     for line in wrong_sums(engine, latest_checks(engine)):
         yield Finding("ledger:sums", "the ledger does not add up", line, "critical", holds=_ALL)
+
+
+def _lost(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
+    for line in lost_ledger(engine, settings):
+        yield Finding("ledger:lost", "the ledger is empty", line, "critical", holds=_ALL)
 
 
 def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Why nobody may be messaged now: failed checks, half a build, stale sources, a wrong ledger."""
+"""Why nobody may be messaged now: failed checks, half a build, stale sources, another ledger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from marketing_platform.activation import conservation, tables_told
+from marketing_platform.activation import TOLD, conservation, is_lost, tables_told
 from marketing_platform.pipeline import all_tables, needed
 from marketing_platform.quality.freshness import aged_sources, oldest_allowed
 from marketing_platform.quality.results import (
@@ -46,6 +46,7 @@ def find_holds(
     moment = now or dt.datetime.now(dt.UTC)
     checks, builds = current_checks(engine, settings), latest_builds(engine)
     return [
+        *lost_ledger(engine, settings),
         *_failed_checks(checks),
         *_half_built(builds, settings),
         *stale_tables(engine, builds, settings, moment),
@@ -140,6 +141,20 @@ def _stale_sources(engine: sa.Engine, settings: Settings, now: dt.datetime) -> l
         f"{one.source}: {one.entity} are stale: {one.line()}"
         for one in aged_sources(engine, settings, now)
         if one.is_stale
+    ]
+
+
+def lost_ledger(engine: sa.Engine, settings: Settings) -> list[str]:
+    """That the ledger is not the one by which this shop has told people, where it is empty.
+
+    Everybody would be told again, and who must not be written to would be.
+    """
+    if not is_lost(engine, settings.data_dir):
+        return []
+    return [
+        f"{MESSAGES}: the ledger is empty, and this shop has told people by another one; set"
+        " MARKETING_PLATFORM_STATE_URL as it was, or see: marketing-platform move-state. To begin"
+        f" anew, delete {settings.data_dir / TOLD}"
     ]
 
 

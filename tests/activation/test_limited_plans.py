@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 from small_shop import JUNE, SEGMENT, SmallShop, small_settings, webhook
 
-from marketing_platform.activation import activate, held_plans, release
+from marketing_platform.activation import TOLD, activate, held_plans, release
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import InputError
 from marketing_platform.quality.findings import find_all
+from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import ActivationRule
-from marketing_platform.state import plans, reading, utc_now
+from marketing_platform.state import open_state, plans, reading, utc_now
 
 
 def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
@@ -138,3 +139,21 @@ def test_that_nearly_nobody_may_be_told_is_said_as_long_as_it_is_so(
     with shop.warehouse.connect() as connection:
         connection.execute("update profiles.customers set has_email_consent = true")
     assert told() == []
+
+
+def test_an_empty_ledger_beside_data_of_a_shop_that_has_told_people_holds(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)})
+    # As in a shell that does not have the URL that the services have.
+    other = open_state(f"sqlite:///{tmp_path / 'other.db'}")
+    assert find_holds(other, settings) == [], "who begins has an empty one"
+    shop.fill(3)
+    activate(shop.warehouse, engine, settings)
+    assert find_holds(engine, settings) == []
+    [hold] = find_holds(other, settings)
+    assert "the ledger is empty, and this shop has told people by another one" in hold
+    [found] = find_all(other, settings, now=utc_now())
+    assert found.title == "the ledger is empty"
+    (settings.data_dir / TOLD).unlink()
+    assert find_holds(other, settings) == []
