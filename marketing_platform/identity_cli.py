@@ -242,7 +242,7 @@ def _warehouse(settings: Settings) -> Warehouse:
 
 
 def _state(settings: Settings) -> sa.Engine:
+    from marketing_platform.commands.places import shop_state
     from marketing_platform.identity import edges  # noqa: F401 - its tables
-    from marketing_platform.state import open_state
 
-    return open_state(settings.state_url.get_secret_value())
+    return shop_state(settings)

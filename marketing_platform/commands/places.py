@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 import duckdb
+import sqlalchemy as sa
 
-from marketing_platform.errors import InputError
+from marketing_platform.errors import ConfigError, InputError
+from marketing_platform.quality.holds import lost_ledger
 from marketing_platform.settings import Settings
+from marketing_platform.state import open_state
 from marketing_platform.warehouse import Warehouse
 
 
@@ -17,6 +20,17 @@ def built_warehouse(settings: Settings) -> Warehouse:
     if not settings.warehouse_path.exists():
         raise InputError("nothing was built yet", mend="Start: marketing-platform run")
     return open_warehouse(settings)
+
+
+def shop_state(settings: Settings) -> sa.Engine:
+    """The state in which people's words are kept. Raises ConfigError where it is another shop's.
+
+    What is said of a person in an empty one, as by who has not the services' URL, is never read.
+    """
+    state = open_state(settings.state_url.get_secret_value())
+    if lost := lost_ledger(state, settings):
+        raise ConfigError(lost[0])
+    return state
 
 
 def unbuilt_table(error: Exception) -> InputError | None:

@@ -34,7 +34,7 @@ from marketing_platform.activation.suppression import (
     forget_suppression,
     suppress,
 )
-from marketing_platform.commands.places import built_warehouse
+from marketing_platform.commands.places import built_warehouse, shop_state
 from marketing_platform.destinations import Batch, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
 from marketing_platform.identity.explain import customer_of
@@ -258,7 +258,7 @@ def suppress_customers(
     if known := sorted(customers - gone):
         warehouse = built_warehouse(settings)
         customers = gone | {customer_of(warehouse, name) for name in known}
-    state = open_state(settings.state_url.get_secret_value())
+    state = shop_state(settings)
     _refuse_former(settings, state, gone)
     with writing(state) as connection:
         suppress(connection, sorted(customers), channel, reason, told_by=BY_COMMAND, now=utc_now())
@@ -279,7 +279,7 @@ def _refuse_former(settings: Settings, state: sa.Engine, names: set[str]) -> Non
 
 def allow_again(settings: Settings, names: Sequence[str], channel: str) -> list[str]:
     """Take suppressions back; in words how many there were, and what still bars these people."""
-    state = open_state(settings.state_url.get_secret_value())
+    state = shop_state(settings)
     count, left = 0, []
     for name in names:
         # Who was erased is known by id alone.

@@ -8,8 +8,9 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from marketing_platform.activation import TOLD
 from marketing_platform.cli import activation_app
-from marketing_platform.errors import ContractError, InputError
+from marketing_platform.errors import ConfigError, ContractError, InputError
 from marketing_platform.identity_cli import identity_app
 from marketing_platform.pipeline import build_table, needed
 from marketing_platform.quality.results import CheckResult, record_check
@@ -170,6 +171,18 @@ def test_who_must_not_be_written_to_is_named_as_people_know_them(shop: Shop) -> 
     again = ("suppress", "--take-back", "dan@shop.org", "ann@shop.org")
     assert said(*again, app=activation_app) == "2 suppression(s) taken back\n"
     assert said(*again, app=activation_app) == "0 suppression(s) taken back\n"
+
+
+def test_a_word_about_a_person_is_not_put_into_another_ledger(shop: Shop) -> None:
+    shop.write(*LINES)
+    shop.build()
+    # What the data remember; the state of this shell is a new one.
+    (shop.settings.data_dir / TOLD).touch()
+    for word in (("suppress", "ann@shop.org"), ("suppress", "--take-back", "ann@shop.org")):
+        with pytest.raises(ConfigError, match="the ledger is empty"):
+            said(*word, app=activation_app)
+    with pytest.raises(ConfigError, match="the ledger is empty"):
+        said("merge", "ann@shop.org", "dan@shop.org")
 
 
 def test_what_still_bars_a_person_is_told_where_another_channel_is_taken_back(shop: Shop) -> None:
