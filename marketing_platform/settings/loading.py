@@ -25,6 +25,8 @@ CONFIG_DIR_VARIABLE = "MARKETING_PLATFORM_CONFIG_DIR"
 STATE_URL_VARIABLE = "MARKETING_PLATFORM_STATE_URL"
 DAGSTER_URL_VARIABLE = "MARKETING_PLATFORM_DAGSTER_URL"
 DEFAULT_SHOP = "shop"
+# DuckDB takes these for a pattern of files, and Dagster's SQLite storage % for a part of a URL.
+_PATTERN = re.compile(r"[*?\[%]")
 _REFERENCE = re.compile(r"\$\{(?:(file):)?([^}]+)\}")
 
 
@@ -47,6 +49,12 @@ def load_settings(
     data = (data_dir or _data_dir(env)).absolute()
     if data.exists() and not data.is_dir():
         raise ConfigError("the data folder is a file", where=str(data), mend="Name a folder")
+    if not is_optional and (odd := _PATTERN.search(str(data))):
+        raise ConfigError(
+            f"a data folder cannot have {odd[0]} in its path",
+            where=str(data),
+            mend=f"Rename the folder, or name another with {DATA_DIR_VARIABLE}",
+        )
     path = config / "platform.yaml"
     is_missing = is_optional and CONFIG_DIR_VARIABLE not in env and not path.exists()
     content = {} if is_missing else _read_yaml(path)

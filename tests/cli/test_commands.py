@@ -16,7 +16,7 @@ from rich.console import Console
 
 from marketing_platform.cli import main
 from marketing_platform.commands.places import unusable_warehouse
-from marketing_platform.errors import no_permission
+from marketing_platform.errors import ConfigError, no_permission
 from marketing_platform.report import print_ingested, print_status
 from marketing_platform.settings import load_settings
 from marketing_platform.sources.files.ingest import ingest
@@ -269,6 +269,14 @@ def test_a_mistake_in_the_settings_names_file_and_key(
     line = mistake(told("status"))
     assert found in line
     assert "platform.yaml" in line
+
+
+@pytest.mark.parametrize("name", ["shop [1]", "a*", "100 %25"])
+def test_a_data_folder_that_would_be_taken_for_a_pattern_is_refused(home: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"a data folder cannot have . in its path"):
+        load_settings(config_dir=home / "config", data_dir=home / name, environ={})
+    taken = home / "it's {our} shop (2) & co"
+    assert load_settings(config_dir=home / "config", data_dir=taken, environ={}).data_dir == taken
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
