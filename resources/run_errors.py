@@ -14,7 +14,7 @@ def first_line(error: SerializableErrorInfo | None) -> str:
         error = error.cause
     line = error.message.strip().splitlines()[0] if error else "no message"
     # Dagster puts the class of the error before its words; a person needs the words.
-    return re.sub(r"^[\w.]+(Error|Exception): ", "", line)
+    return re.sub(r"^[\w.]+(Error|Exception|Failure): ", "", line)
 
 
 def errors_of(instance: dg.DagsterInstance, run_id: str) -> list[str]:

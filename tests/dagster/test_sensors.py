@@ -379,7 +379,7 @@ def test_a_job_that_failed_in_the_ui_is_well_again_after_a_run_from_the_command_
     @dg.op
     def build_it() -> None:
         if fails[0]:
-            raise OSError("no space left on device")
+            raise dg.Failure("no space left on device")
 
     @dg.job
     def build() -> None:
