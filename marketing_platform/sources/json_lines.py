@@ -15,6 +15,8 @@ AS_LINES = f"""
     quote = '', escape = '', strict_mode = false, null_padding = false, {LINE_SIZES}
 """
 
+# What a part of a list has before its first element and after its last one.
+_ENDS_OF_LIST = r"^\s*\[|[\],]\s*$"
 _TOO_LONG = re.compile(r"CSV Error on Line: (\d+)")
 _FILE = re.compile(r"^  file = (.+)$", re.MULTILINE)
 
@@ -31,15 +33,28 @@ def json_files(files: Iterable[str]) -> list[str]:
 def json_lines(paths: Sequence[str]) -> str:
     """A select with the column `payload`: each line, or each element of a line that is a list.
 
-    A line that is no JSON becomes a JSON text.
+    A list may go over several lines, an element or more on each, as SendGrid writes it. A line that
+    is no JSON becomes a JSON text.
     """
     if not paths:
         return "select cast(null as varchar) as payload where false"
     return f"""
         select cast(unnest(
-            case when json_type(line) = 'ARRAY' then cast(line as json[]) else [line] end
+            case
+                when json_type(line) = 'ARRAY' then cast(line as json[])
+                when json_valid(part) then cast(cast(part as json) as json[])
+                else [line]
+            end
         ) as varchar) as payload
-        from ({lines_of(paths)})
+        from (
+            select
+                line,
+                case
+                    when json_type(line) = 'VARCHAR'
+                    then concat('[', regexp_replace(line ->> '$', '{_ENDS_OF_LIST}', '', 'g'), ']')
+                end as part
+            from ({lines_of(paths)})
+        )
     """  # noqa: S608 - made of names of our own
 
 

@@ -79,6 +79,16 @@ def test_events_are_read_one_a_line_or_as_the_list_of_one_call(tmp_path: Path) -
     assert [one["sg_event_id"] for one in pulled(tmp_path)] == ["one", "two", "three"]
 
 
+def test_a_call_is_read_as_sendgrid_writes_it_with_an_event_a_line(tmp_path: Path) -> None:
+    events = [{**event(key, FIRST), "category": ["a", "b"]} for key in ("one", "two", "three")]
+    body = "[" + ",\r\n".join(map(json.dumps, events)) + "]\r\n"
+    (tmp_path / "call.json").write_text(body, newline="")
+    (tmp_path / "other.json").write_text(body.replace("one", "four")[:-3] + "\n]\n", newline="")
+    assert sorted(one["sg_event_id"] for one in pulled(tmp_path)) == [
+        *("four", "one", "three", "three", "two", "two"),
+    ]
+
+
 def test_only_the_windows_events_are_read_and_no_attempts(tmp_path: Path) -> None:
     calls = [
         event("before", FIRST - 1),
