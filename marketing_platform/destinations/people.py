@@ -188,7 +188,7 @@ def google_email(value: str) -> str:
     """As Google hashes e-mails: those of Gmail without dots and without what follows a plus."""
     mailbox, at, domain = without_blanks(value).rpartition("@")
     if domain in ("gmail.com", "googlemail.com"):
-        mailbox = mailbox.partition("+")[0].replace(".", "")
+        mailbox = mailbox.partition("+")[0].replace(".", "") or mailbox
     return f"{mailbox}{at}{domain}"
 
 

@@ -118,6 +118,7 @@ def test_meta_says_what_is_wrong_in_the_words_that_are_for_people() -> None:
         ("München", letters, "münchen"),
         (" Some One @Example.com", google_email, "someone@example.com"),
         ("Cloudy.SanFrancisco+shopping@gmail.com", google_email, "cloudysanfrancisco@gmail.com"),
+        ("+49151@gmail.com", google_email, "+49151@gmail.com"),
         ("jeff.son@GoogleMail.com", google_email, "jeffson@googlemail.com"),
         ("user.name+NYC@Example.com", google_email, "user.name+nyc@example.com"),
         ("+1 650 555 0123", without_blanks, "+16505550123"),
