@@ -108,6 +108,38 @@ def test_a_load_takes_in_all_that_an_export_says_however_long_ago_it_was(tmp_pat
     assert load("paid", "cancelled", "refunded") == {"0"}
 
 
+def test_a_load_that_failed_is_tried_again_in_an_hour_and_one_that_did_not_is_not(
+    tmp_path: Path,
+) -> None:
+    six = dt.datetime(2026, 3, 20, 6, tzinfo=dt.UTC)
+    settings = living_settings(tmp_path, shop={"timezone": "UTC", "currency": "EUR"})
+    schedule = build_definitions(settings).resolve_schedule_def("daily_ingest")
+    assert schedule.cron_schedule == "0 6-11 * * *"
+    with dg.DagsterInstance.from_config(str(prepare_instance(settings))) as instance:
+
+        def asked(hour: int) -> dg.RunRequest | None:
+            moment = six + dt.timedelta(hours=hour - 6)
+            with dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=moment
+            ) as context:
+                requests = schedule.evaluate_tick(context).run_requests or ()
+            return requests[0] if requests else None
+
+        def run(request: dg.RunRequest | None, status: dg.DagsterRunStatus) -> None:
+            assert request is not None
+            instance.add_run(dg.DagsterRun("ingest", status=status, tags=request.tags))
+
+        run(asked(6), dg.DagsterRunStatus.FAILURE)
+        run(asked(7), dg.DagsterRunStatus.STARTED)
+        assert asked(8) is None, "it is under way"
+        instance.report_run_failed(instance.get_runs(limit=1)[0])
+        run(asked(9), dg.DagsterRunStatus.SUCCESS)
+        assert asked(10) is None
+        run(asked(30), dg.DagsterRunStatus.CANCELED)
+        assert asked(31) is None, "somebody stopped it"
+        assert asked(24 + 31) is not None, "a machine that was off at six loads later"
+
+
 def test_an_hourly_source_is_in_core_after_the_first_tick_that_comes(tmp_path: Path) -> None:
     now = dt.datetime(2026, 3, 20, 14, 30, tzinfo=dt.UTC)
     calls = tmp_path / "calls"
