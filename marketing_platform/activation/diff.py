@@ -189,6 +189,11 @@ with joined as (
         not $once and coalesce(k.meant in ('add', 'update'), false)
             and not is_taken_over as was_wanted,
         d.refusal, d.payload, d.entered_at, d.content_version, k.last, k.told,
+        -- Since when they are in is not known, and they were told before anything is known of it.
+        coalesce(
+            d.entered_at < $begins::timestamp + interval 1 day
+            and k.told.created_at < $begins::timestamp, false
+        ) as is_of_before,
         -- A removal that may not have arrived takes nobody out.
         k.told.operation <> 'remove' or k.told.state <> 'sent' as may_be_there,
         greatest(
@@ -216,7 +221,7 @@ with joined as (
                 when last.key = told.key and last.state = 'deferred'
                     and last.content = content_version
                 then case when is_wanted then 'add' else 'suppress' end
-                when (told.content = content_version) is true then null
+                when (told.content = content_version) is true or is_of_before then null
                 -- Who was held out of this stay is not told of it later, when nobody is any more.
                 when last.state = 'suppressed' and last.reason = '{held_out}'
                     and last.content = content_version then null
@@ -428,6 +433,19 @@ def _is_held_out(rule: ActivationRule) -> str:
     return in_bucket(part).sql(dialect="duckdb")
 
 
+def _beginning(connection: duckdb.DuckDBPyConnection) -> dt.datetime | None:
+    """Since when the warehouse knows who is in which segment.
+
+    That is later than what the ledger knows where the warehouse was built anew: everybody seems to
+    have entered then who is in a segment.
+    """
+    there = "select 1 from duckdb_tables() where schema_name = 'segments' and table_name = 'stays'"
+    if connection.execute(there).fetchone() is None:
+        return None
+    row = connection.execute("select min(entered_at) from segments.stays").fetchone()
+    return row[0] if row else None
+
+
 def compare(
     connection: duckdb.DuckDBPyConnection,
     ledger: pl.DataFrame,
@@ -499,7 +517,15 @@ def compare(
         taken_over=_TAKEN_OVER if "$.email" in known_by else "",
         has_moved=_MOVED.format(paths=known_by) if known_by else "false",
     )
-    connection.execute(decided, {"once": rule.is_once, "told_since": since, "room": reach.room})
+    connection.execute(
+        decided,
+        {
+            "once": rule.is_once,
+            "told_since": since,
+            "room": reach.room,
+            "begins": _beginning(connection) if cause.occasion is None else None,
+        },
+    )
     counts = Counts(**connection.sql(_COUNTS).pl().row(0, named=True))
     names = {"destination": rule.destination, "audience": rule.name}
     new = connection.sql(_NEW, params=names).pl()

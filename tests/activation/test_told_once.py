@@ -105,6 +105,32 @@ def test_a_warehouse_that_was_built_anew_tells_nobody_again(
     assert len(told(receiver)) == 11
 
 
+def test_who_was_told_before_the_warehouse_was_built_anew_is_told_when_they_come_back(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    for name in ("ada", "bob"):
+        shop.enter(name, MAY)
+    activate(shop.warehouse, engine, settings)
+    long_ago = utc_now() - dt.timedelta(days=60)
+    with engine.begin() as connection:
+        connection.execute(sa.update(messages).values(created_at=long_ago, settled_at=long_ago))
+    anew = utc_now().replace(tzinfo=None)
+    shop.warehouse.ensure("segments.stays")
+    for name in ("ada", "bob", "cleo"):
+        shop.enter(name, str(anew))
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "insert into segments.stays by name select segment, customer_id, entered_at"
+            " from segments.memberships"
+        )
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "bob", "cleo"], "nobody knows that Ada and Bob had left"
+    shop.enter("bob", str(anew + dt.timedelta(days=3)))
+    activate(shop.warehouse, engine, settings)
+    assert told(receiver) == ["ada", "bob", "bob", "cleo"]
+
+
 def test_an_event_and_an_audience_of_one_segment_do_not_mix(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
