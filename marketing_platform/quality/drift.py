@@ -276,7 +276,9 @@ def _aggregates(table: str) -> Iterator[str]:
             # The median of small whole numbers jumps.
             yield f'avg(abs({name})) as "{name}:mean"'
         elif column.dtype.is_numeric():
-            yield f'approx_quantile(abs(cast({name} as double)), 0.5) as "{name}:median"'
+            # Where half of them are nothing, as shipping is, the median is a matter of chance.
+            size = f"nullif(abs(cast({name} as double)), 0)"
+            yield f'approx_quantile({size}, 0.5) as "{name}:amount"'
         elif column.dtype == pl.String and name in WATCHED[table].vital:
             yield (
                 f"cast(approx_count_distinct({name}) as double) / nullif(count({name}), 0)"
@@ -312,12 +314,14 @@ def _columns_moved(
             continue
         is_vital = name in WATCHED[table].vital
         low, high = min(seen), max(seen)
-        if measure in ("mean", "median"):
+        if measure in _SIZES:
             if low <= 0 or value <= 0:
                 continue
             factor = max(value / high, low / value)
             if factor >= _FACTOR:
-                told = f"{value:.4g} at the {measure} {where}, {low:.4g} to {high:.4g} before"
+                told = (
+                    f"{value:.4g} at the {_SIZES[measure]} {where}, {low:.4g} to {high:.4g} before"
+                )
                 yield Moved(f"{name} is {told}", is_vital and factor >= _GROSS_FACTOR)
             continue
         outside = max(value - high, low - value)
@@ -332,6 +336,7 @@ def _columns_moved(
         yield Moved(line, is_vital and is_worse and outside >= _GROSS_SHARE)
 
 
+_SIZES = {"mean": "mean", "amount": "median"}
 _WORDS = {"null": "is empty", "true": "is true", "distinct": "is a value of its own"}
 
 

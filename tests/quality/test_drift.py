@@ -183,6 +183,23 @@ def test_any_other_column_is_told_and_holds_nothing(shop: Shop) -> None:
     assert "country is US in 100% of the records" in same.detail
 
 
+def test_what_is_nothing_in_half_of_the_orders_does_not_change_with_the_order_of_rows(
+    shop: Shop,
+) -> None:
+    number = pl.col("source_order_id").cast(pl.Int64)
+    shop.orders = shop.orders.with_columns(
+        pl.when(number % 240 < 121).then(0).otherwise(4.9).cast(pl.Decimal(18, 2))
+        .alias("shipping_amount")
+    )  # fmt: skip
+    for seed in range(6):
+        shop.orders = shop.orders.sample(fraction=1, shuffle=True, seed=seed)
+        _, same = shop.checked()
+        assert same.passed, same.detail
+    shop.orders = shop.orders.with_columns((pl.col("shipping_amount") * 3).cast(pl.Decimal(18, 2)))
+    _, same = shop.checked()
+    assert "shipping_amount is 14.7 at the median of files in all, 4.9 to 4.9" in same.detail
+
+
 def test_columns_that_have_changed_for_good_can_be_left_out(shop: Shop) -> None:
     shop.change_newest_day(contact_id=pl.lit(None, pl.String))
     assert not shop.checked()[0].passed
