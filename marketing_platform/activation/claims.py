@@ -24,7 +24,7 @@ from marketing_platform.activation.suppression import (
     is_tired,
     reason_now,
 )
-from marketing_platform.destinations import Batch, Destination, Row
+from marketing_platform.destinations import Batch, Destination, Row, may_repeat
 from marketing_platform.settings import Fatigue
 from marketing_platform.state import (
     CLAIMABLE,
@@ -189,7 +189,7 @@ def _without_barred(
     The others are put off, for a claim or a plan to say what becomes of them.
     """
     # What is not sent again tells nobody anything.
-    if not destination.is_idempotent:
+    if not may_repeat(destination, batch.audience):
         return str(batch.batch_id)
     is_late = sa.func.coalesce(messages.c.not_after <= holder.now, sa.false())
     may_not = sa.or_(is_late, is_suppressed()) if has_rule else sa.true()

@@ -202,6 +202,8 @@ class Standing:
     """A destination that stands in for a vendor: a test says what becomes of a batch."""
 
     audience = None
+    # The audiences that may be told again, where not all may.
+    repeated: frozenset[str] = frozenset()
     is_idempotent, is_full_feed = False, False
     batch_size, concurrency = 10, 1
     calls_per_run, retry_seconds, max_wait_seconds, max_attempts = 1, 0.0, 0.0, 3

@@ -261,6 +261,29 @@ def test_who_leaves_after_a_run_died_is_not_told_by_the_one_that_takes_over(
     assert ledger_sums(engine)["deferred"] == 0
 
 
+def test_nor_where_other_rules_of_the_destination_are_told_at_most_once(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = events(tmp_path, receiver)
+    for customer in ("ada", "bob"):
+        shop.enter(customer, JUNE)
+    plan_all(shop.warehouse, engine, settings)
+    dies_with(engine, settings)
+    with writing(engine) as connection:
+        suppress(connection, ["ada"], "all", "erased", told_by="test", now=utc_now())
+    sent: list[str] = []
+
+    def answer(batch: Batch) -> Answer:
+        sent.extend(row.customer_id for row in batch.rows)
+        return Answer("accepted")
+
+    vendor = Standing("crm", "event", answer)
+    # Its own is known again, that of another rule would not be.
+    vendor.repeated = frozenset(rule.name for rule in settings.platform.activations)
+    dispatch(engine, settings, make=lambda name, _: vendor)
+    assert sent == ["bob"]
+
+
 def test_all_who_were_in_a_batch_of_a_run_that_died_may_leave(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
