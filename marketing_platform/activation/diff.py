@@ -196,6 +196,7 @@ with joined as (
         ) as is_of_before,
         -- A removal that may not have arrived takes nobody out.
         k.told.operation <> 'remove' or k.told.state <> 'sent' as may_be_there,
+        not $once and coalesce(k.told.settled_at <= $remembers_since, false) as is_forgotten,
         greatest(
             case when k.told is not null then coalesce(k.told.settled_at, 'infinity') end,
             b.settled_at
@@ -229,7 +230,7 @@ with joined as (
                 else 'suppress'
             end
             when is_wanted and told.state = 'sent' and told.operation <> 'remove'
-                and told.content = content_version then null
+                and told.content = content_version and not is_forgotten then null
             when is_wanted and may_be_there and ({has_moved}) then 'remove'
             when is_wanted and (
                 told.operation = 'update' or (told.operation = 'add' and told.state = 'sent')
@@ -251,6 +252,7 @@ with joined as (
             when last.state = 'suppressed' then true
             when need = 'remove' then coalesce(last.operation <> 'remove', true)
             else coalesce(last.operation <> need or last.content <> content_version, true)
+                or (last.state = 'sent' and is_forgotten)
         end as is_new
     from needs
 ), paced as (
@@ -404,9 +406,10 @@ class Reach:
     """Whom a rule may reach: the channel, and who must not be written to, with the reason.
 
     `suppressed` has the columns customer_id and reason. `told_since`: who was told after it is not
-    told again. `told_as`: each customer_id of which all or a part became an other_customer_id; what
-    it was told before `until_at` that one was told as well. `room` is how many more may be told
-    today; None where the rule does not say.
+    told again. `remembers_since`: who of an audience was told before it is told again, for the
+    destination forgets; None where it does not. `told_as`: each customer_id of which all or a part
+    became an other_customer_id; what it was told before `until_at` that one was told as well.
+    `room` is how many more may be told today; None where the rule does not say.
     """
 
     channel: Channel | None
@@ -415,6 +418,7 @@ class Reach:
     fatigue: Fatigue
     told_since: dt.datetime
     told_as: pl.DataFrame
+    remembers_since: dt.datetime | None = None
     room: int | None = None
 
 
@@ -431,6 +435,11 @@ def _is_held_out(rule: ActivationRule) -> str:
         return "false"
     part = Bucket(rule.bucket, Decimal(0), rule.held_out.share)
     return in_bucket(part).sql(dialect="duckdb")
+
+
+def _naive(moment: dt.datetime | None) -> dt.datetime | None:
+    """A moment as the ledger's are in DuckDB: in UTC."""
+    return None if moment is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def _beginning(connection: duckdb.DuckDBPyConnection) -> dt.datetime | None:
@@ -505,7 +514,6 @@ def compare(
     connection.register("told_as", reach.told_as.to_arrow())
     connection.execute(_BEFORE)
     connection.unregister("told_as")
-    since = reach.told_since.astimezone(dt.UTC).replace(tzinfo=None)
     columns = payload_columns(rule)
     paths = [f"$.{name}" for name in columns]
     known_by = [f"$.{name}" for name in destination.known_by if name in columns]
@@ -521,7 +529,8 @@ def compare(
         decided,
         {
             "once": rule.is_once,
-            "told_since": since,
+            "told_since": _naive(reach.told_since),
+            "remembers_since": _naive(reach.remembers_since),
             "room": reach.room,
             "begins": _beginning(connection) if cause.occasion is None else None,
         },

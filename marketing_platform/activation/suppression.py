@@ -78,7 +78,6 @@ def reach_of(
     found = {**dict.fromkeys(tired, FATIGUE), **found}
     schema = {"customer_id": pl.String, "reason": pl.String}
     frame = pl.DataFrame(list(found.items()), schema=schema, orient="row")
-    since = now - dt.timedelta(days=rule.repeat_after_days)
     before = [
         (old, other, until.replace(tzinfo=None))
         for old, others in became.items()
@@ -86,7 +85,17 @@ def reach_of(
     ]
     known = pl.DataFrame(before, schema=_TOLD_AS, orient="row")
     room = _room(engine, rule, now) if rule.per_day is not None else None
-    return Reach(destination.reaches_by, reaches, frame, fatigue, since, known, room)
+    days = destination.refresh_days
+    return Reach(
+        destination.reaches_by,
+        reaches,
+        frame,
+        fatigue,
+        told_since=now - dt.timedelta(days=rule.repeat_after_days),
+        told_as=known,
+        remembers_since=None if days is None else now - dt.timedelta(days=days),
+        room=room,
+    )
 
 
 def _room(engine: sa.Engine, rule: ActivationRule, now: dt.datetime) -> int:

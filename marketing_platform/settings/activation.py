@@ -70,7 +70,8 @@ class DestinationSettings(Group):
 
     `type` is the name of a module in `destinations/vendors/`. Who lacks what it `requires`, or has
     not agreed to the channel of `consent`, is not sent there. In `quiet_hours` nobody is written to
-    by it. `limits` take the place of the shop's.
+    by it. Who is in an audience is told again after `refresh_days`, where it forgets its members.
+    `limits` take the place of the shop's.
     """
 
     # The channel by which it reaches people whatever they were asked to agree to.
@@ -84,6 +85,7 @@ class DestinationSettings(Group):
     requires: tuple[Literal["email", "phone"], ...] = ()
     consent: Channel | None = None
     quiet_hours: QuietHours | None = None
+    refresh_days: int | None = Field(default=None, ge=1)
     limits: Limits | None = None
 
     @property

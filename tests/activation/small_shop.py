@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from marketing_platform.settings import (
     Platform,
     Settings,
 )
+from marketing_platform.state import messages, utc_now
 from marketing_platform.warehouse import Warehouse
 
 SEGMENT = "winback"
@@ -196,6 +198,15 @@ def become(engine: sa.Engine, *changes: tuple[str, str, Kind]) -> None:
     ]
     inherit_suppressions(engine, pl.DataFrame(told))
     log_changes(engine, [{**change, "cause": "a test"} for change in told])
+
+
+def ended_a_day_ago(engine: sa.Engine, days: int = 1) -> None:
+    """Let all that was sent be sent some days ago."""
+    with engine.begin() as connection:
+        moment = utc_now() - dt.timedelta(days=days, minutes=1)
+        connection.execute(
+            sa.update(messages).values(settled_at=moment).where(messages.c.settled_at.is_not(None))
+        )
 
 
 class Standing:

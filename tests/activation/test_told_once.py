@@ -17,6 +17,7 @@ from small_shop import (
     SmallShop,
     answering,
     becomes,
+    ended_a_day_ago,
     events,
     small_settings,
     texts,
@@ -38,15 +39,6 @@ from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.identity.edges import log_changes
 from marketing_platform.settings import ActivationRule, Fatigue, Limits
 from marketing_platform.state import messages, open_state, reading, utc_now, writing
-
-
-def ended_a_day_ago(engine: sa.Engine, days: int = 1) -> None:
-    """Let all that was sent be sent some days ago."""
-    with engine.begin() as connection:
-        moment = utc_now() - dt.timedelta(days=days, minutes=1)
-        connection.execute(
-            sa.update(messages).values(settled_at=moment).where(messages.c.settled_at.is_not(None))
-        )
 
 
 def test_an_event_is_told_once_however_often_attributes_change(

@@ -34,6 +34,8 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
 
     `consent_given` says that the people have agreed to ads being made personal; Google wants it
     said for Europe.
+    Google forgets members after the list's membership duration, 540 days at most, and advises to
+    tell them again within 90; a list of a shorter one needs shorter `refresh_days`.
     With `validate_only` Google checks what it is asked, and nobody counts as told.
     """
 
@@ -44,6 +46,7 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     login_account_id: str | None = Field(default=None, pattern=r"^\d+$")
     consent_given: bool = False
     validate_only: bool = False
+    refresh_days: int | None = Field(default=90, ge=1)
     base_url: str = Field(default="https://datamanager.googleapis.com", repr=False)
     batch_size: int = Field(default=5000, ge=1, le=10_000)
     concurrency: int = Field(default=2, ge=1, le=8)

@@ -34,7 +34,11 @@ _REST_SECONDS = 60.0
 
 
 class MicrosoftAdsDestination(HttpSettings):
-    """The app's client and a refresh token; account and customer as their numbers."""
+    """The app's client and a refresh token; account and customer as their numbers.
+
+    A list forgets members after its membership duration, which is 30 days unless another one was
+    chosen in the UI, hence `refresh_days`.
+    """
 
     known_by: ClassVar[tuple[str, ...]] = ("email",)
     asks_for: ClassVar[tuple[str, ...]] = ("email",)
@@ -45,6 +49,7 @@ class MicrosoftAdsDestination(HttpSettings):
     refresh_token: SecretStr
     account_id: str = Field(pattern=r"^\d+$")
     customer_id: str = Field(pattern=r"^\d+$")
+    refresh_days: int | None = Field(default=28, ge=1)
     token_url: str = "https://login.microsoftonline.com/common/oauth2/v2.0/token"  # noqa: S105
     base_url: str = Field(default="https://campaign.api.bingads.microsoft.com", repr=False)
     # The vendor publishes no limit.
