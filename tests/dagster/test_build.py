@@ -287,6 +287,39 @@ def test_a_run_that_was_lost_when_the_machine_was_started_again_is_ended(
     assert not instance.get_run_by_id(elsewhere.run_id).is_finished  # type: ignore[union-attr]
 
 
+def test_a_run_whose_container_was_made_anew_is_ended_and_one_that_lives_is_not(
+    built: Settings, instance: dg.DagsterInstance
+) -> None:
+    @dg.job
+    def build() -> None: ...
+
+    program = (
+        "import sys, dagster as dg; from resources.dead_runs import note_process\n"
+        "with dg.DagsterInstance.from_config(sys.argv[1]) as instance:\n"
+        "    note_process(instance, sys.argv[2])\n"
+        "    print('noted', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    run = instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(built.dagster_home), run.run_id],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "noted\n"
+        # A process number of another host says nothing here.
+        noted = instance.get_run_by_id(run.run_id).tags[PROCESS_TAG]  # type: ignore[union-attr]
+        elsewhere = noted.replace(f"@{socket.gethostname()}", "@container-of-before")
+        assert elsewhere != noted
+        instance.add_run_tags(run.run_id, {PROCESS_TAG: elsewhere})
+        assert end_dead_runs(instance) == []
+        process.kill()
+    assert end_dead_runs(instance) == [run.run_id]
+    assert not list((built.dagster_home / "running").iterdir())
+
+
 def test_a_run_that_takes_up_a_dead_one_is_not_taken_for_it(
     built: Settings, instance: dg.DagsterInstance
 ) -> None:
