@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import datetime as dt
+import fcntl
 import json
 import logging
 import os
@@ -194,6 +195,7 @@ def up(
     from marketing_platform.demo.stand import is_planned
 
     settings = load_settings()
+    _be_the_daemon(settings)
     if is_planned(settings.data_dir):
         simulated.start_stand(settings.data_dir)
         settings = load_settings()
@@ -207,7 +209,9 @@ def up(
 @app.command()
 def daemon() -> None:
     """Run schedules and sensors, under a supervisor of your own. See docs/operations.md."""
-    _hand_over(load_settings(), "dagster-daemon", "run")
+    settings = load_settings()
+    _be_the_daemon(settings)
+    _hand_over(settings, "dagster-daemon", "run")
 
 
 @app.command()
@@ -217,6 +221,24 @@ def web(
 ) -> None:
     """Serve the Dagster UI, under a supervisor of your own. See docs/operations.md."""
     _hand_over(load_settings(), "dagster-webserver", "-h", host, "-p", str(port))
+
+
+def _be_the_daemon(settings: Settings) -> None:
+    """Refuse where another process runs the schedules and sensors of this shop.
+
+    The lock outlives `exec`: what this process becomes holds it until its end.
+    """
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    held = os.open(settings.dagster_home / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            "its schedules and sensors run already, as a service or in another terminal",
+            where=str(settings.data_dir),
+            mend="Open the UI alone with `marketing-platform web`, or end that one first",
+        ) from None
+    os.set_inheritable(held, True)
 
 
 def _hand_over(settings: Settings, program: str, *arguments: str) -> NoReturn:

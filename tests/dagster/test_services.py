@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
+from filelock import FileLock
 from tiny_settings import free_port
 
 from marketing_platform.settings import Settings
@@ -22,16 +23,20 @@ from marketing_platform.tls import trusted
 ROOT = Path(__file__).parent.parent.parent
 
 
-def started(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
+def told_of(settings: Settings) -> dict[str, str]:
     variables = {
         "MARKETING_PLATFORM_DATA_DIR": str(settings.data_dir),
         "MARKETING_PLATFORM_CONFIG_DIR": str(settings.config_dir),
     }
+    return {**os.environ, **variables}
+
+
+def started(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = (settings.data_dir / "service.log").open("wb")
     return subprocess.Popen(
         [sys.executable, "-m", "marketing_platform.cli", *arguments],
-        env={**os.environ, **variables}, stdout=log, stderr=log, cwd=settings.data_dir,
+        env=told_of(settings), stdout=log, stderr=log, cwd=settings.data_dir,
     )  # fmt: skip
 
 
@@ -60,8 +65,18 @@ def test_the_daemon_runs_on_the_shop_and_ends_when_it_is_told(tiny_shop: Setting
         wait_until((home / "dagster.yaml").exists, process, tiny_shop)
         with dg.DagsterInstance.from_config(str(home)) as instance:
             wait_until(lambda: "SENSOR" in instance.get_daemon_heartbeats(), process, tiny_shop)
+        # A second one would start each run, and tell each incident, once more.
+        for command in (("daemon",), ("up", "--port", str(free_port()))):
+            again = subprocess.run(
+                [sys.executable, "-m", "marketing_platform.cli", *command],
+                env=told_of(tiny_shop), capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert again.returncode == 2
+            [line] = again.stderr.splitlines()
+            assert "run already" in line and "`marketing-platform web`" in line
     finally:
         end(process)
+    FileLock(home / "daemon.lock").acquire(timeout=30)
 
 
 def test_services_that_start_at_once_on_a_new_home_do_not_trip_over_each_other(
