@@ -39,6 +39,14 @@ from marketing_platform.state import (
 
 REMOVALS = "operation = 'remove'"
 OTHERS = "operation <> 'remove'"
+# What a row for a destination is made of.
+_OF_A_ROW = (
+    messages.c.message_key,
+    messages.c.operation,
+    messages.c.customer_id,
+    messages.c.payload,
+    messages.c.not_after,
+)
 _NOT_NOW = "the run that had claimed it died, and it must not go out now"
 # The lock under which messages to people are counted and claimed.
 _ONE_COUNTS = 7_265_102
@@ -299,25 +307,21 @@ def read_claim(
     if destination.is_full_feed:
         chosen = _whole_audience(destination.name, audience, batch_id)
     else:
-        chosen = _rows().where(_in_flight(batch_id))
+        chosen = sa.select(*_OF_A_ROW).where(_in_flight(batch_id))
     rows = tuple(_row(one) for one in sorted(connection.execute(chosen), key=_by_customer))
     batch = Batch(batch_id, destination.name, audience, rows)
     return Claim(batch, int(counted[0]), int(counted[1] or 0), is_leftover)
 
 
 def _row(found: Any) -> Row:
-    return row_of(found.message_key, found.operation, found.customer_id, found.payload)
+    return row_of(
+        found.message_key, found.operation, found.customer_id, found.payload, found.not_after
+    )
 
 
 def _by_customer(found: Any) -> str:
     """The order of the rows of a batch: it has one of each customer, so that it never changes."""
     return str(found.customer_id)
-
-
-def _rows() -> sa.Select[tuple[str, str, str, str]]:
-    return sa.select(
-        messages.c.message_key, messages.c.operation, messages.c.customer_id, messages.c.payload
-    )
 
 
 def _due(destination: str, phase: str, now: dt.datetime) -> sa.ColumnElement[bool]:
@@ -428,13 +432,7 @@ def _take(
             next_attempt_at=None,
             reason=None,
         )
-        .returning(
-            messages.c.message_key,
-            messages.c.operation,
-            messages.c.customer_id,
-            messages.c.payload,
-            messages.c.attempts,
-        )
+        .returning(*_OF_A_ROW, messages.c.attempts)
     ).all()
 
 
@@ -448,9 +446,7 @@ def _change_owner(connection: sa.Connection, batch_id: str, old: str, holder: Ho
     return bool(changed.rowcount)
 
 
-def _whole_audience(
-    destination: str, audience: str, batch_id: str
-) -> sa.Select[tuple[str, str, str, str]]:
+def _whole_audience(destination: str, audience: str, batch_id: str) -> sa.Select[Any]:
     """The rows of everyone who is in the audience once this batch is written."""
     ranked = (
         sa.select(
@@ -465,6 +461,6 @@ def _whole_audience(
         )
         .subquery()
     )
-    return sa.select(
-        ranked.c.message_key, ranked.c.operation, ranked.c.customer_id, ranked.c.payload
-    ).where(ranked.c.rank == 1, ranked.c.operation != "remove")
+    return sa.select(*(ranked.c[column.name] for column in _OF_A_ROW)).where(
+        ranked.c.rank == 1, ranked.c.operation != "remove"
+    )

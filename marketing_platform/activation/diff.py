@@ -422,11 +422,17 @@ class Reach:
     room: int | None = None
 
 
-def row_of(key: str, operation: str, customer_id: str, payload: str) -> Row:
+def row_of(
+    key: str,
+    operation: str,
+    customer_id: str,
+    payload: str,
+    not_after: dt.datetime | None = None,
+) -> Row:
     """A message as its destination gets it, from its payload in the ledger."""
     content = orjson.loads(payload)
     cleared = frozenset(content.pop(CLEARED, ()))
-    return Row(key, operation, customer_id, content, cleared)
+    return Row(key, operation, customer_id, content, cleared, not_after)
 
 
 def _is_held_out(rule: ActivationRule) -> str:

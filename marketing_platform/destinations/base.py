@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ class Row:
     """One message as a destination gets it; `payload` holds `customer_id` and the attributes.
 
     `cleared` are those attributes that it was told of before and that are not known any more. What
-    was never known may well be known over there.
+    was never known may well be known over there. After `not_after` the person is not written to.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Row:
     customer_id: str
     payload: Mapping[str, Any]
     cleared: frozenset[str] = frozenset()
+    not_after: dt.datetime | None = None
 
 
 @dataclass(frozen=True)

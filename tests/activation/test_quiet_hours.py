@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from small_shop import SEGMENT, SmallShop, small_settings, webhook
+from small_shop import SEGMENT, SmallShop, Standing, small_settings, webhook
 
 from marketing_platform.activation import (
     activate,
@@ -24,6 +24,7 @@ from marketing_platform.activation.balance import due_count
 from marketing_platform.activation.quiet import next_open
 from marketing_platform.core.countries import zones_of
 from marketing_platform.demo.receiver import Receiver
+from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.vendors.twilio import TwilioDestination
 from marketing_platform.quality.health import health_page
 from marketing_platform.settings import ActivationRule, QuietHours, Settings
@@ -170,6 +171,26 @@ def test_a_dispatch_that_takes_long_ends_when_the_quiet_hours_begin(
     in_five_hours = utc_now() + dt.timedelta(hours=5)
     dispatch(engine, settings, now=lambda: in_five_hours)
     assert received(receiver) == ["here"]
+
+
+def test_a_destination_with_a_queue_hears_until_when_a_person_may_be_written_to(
+    engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    shop.know("there", country="JP")
+    shop.enter("there", "2025-05-01 00:00:00")
+    hour = utc_now().hour
+    settings = texts(tmp_path, receiver, QuietHours(start=(hour + 12) % 24, end=hour))
+    plan_all(shop.warehouse, engine, settings)
+    ends: list[dt.datetime | None] = []
+
+    def take(batch: Batch) -> Answer:
+        ends.extend(row.not_after for row in batch.rows)
+        return Answer("accepted")
+
+    dispatch(engine, settings, make=lambda name, settings: Standing("crm", "message", take))
+    [end] = ends
+    in_three_hours = utc_now().replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=3)
+    assert end == in_three_hours
 
 
 def test_who_waits_is_told_when_the_quiet_hours_are_taken_away(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 import time
@@ -247,6 +248,17 @@ def test_twilio_sends_one_message_and_keeps_its_sid() -> None:
     assert request.url.path == f"/2010-04-01/Accounts/{TWILIO['account_sid']}/Messages.json"
     assert answer.rows["key-c1"].vendor_id == "SM1"
     assert not vendor.destination.is_idempotent
+
+
+@pytest.mark.parametrize(("left", "wait"), [(-5, 1), (600, 600), (20 * 3600, 36_000)])
+def test_a_text_does_not_wait_at_twilio_until_quiet_hours_have_begun(left: int, wait: int) -> None:
+    vendor = twilio(201, {"sid": "SM1"})
+    end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=left)
+    vendor.send(dataclasses.replace(row(ADA), not_after=end))
+    [request] = vendor.asked
+    check_openapi("twilio/twilio_api_v2010.json", request)
+    told = dict(httpx.QueryParams(request.content.decode()))
+    assert wait - 5 <= int(told["ValidityPeriod"]) <= wait
 
 
 def test_an_api_key_of_twilio_stands_for_the_account() -> None:

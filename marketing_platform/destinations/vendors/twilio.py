@@ -6,6 +6,7 @@ again: a call after which the message may have gone out is not repeated.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -27,6 +28,8 @@ from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, Content, QuietHours
 
 _LONGEST = 1600
+# How many seconds a message may wait in Twilio's queue, and does unless something else is said.
+_LONGEST_WAIT = 36_000
 # The queue is full for hours, the calls or the messages of the day are used up: a later run may do.
 _NOT_NOW = frozenset({21611, 20429, 63038})
 _STOPPED = 21610
@@ -107,6 +110,10 @@ class Twilio(HttpDestination):
             form["MessagingServiceSid"] = settings.messaging_service_sid
         else:
             form["From"] = settings.from_number or ""
+        if row.not_after:
+            # A number sends about one message a second: the others wait at Twilio, past the hour.
+            left = int((row.not_after - dt.datetime.now(dt.UTC)).total_seconds())
+            form["ValidityPeriod"] = str(min(max(left, 1), _LONGEST_WAIT))
         try:
             form |= _template(content, row) if content.template else _body(content, row)
         except NotTold as error:
