@@ -32,13 +32,15 @@ class InTurn:
     `parts` may ask the vendor which lists there are. The checkpoint holds those that are left, so
     that a pull goes on with the same ones. Without any, there is one empty page. `is_of` tells from
     a record and a list's facts whether it can be of that list: an answer that comes of another
-    list, from a cache say, is asked for again.
+    list, from a cache say, is asked for again. `total` reads how many records a list has, where the
+    vendor says so; a page then has the sum of its list and those before.
     """
 
     parts: Callable[[Client, Any, Window], list[Part]]
     records: str
     paging: Paging = field(default_factory=OnePage)
     is_of: Callable[[Any, Mapping[str, Any]], bool] = lambda record, facts: True
+    total: Callable[[Answer], int | None] = lambda answer: None
 
     def pages(
         self,
@@ -54,24 +56,27 @@ class InTurn:
             left = self.parts(client, settings, window)
         if not left:
             yield Page(b"[]"), None
+        before = checkpoint.get("before", 0) if checkpoint else 0
         for place, part in enumerate(left):
-            yield from self._part(client, settings, window, part, left[place + 1 :])
+            others = [dataclasses.asdict(other) for other in left[place + 1 :]]
+            listed = before
+            for page, state in self._part(client, settings, window, part):
+                if page.total is not None:
+                    listed = before + page.total
+                    page = dataclasses.replace(page, total=listed)
+                here = [{"request": state["request"], "facts": part.facts}] if state else []
+                rest = [*here, *others]
+                yield page, {"left": rest, "before": before if here else listed} if rest else None
+            before = listed
 
     def _part(
-        self,
-        client: Client,
-        settings: SystemSettings,
-        window: Window,
-        part: Part,
-        others: list[Part],
+        self, client: Client, settings: SystemSettings, window: Window, part: Part
     ) -> Iterator[tuple[Page, Checkpoint | None]]:
-        walk = Rest(lambda *_: part.request, self.records, self.paging, lambda _: part.facts)
-        after = [dataclasses.asdict(other) for other in others]
+        walk = Rest(
+            lambda *_: part.request, self.records, self.paging, lambda _: part.facts, self.total
+        )
         asker = _Asker(client, lambda answer: self._is_of(answer, part))
-        for page, state in walk.pages(asker, settings, window, None):
-            here = [{"request": state["request"], "facts": part.facts}] if state else []
-            left = [*here, *after]
-            yield page, {"left": left} if left else None
+        yield from walk.pages(asker, settings, window, None)
 
     def _is_of(self, answer: Answer, part: Part) -> bool:
         records = find(answer.body, self.records) or []

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from marketing_platform.demo.sandbox.facts import make_facts
+from marketing_platform.demo.sandbox.mailchimp import LIST_ID, newsletters
 from marketing_platform.demo.sandbox.server import Sandbox
 from marketing_platform.demo.sandbox.twilio import ACCOUNT_SID
 from marketing_platform.settings import Settings
@@ -22,7 +23,7 @@ from marketing_platform.sources.raw_view import create_views
 from marketing_platform.sources.staging import staging_tables
 from marketing_platform.sources.stream import Window
 
-SYSTEMS = ("klaviyo", "twilio", "sendgrid", "customer_io")
+SYSTEMS = ("klaviyo", "twilio", "sendgrid", "customer_io", "mailchimp")
 Rows = list[dict[str, Any]]
 Staged = Callable[..., Rows]
 
@@ -53,7 +54,12 @@ def staged(make_settings: Callable[..., Settings], sandbox: Sandbox) -> Staged:
             pull(settings, source, stream, window)
         with duckdb.connect() as connection:
             create_views(connection, settings, source)
-            select = staging_tables(settings)[f"staging.{name}_{table}"].table.sql
+            connection.execute("create schema staging")
+            tables = staging_tables(settings)
+            # What belongs to another record is judged with it.
+            for one in tables.keys() & set(tables[f"staging.{name}_{table}"].table.reads):
+                connection.execute(f"create table {one} as {tables[one].table.sql}")
+            select = tables[f"staging.{name}_{table}"].table.sql
             found = connection.execute(f"select {', '.join(columns)} from ({select})").fetchall()
         return [dict(zip(columns, row, strict=True)) for row in found]
 
@@ -157,3 +163,40 @@ def test_customer_io_tells_everything_that_became_of_a_message(
         assert found(rows, "email", kind, channel="email") == happened(sandbox, "email", kind)
     stops = found(rows, "phone", "unsubscribed", channel="sms")
     assert stops == happened(sandbox, "sms", "replied_stop")
+
+
+def test_mailchimp_tells_what_became_of_every_campaign(staged: Staged, sandbox: Sandbox) -> None:
+    sent = newsletters(sandbox.facts.messages)
+
+    def told(table: str) -> Rows:
+        return staged("mailchimp", table, *COLUMNS, list_id=LIST_ID)
+
+    def happened(kind: str, **more: str) -> Counter[Any]:
+        moment = pl.col(f"{kind}_at").dt.truncate("1s").dt.replace_time_zone(None)
+        rows = sent.filter(pl.col(f"{kind}_at").is_not_null(), **more)
+        return Counter(rows.select("email", moment).iter_rows())
+
+    moment = pl.col("send_time").dt.replace_time_zone(None)
+    whom = Counter(sent.select("email", moment).iter_rows())
+    assert found(told("engagements"), "email", "sent") == whom
+    activity = told("engagements__activity")
+    for kind in ("opened", "clicked"):
+        assert found(activity, "email", kind) == happened(kind)
+    for bounce in ("hard", "soft"):
+        bounced = found(activity, "email", "bounced", bounce_type=bounce)
+        assert bounced == happened("bounced", bounce_type=bounce)
+    left = found(told("engagements__unsubscribes"), "email", "unsubscribed")
+    assert left == happened("unsubscribed")
+    assert left
+    complaints = found(told("engagements__abuse_reports"), "email", "complained")
+    assert complaints == happened("complained")
+
+
+def test_mailchimp_tells_the_newest_consent_of_every_member(
+    staged: Staged, sandbox: Sandbox
+) -> None:
+    told = ("email", "has_email_consent", "has_sms_consent")
+    rows = staged("mailchimp", "contacts", *told, list_id=LIST_ID, days_before=365)
+    accounts = sandbox.truth("accounts").select(told)
+    assert Counter(tuple(row.values()) for row in rows) == Counter(accounts.iter_rows())
+    assert {row["has_email_consent"] for row in rows} == {True, False, None}
