@@ -23,8 +23,6 @@ from marketing_platform.segments.compile import in_bucket
 from marketing_platform.segments.conditions import Bucket
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
 
-# A message's key is its content, so that whoever plans it again computes the same key.
-KEY_LENGTH = 32
 # In a payload: the attributes that were told before and are not known any more.
 CLEARED = "cleared"
 # Why somebody is not told who is left out to compare with.
@@ -316,6 +314,7 @@ select
 from cleared
 """
 
+# A message's key is its content, so that whoever plans it again computes the same key.
 _NEW = """
 select
     left(sha256(concat_ws(

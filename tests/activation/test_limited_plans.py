@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from small_shop import JUNE, SEGMENT, SmallShop, small_settings, webhook
 
 from marketing_platform.activation import TOLD, activate, held_plans, release
+from marketing_platform.activation.cause import Cause
+from marketing_platform.activation.diff import Counts
+from marketing_platform.activation.guards import size_guards
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import InputError
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.holds import find_holds
-from marketing_platform.settings import ActivationRule
+from marketing_platform.settings import ActivationRule, Limits
 from marketing_platform.state import open_state, plans, reading, utc_now
 
 
@@ -103,6 +106,38 @@ def test_sizes_are_limited_per_destination_from_the_first_plan_on(
         "crm": (reason,),
         "other": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("is_once", "at", "beyond"),
+    [
+        (False, {"audience_count": 100, "wanted_count": 50, "leaving_count": 50},
+         {"leaving_count": 51}),
+        (False, {"audience_count": 99, "wanted_count": 10, "leaving_count": 89},
+         {"audience_count": 100}),
+        (False, {"audience_count": 100, "wanted_count": 200}, {"wanted_count": 201}),
+        (False, {"audience_count": 99, "wanted_count": 299}, {"audience_count": 100}),
+        (False, {"wanted_count": 10}, {"wanted_count": 9}),
+        (False, {"wanted_count": 300}, {"wanted_count": 301}),
+        (True, {"add_count": 50}, {"add_count": 51}),
+        (True, {"told_count": 100, "again_count": 50}, {"again_count": 51}),
+        (True, {"told_count": 99, "again_count": 99}, {"told_count": 100}),
+    ],
+)  # fmt: skip
+def test_what_a_limit_names_passes_and_one_more_is_held(
+    is_once: bool, at: dict[str, int], beyond: dict[str, int]
+) -> None:
+    limits = Limits(
+        max_removal_share=0.5, max_growth_ratio=2, minimum_audience=100, min_size=10,
+        max_size=300, max_messages=50,
+    )  # fmt: skip
+    nobody = {name: 0 for name in Counts.__dataclass_fields__}
+    on, off = Cause(is_on=True), Cause(is_on=False)
+    assert size_guards(Counts(**nobody | at), limits, on, is_once=is_once) == []
+    suspicious = Counts(**nobody | at | beyond)
+    assert len(size_guards(suspicious, limits, on, is_once=is_once)) == 1
+    if not is_once:
+        assert size_guards(suspicious, limits, off) == [], "what it waits for is over"
 
 
 def test_too_many_events_at_once_are_held(
