@@ -55,11 +55,19 @@ def merged(engine: sa.Engine) -> pl.DataFrame:
     return pl.DataFrame(pairs, schema=_PAIRS, orient="row")
 
 
-def as_now(rows: pl.DataFrame, became: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
-    """Rows about customers with whom they have become since; `became` is as `merged` gives it."""
+def names_now(became: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Each customer of before who is none any more, with whom they have become.
+
+    `became` is as `merged` gives it.
+    """
     current = warehouse.query("select distinct customer_id from identity.contact_customers")
     living = became.join(current, left_on="other_customer_id", right_on="customer_id", how="semi")
-    gone = living.join(current, on="customer_id", how="anti").unique("customer_id")
+    return living.join(current, on="customer_id", how="anti").unique("customer_id")
+
+
+def as_now(rows: pl.DataFrame, became: pl.DataFrame, warehouse: Warehouse) -> pl.DataFrame:
+    """Rows about customers with whom they have become since; `became` is as `merged` gives it."""
+    gone = names_now(became, warehouse)
     return rows.join(gone, on="customer_id", how="left").with_columns(
         pl.coalesce("other_customer_id", "customer_id").alias("customer_id")
     )

@@ -11,6 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from marketing_platform.activation.diff import Diff
+from marketing_platform.activation.frames import frame_of
 from marketing_platform.lake import write_atomically
 from marketing_platform.state import (
     CLAIMABLE,
@@ -87,8 +88,7 @@ def known_messages(
         may_have_arrived=sa.Boolean, created_at=sa.DateTime, settled_at=sa.DateTime
     )
     with reading(engine) as connection:
-        rows = connection.execute(typed, values)
-        return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
+        return frame_of(connection, typed, _SCHEMA, values)
 
 
 def note_telling(engine: sa.Engine, data_dir: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random_exponential
 
 from marketing_platform.contracts import Contract, Violation, contract_of
@@ -135,7 +136,7 @@ class Warehouse:
     def replace(
         self,
         name: str,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | pa.RecordBatchReader,
         *,
         part: Part | None = None,
         select: str = "select * from incoming",
@@ -143,6 +144,7 @@ class Warehouse:
     ) -> Built:
         """Replace the table `name`, or the days of `part`, by the rows of `frame`; audited too.
 
+        A `frame` that is a stream is read once, and never held whole.
         `select` finishes the rows in SQL; it reads them from `incoming`, and the frames of `beside`
         by their names.
         """
@@ -150,7 +152,8 @@ class Warehouse:
         frames = {**beside, "incoming": frame}
         with self.transaction() as connection:
             for view, each in frames.items():
-                connection.register(view, each.to_arrow())
+                is_frame = isinstance(each, pl.DataFrame)
+                connection.register(view, each.to_arrow() if is_frame else each)
             connection.execute(f"create {_candidate(contract, part)} as {select}")
             for view in frames:
                 connection.unregister(view)

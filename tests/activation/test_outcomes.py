@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from small_shop import SEGMENT, SmallShop, becomes, small_settings, webhook
 
-from marketing_platform.activation import activate
+from marketing_platform.activation import activate, frames
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.pipeline import build_table
 from marketing_platform.quality.checks import reports_agree
@@ -103,6 +103,14 @@ def test_engagement_is_of_the_row_whose_message_and_person_it_names(told: Shop) 
     assert found["ada"]["opened_at"]
     assert found["ada"]["clicked_at"] is None
     assert found["bob"]["first_told_at"] is None, "it is of a message of somebody else"
+
+
+def test_messages_are_all_delivered_however_few_are_read_at_once(
+    told: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_PART", 1)
+    build_table(told.warehouse, told.settings, "activation.deliveries")
+    assert set(told.warehouse.read("activation.deliveries")["customer_id"]) == {"ada", "bob"}
 
 
 def test_engagement_that_names_the_ledgers_key_is_of_that_row(told: Shop) -> None:
