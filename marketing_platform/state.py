@@ -136,6 +136,8 @@ batches = sa.Table(
         sqlite_where=sa.text("closed_at is null and is_exclusive"),
         postgresql_where=sa.text("closed_at is null and is_exclusive"),
     ),
+    # Half a minute after half a minute it is asked whether anything was sent of late.
+    sa.Index("batches_closed", "destination", "closed_at"),
 )
 
 # One row: one thing to tell a destination about one customer in one audience.

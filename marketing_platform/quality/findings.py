@@ -122,31 +122,54 @@ def _lost(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:
 
 def _silent(engine: sa.Engine, settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     """Destinations to which something always goes, and to which nothing went of late."""
-    day = sa.func.date(batches.c.closed_at)
-    start = now - dt.timedelta(days=_OF_DAYS + _SILENT_DAYS)
-    has_sent = sa.exists().where(
-        messages.c.batch_id == batches.c.batch_id, messages.c.state == "sent"
+    start, since = (
+        now - dt.timedelta(days=_OF_DAYS + _SILENT_DAYS),
+        now - dt.timedelta(_SILENT_DAYS),
     )
-    statement = (
-        sa.select(batches.c.destination, day.label("day"))
-        .where(batches.c.closed_at > start, has_sent)
-        .distinct()
-    )
-    days: dict[str, list[dt.date]] = {}
-    with reading(engine) as connection:
-        for row in connection.execute(statement):
-            days.setdefault(row.destination, []).append(dt.date.fromisoformat(str(row.day)))
-    since = (now - dt.timedelta(days=_SILENT_DAYS)).date()
     for name in settings.platform.destinations:
-        sent = days.get(name, [])
-        if len(sent) >= _USUAL_DAYS and max(sent) <= since:
+        with reading(engine) as connection:
+            if _has_sent(connection, name, _next_day(since), now):
+                continue
+            sent = [
+                day
+                for day in (start + dt.timedelta(number) for number in range(_OF_DAYS + 1))
+                if _has_sent(connection, name, max(_midnight(day), start), _next_day(day))
+            ]
+        if len(sent) >= _USUAL_DAYS:
             yield Finding(
                 f"silent:{name}",
                 f"nothing is sent to {name} any more",
                 f"something went there on {len(sent)} of {_OF_DAYS} days, and nothing since"
-                f" {max(sent)}",
+                f" {max(sent).date()}",
                 link="/assets/activation/messages",
             )
+
+
+def _midnight(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _next_day(moment: dt.datetime) -> dt.datetime:
+    return _midnight(moment) + dt.timedelta(days=1)
+
+
+def _has_sent(
+    connection: sa.Connection, destination: str, first: dt.datetime, end: dt.datetime
+) -> bool:
+    """Whether something went to a destination between two moments."""
+    # The first batch of which something was sent tells; a shop may have a million in these days.
+    statement = (
+        sa.select(messages.c.message_key)
+        .join(batches, messages.c.batch_id == batches.c.batch_id)
+        .where(
+            batches.c.destination == destination,
+            batches.c.closed_at >= first,
+            batches.c.closed_at < end,
+            messages.c.state == "sent",
+        )
+        .limit(1)
+    )
+    return connection.execute(statement).first() is not None
 
 
 def _suppressed(engine: sa.Engine, settings: Settings) -> Iterator[Finding]:

@@ -22,11 +22,15 @@ from marketing_platform.activation import (
     plan_all,
     retry,
 )
+from marketing_platform.activation.balance import due_count
 from marketing_platform.activation.ledger import known_messages
 from marketing_platform.activation.suppression import suppress
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.errors import ConfigError, DiskFullError
 from marketing_platform.identity.edges import log_changes
+from marketing_platform.quality.findings import find_all
+from marketing_platform.quality.health import health_page
+from marketing_platform.quality.incidents import report as report_incidents
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.state import (
     SETTLED_STATES,
@@ -323,11 +327,43 @@ def test_a_state_file_that_cannot_be_written_is_no_server_that_is_down(tmp_path:
         create_tables(connect(f"sqlite:///{tmp_path / 'state.db'}"))
 
 
-# Steps of a query that go through all messages there are, or all that a destination was ever sent.
+# Steps of a query that go through all messages or requests there are, or all messages that a
+# destination was ever sent.
 WHOLE_LEDGER = re.compile(
-    r"SCAN (messages|other|later)\b(?!.* INDEX messages_(one_open|refused)$)"
+    r"SCAN (messages|other|later|batches)\b(?!.* INDEX (messages_(one_open|refused)|batches_open)$)"
     r"|.*autoindex_messages_\d \(destination=\?\)$"
 )
+
+
+class Explained:
+    """The steps that SQLite takes for whatever an engine is asked, each with its statement."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.steps: set[tuple[str, str]] = set()
+        sa.event.listen(engine, "before_cursor_execute", self._explain)
+
+    def _explain(
+        self,
+        connection: Any,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        many: bool,
+    ) -> None:
+        if re.match(r"(select|with|update)\b", statement, re.IGNORECASE):
+            one = parameters[0] if many else parameters
+            rows = cursor.execute(f"explain query plan {statement}", one).fetchall()
+            self.steps.update((detail, statement) for *_, detail in rows)
+
+    def through_all(self) -> set[tuple[str, str]]:
+        """The steps that grow with the ledger; whether there is a message at all one row tells."""
+        return {
+            (step, statement)
+            for step, statement in self.steps
+            if WHOLE_LEDGER.match(step)
+            and not re.search(r"from messages\s+limit", statement, re.IGNORECASE)
+        }
 
 
 def test_no_step_of_a_run_reads_the_whole_ledger(
@@ -335,16 +371,6 @@ def test_no_step_of_a_run_reads_the_whole_ledger(
 ) -> None:
     """SQLite takes a partial index only for the words that stand in it."""
     engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
-    steps: set[tuple[str, str]] = set()
-
-    def explain(
-        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
-    ) -> None:
-        if re.match(r"(select|with|update)\b", statement, re.IGNORECASE):
-            one = parameters[0] if many else parameters
-            rows = cursor.execute(f"explain query plan {statement}", one).fetchall()
-            steps.update((detail, statement) for *_, detail in rows)
-
     rule = ActivationRule(segment=SEGMENT, destination="crm", event="entered")
     crm = webhook(receiver.url, consent="email")
     settings = small_settings(tmp_path, {"crm": crm}, rules=[rule])
@@ -353,15 +379,33 @@ def test_no_step_of_a_run_reads_the_whole_ledger(
     log_changes(engine, [{**change, "contact_count": 1, "contact_id": "c", "cause": "a test"}])
     with writing(engine) as connection:
         suppress(connection, ["eve"], "all", "erased", told_by="test", now=utc_now())
-    sa.event.listen(engine, "before_cursor_execute", explain)
+    explained = Explained(engine)
     activate(shop.warehouse, engine, settings)
     conservation(engine)
     failures(engine)
     retry(engine)
     engine.dispose()
     assert len(receiver.received.rows) == 1
-    assert any("messages_reached" in step for step, _ in steps)
-    assert any("messages_to_person" in step for step, _ in steps)
-    # Whether there is a message at all the first one tells.
-    found = {one for one in steps if not re.search(r"from messages\s+limit", one[1], re.IGNORECASE)}
-    assert {one for one in found if WHOLE_LEDGER.match(one[0])} == set()
+    assert any("messages_reached" in step for step, _ in explained.steps)
+    assert any("messages_to_person" in step for step, _ in explained.steps)
+    assert explained.through_all() == set()
+
+
+def test_what_is_asked_each_half_minute_reads_no_more_of_an_old_ledger(
+    tmp_path: Path, receiver: Receiver, shop: SmallShop
+) -> None:
+    """A tick of a sensor is ended after a minute: nothing would be sent, and nobody alerted."""
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    rule = ActivationRule(segment=SEGMENT, destination="crm", attributes=("email",))
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, rules=[rule])
+    shop.enter("ada", "2025-06-01 00:00:00")
+    activate(shop.warehouse, engine, settings)
+    explained = Explained(engine)
+    now = utc_now()
+    for since in (None, now - dt.timedelta(minutes=1)):
+        assert due_count(engine, now, ["crm"], since=since) == 0
+    report_incidents(engine, "state", find_all(engine, settings, now=now), now=now)
+    health_page(engine, settings, now=now)
+    engine.dispose()
+    assert any("batches_closed" in step for step, _ in explained.steps)
+    assert explained.through_all() == set()
