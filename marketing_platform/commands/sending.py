@@ -37,7 +37,7 @@ from marketing_platform.activation.suppression import (
 from marketing_platform.commands.places import built_warehouse, shop_state
 from marketing_platform.destinations import Batch, make_destination
 from marketing_platform.errors import HeldError, InputError, PlatformError
-from marketing_platform.identity.explain import customer_of
+from marketing_platform.identity.explain import customer_of, customers_of
 from marketing_platform.identity.resolve import ID_PREFIX
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
@@ -255,9 +255,8 @@ def suppress_customers(
     customers = set(names)
     # Who was erased already is not in the warehouse any more, and known by id alone.
     gone = {name for name in customers if reason == "erased" and name.startswith(ID_PREFIX)}
-    if known := sorted(customers - gone):
-        warehouse = built_warehouse(settings)
-        customers = gone | {customer_of(warehouse, name) for name in known}
+    if known := customers - gone:
+        customers = gone | set(customers_of(built_warehouse(settings), known).values())
     state = shop_state(settings)
     _refuse_former(settings, state, gone)
     with writing(state) as connection:
@@ -267,6 +266,8 @@ def suppress_customers(
 
 def _refuse_former(settings: Settings, state: sa.Engine, names: set[str]) -> None:
     """Refuse ids of customers that are another one by now, who would be written to as before."""
+    if not names:
+        return
     left = merged(state).filter(pl.col("customer_id").is_in(names)).sort(pl.all())
     if left.is_empty():
         return

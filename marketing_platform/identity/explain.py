@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,23 +23,58 @@ class Tie:
     by: str | None = None
 
 
+_CUSTOMERS_OF = """
+with people as (
+    select m.customer_id, m.contact_id, c.email, c.phone
+    from identity.contact_customers as m
+    inner join core.contacts as c on m.contact_id = c.contact_id
+),
+-- Each way by itself, so that a list of any length is one look at the people.
+found as (
+    select n.name, p.customer_id
+    from named as n inner join people as p on n.name = p.customer_id
+    union
+    select n.name, p.customer_id
+    from named as n inner join people as p on n.name = p.contact_id
+    union
+    select n.name, p.customer_id
+    from named as n inner join people as p on n.name = p.phone
+    union
+    select n.name, p.customer_id
+    from named as n inner join people as p on lower(n.name) = p.email
+)
+select
+    n.name,
+    coalesce(
+        list(f.customer_id order by f.customer_id) filter (where f.customer_id is not null), []
+    ) as customers
+from named as n
+left join found as f on n.name = f.name
+group by n.name
+order by n.name
+"""
+
+
+def customers_of(warehouse: Warehouse, names: Iterable[str]) -> dict[str, str]:
+    """The customer that is meant by each name: an id of it, a contact's, an e-mail or a phone."""
+    named = pl.DataFrame({"name": sorted(set(names))}, schema={"name": pl.String})
+    with warehouse.connect() as connection:
+        connection.register("named", named.to_arrow())
+        found: dict[str, list[str]] = dict(connection.sql(_CUSTOMERS_OF).pl().iter_rows())
+        connection.unregister("named")
+    wrong = {name: customers for name, customers in found.items() if len(customers) != 1}
+    for name, customers in wrong.items():
+        count = len(customers)
+        what = f"{count} customers: {', '.join(customers[:5])}" if customers else "no customer"
+        more = f"; nor is one meant by {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        mend = "Name a customer, a contact, an e-mail or a phone"
+        raise InputError(what + more, where=name, mend=mend)
+    return {name: customers[0] for name, customers in found.items()}
+
+
 def customer_of(warehouse: Warehouse, name: str) -> str:
     """The customer that is meant: by its id, a contact's, an e-mail or a phone."""
-    found = warehouse.query(
-        """
-        select distinct m.customer_id
-        from identity.contact_customers as m
-        inner join core.contacts as c on m.contact_id = c.contact_id
-        where $name in (m.customer_id, m.contact_id, c.phone) or lower($name) = c.email
-        order by 1
-        """,
-        {"name": name},
-    )["customer_id"].to_list()
-    if len(found) != 1:
-        what = "no customer" if not found else f"{len(found)} customers: {', '.join(found[:5])}"
-        raise InputError(what, where=name, mend="Name a customer, a contact, an e-mail or a phone")
-    customer: str = found[0]
-    return customer
+    return customers_of(warehouse, [name])[name]
 
 
 def explain(warehouse: Warehouse, customer_id: str, said: Sequence[Edge] = ()) -> list[Tie]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
@@ -173,6 +175,22 @@ def test_who_must_not_be_written_to_is_named_as_people_know_them(shop: Shop) -> 
     assert said(*again, app=activation_app) == "0 suppression(s) taken back\n"
 
 
+def test_a_list_of_people_is_looked_up_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of another tool has a hundred thousand; a look at all contacts for each takes days."""
+    shop.write(*(f"{n},c{n},c{n}@shop.org,,2026-01-05,10" for n in range(40)))
+    shop.build()
+    looks, query = [], Warehouse.connect
+
+    def connect(warehouse: Warehouse) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        looks.append(1)
+        return query(warehouse)
+
+    monkeypatch.setattr(Warehouse, "connect", connect)
+    told = said("suppress", *(f"C{n}@shop.org" for n in range(40)), app=activation_app)
+    assert told == "40 customer(s) suppressed\n"
+    assert len(looks) < 10
+
+
 def test_a_word_about_a_person_is_not_put_into_another_ledger(shop: Shop) -> None:
     shop.write(*LINES)
     shop.build()
@@ -203,6 +221,8 @@ def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
     shop.build()
     with pytest.raises(InputError, match=r"nobody@shop\.org: no customer"):
         said("suppress", "ann@shop.org", "nobody@shop.org", app=activation_app)
+    with pytest.raises(InputError, match=r"a@b\.c: no customer; nor is one meant by 1 more"):
+        said("suppress", "a@b.c", "ann@shop.org", "nobody@shop.org", app=activation_app)
     back = said("suppress", "--take-back", "ann@shop.org", app=activation_app)
     assert back == "0 suppression(s) taken back\n"
 
