@@ -39,7 +39,8 @@ def build_clock(warehouse: Warehouse, settings: Settings) -> Built:
 
 def end_of_day(date: dt.date, timezone: str) -> dt.datetime:
     """The last moment of a day in a time zone, in UTC without a zone."""
-    end = dt.datetime.combine(date, dt.time.max, tzinfo=ZoneInfo(timezone))
+    # In Cairo and Santiago the clock is set back at midnight: the last hour comes twice.
+    end = dt.datetime.combine(date, dt.time.max, tzinfo=ZoneInfo(timezone)).replace(fold=1)
     return end.astimezone(dt.UTC).replace(tzinfo=None)
 
 

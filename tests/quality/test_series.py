@@ -84,6 +84,24 @@ def test_a_clock_at_the_end_of_a_day_has_that_day(shop: Shop, timezone: str) -> 
     assert shop.days(end_of_day(TODAY, timezone), timezone)[-1] == TODAY
 
 
+@pytest.mark.parametrize(
+    ("timezone", "day"),
+    [
+        ("Africa/Cairo", dt.date(2026, 10, 29)),
+        ("America/Santiago", dt.date(2026, 4, 4)),
+        ("Asia/Beirut", dt.date(2026, 10, 24)),
+    ],
+)
+def test_a_day_whose_last_hour_comes_twice_ends_after_the_second_one(
+    timezone: str, day: dt.date
+) -> None:
+    last = end_of_day(day, timezone).replace(tzinfo=dt.UTC)
+    next_one = (last + dt.timedelta(microseconds=1)).astimezone(ZoneInfo(timezone))
+    assert next_one == dt.datetime.combine(
+        day + dt.timedelta(days=1), dt.time(), ZoneInfo(timezone)
+    )
+
+
 def test_an_odd_return_on_ad_spend_is_open_once_its_conversions_are_in(shop: Shop) -> None:
     clock = dt.datetime(2026, 5, 2, 9)
     newest = dt.date(2026, 4, 28)
