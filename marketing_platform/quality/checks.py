@@ -10,6 +10,7 @@ from marketing_platform.quality.results import CheckResult
 from marketing_platform.segments.warnings import MOST_ACTIVE
 from marketing_platform.settings import Settings
 from marketing_platform.sources.staging import staging_tables
+from marketing_platform.state import utc_now
 from marketing_platform.warehouse import Warehouse
 
 _SHOWN = 5
@@ -76,11 +77,16 @@ def rates_known(warehouse: Warehouse) -> CheckResult:
 
 
 def newest_record(warehouse: Warehouse, table_name: str) -> dt.datetime | None:
-    """The moment of a table's newest record, where it has one."""
+    """The moment of a table's newest record that is not of a time to come, where it has one.
+
+    A pre-order may have the day of its delivery, an event the clock of a phone: neither is a sign
+    that a source still tells of what happens.
+    """
     column = _EVENT_TIMES.get(table_name)
     if column is None:
         return None
-    newest = warehouse.query(f"select max({column}) from {table_name}").item()
+    query = f"select max({column}) from {table_name} where {column} <= $now"
+    newest = warehouse.query(query, {"now": utc_now().replace(tzinfo=None)}).item()
     return newest.replace(tzinfo=dt.UTC) if isinstance(newest, dt.datetime) else None
 
 

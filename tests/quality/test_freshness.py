@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from marketing_platform.quality.checks import newest_record
 from marketing_platform.quality.findings import find_all
 from marketing_platform.quality.freshness import aged_sources, build_freshness
 from marketing_platform.quality.holds import find_holds
@@ -119,6 +120,18 @@ def test_a_shop_that_sells_every_three_days_is_held_when_its_orders_are_late_for
         assert bool(find_holds(shop.state, shop.settings, now=now)) == is_held
         found = find_all(shop.state, shop.settings, now=now)
         assert ("critical" in {finding.severity for finding in found}) == is_held
+
+
+def test_an_order_that_is_dated_ahead_does_not_keep_a_shop_fresh(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    newest = NOW - HOUR / 2
+    assert newest_record(shop.warehouse, "core.orders") == newest
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "insert into core.orders by name select 'ahead' as order_id, 'busy' as source,"
+            " timestamp '2097-05-01 00:00:00' as ordered_at"
+        )
+    assert newest_record(shop.warehouse, "core.orders") == newest
 
 
 @pytest.mark.parametrize("clock", ["newest_record", dt.date(2026, 3, 1)])
