@@ -48,7 +48,10 @@ def records_add_up(warehouse: Warehouse, table_name: str, raw_view: str) -> Chec
 
 
 def rates_known(warehouse: Warehouse) -> CheckResult:
-    """Whether the currency of every order can be converted to the shop's own on its day."""
+    """Whether the currency of every order can be converted to the shop's own on its day.
+
+    A day to come has no rate yet, and what is dated so counts for nothing until it is there.
+    """
     unknown = warehouse.query(
         """
         select
@@ -59,10 +62,12 @@ def rates_known(warehouse: Warehouse) -> CheckResult:
         from core.orders as orders
         left join core.exchange_rates as rates
             on orders.currency = rates.currency and orders.order_date = rates.rate_date
-        where rates.rate is null
+        where rates.rate is null and orders.order_date <= $tomorrow
         group by orders.currency
         order by orders.currency
-        """
+        """,
+        # Where the shop is it may be the day after that of UTC.
+        {"tomorrow": utc_now().date() + dt.timedelta(days=1)},
     ).rows()
     told = "; ".join(
         f"no rate of {currency} for {count} orders from {first} to {last}"

@@ -144,3 +144,18 @@ def test_orders_in_a_currency_without_a_rate_are_told(
         "no rate of SEK for 2 orders from 2024-01-06 to 2024-01-07."
         " Set rates.file to a file that has them, or shop.currency (--currency)"
     )
+
+
+def test_an_order_dated_ahead_does_not_hold_the_shop_until_its_day_has_a_rate(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "rates.csv"
+    path.write_text(ECB, encoding="utf-8")
+    warehouse = Warehouse(":memory:")
+    exchange_rates.build_exchange_rates(warehouse, make_settings(rates={"file": path}))
+    with warehouse.connect() as connection:
+        connection.execute(
+            "create table core.orders as select * from (values"
+            " (date '2024-01-06', 'USD'), (date '2097-05-01', 'USD')) as t (order_date, currency)"
+        )
+    assert rates_known(warehouse).passed
