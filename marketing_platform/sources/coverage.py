@@ -23,10 +23,25 @@ def first_moment(stream: Stream, history_start: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
-def covered(note: Mapping[str, Any]) -> Window | None:
-    """The time without a gap that was read; None where nothing was."""
-    told = note.get("covered")
-    return Window(*map(dt.datetime.fromisoformat, told)) if told else None
+def covered(note: Mapping[str, Any], now: dt.datetime | None = None) -> Window | None:
+    """The time without a gap that was read; None where nothing was.
+
+    Days to come were read by a clock that was wrong. Nothing says at what time that was, but the
+    newest record that came.
+    """
+    if not (told := note.get("covered")):
+        return None
+    first, end = map(dt.datetime.fromisoformat, told)
+    over = _next_midnight(now or dt.datetime.now(dt.UTC))
+    if end > over:
+        newest = note.get("newest_record")
+        known = dt.datetime.fromisoformat(newest).replace(tzinfo=dt.UTC) if newest else over
+        end = max(first, min(over, _next_midnight(known)))
+    return Window(first, end)
+
+
+def _next_midnight(moment: dt.datetime) -> dt.datetime:
+    return dt.datetime.combine(moment.date() + dt.timedelta(days=1), dt.time(), dt.UTC)
 
 
 def joined(before: Window | None, read: Window) -> Window:

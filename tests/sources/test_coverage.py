@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paged_shop import window
 
-from marketing_platform.sources.coverage import joined, left_to_read
+from marketing_platform.sources.coverage import covered, joined, left_to_read
 from marketing_platform.sources.stream import Window
 from marketing_platform.sources.system import find_system
 
@@ -42,8 +42,8 @@ def test_who_is_known_of_a_part_of_the_history_alone_is_read_once_more_from_the_
     of_a_year = window("2025-02-01", "2026-02-01")
     whole = left_to_read(LOAD, CUSTOMERS, LONG_AGO, of_a_year)
     assert whole == window("2000-01-01", "2026-02-01")
-    covered = joined(of_a_year, whole)
-    assert left_to_read(LOAD, CUSTOMERS, LONG_AGO, covered) == window("2026-01-30", "2026-02-01")
+    read = joined(of_a_year, whole)
+    assert left_to_read(LOAD, CUSTOMERS, LONG_AGO, read) == window("2026-01-30", "2026-02-01")
 
 
 def test_a_stream_reads_its_own_days_again_and_not_those_of_another() -> None:
@@ -67,6 +67,17 @@ def test_a_backfill_of_a_day_beyond_leaves_the_gap_to_be_read() -> None:
     assert left_to_read(LOAD, ORDERS, LONG_AGO, read_until) == window("2026-01-09", "2026-02-01")
 
 
+def test_days_after_a_clock_was_wrong_on_which_nothing_ran_are_read_afterwards() -> None:
+    note = {
+        "covered": ["2025-01-01T00:00:00+00:00", "2026-04-12T00:00:00+00:00"],
+        "newest_record": "2026-01-11T05:30:00",
+    }
+    now = dt.datetime(2026, 1, 31, 6, tzinfo=dt.UTC)
+    assert left_to_read(LOAD, ORDERS, LONG_AGO, covered(note, now)) == window(
+        "2026-01-10", "2026-02-01"
+    )
+
+
 def test_a_load_that_begins_before_what_was_read_is_read_whole() -> None:
     assert left_to_read(LOAD, ORDERS, LONG_AGO, window("2026-01-20", "2026-01-21")) == LOAD
 
@@ -77,10 +88,10 @@ def test_what_counts_as_covered_was_read_without_a_gap(reads: list[tuple[int, in
         Window(LOAD.first + first * DAY, LOAD.first + (first + length) * DAY)
         for first, length in reads
     ]
-    covered = windows[0]
+    read = windows[0]
     for one in windows[1:]:
-        covered = joined(covered, one)
-    day = covered.first
-    while day < covered.end:
+        read = joined(read, one)
+    day = read.first
+    while day < read.end:
         assert any(one.first <= day < one.end for one in windows)
         day += DAY
