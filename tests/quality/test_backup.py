@@ -201,6 +201,35 @@ def test_an_archive_that_points_out_of_the_folder_is_refused(tmp_path: Path) -> 
     assert list(tmp_path.rglob("escaped")) == []
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_an_archive_with_anything_but_files_is_refused(tmp_path: Path, kind: bytes) -> None:
+    evil = tmp_path / "evil.tar.gz"
+    with tarfile.open(evil, "w:gz") as archive:
+        link = tarfile.TarInfo("lake")
+        link.type, link.linkname = kind, str(tmp_path)
+        archive.addfile(link)
+    with pytest.raises(InputError, match="not a backup"):
+        restore(settings_of(tmp_path / "shop"), evil)
+    assert not (tmp_path / "shop").exists()
+
+
+def test_a_backup_comes_back_where_python_has_no_filter_for_archives(
+    shop: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python 3.11.2, which is that of Debian 12."""
+
+    def refuse(self: tarfile.TarFile, *arguments: object, **options: object) -> None:
+        assert "filter" not in options
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", refuse)
+    (shop.lake_dir / "files" / "orders" / "day.parquet").chmod(0o600)
+    made = back_up(shop, tmp_path / "monday.tar.gz")
+    back = settings_of(tmp_path / "other")
+    restore(back, made.path)
+    [kept] = back.lake_dir.rglob("*.parquet")
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (b"rows", 0o600)
+
+
 def test_a_backup_does_not_wait_for_a_build(shop: Settings, tmp_path: Path) -> None:
     import subprocess
     import sys
