@@ -294,7 +294,7 @@ PREDICTIONS: tuple[Contract, ...] = (
             "customer_id": key("Key: the person."),
             "as_of_date": date("The day at whose end this was known."),
             "hour_utc": integer("Hour of the day in UTC.", ge=0, le=23),
-            "weekday": text("Day of the week.", one_of=_WEEKDAYS),
+            "weekday": text("Day of the week, of that hour in UTC.", one_of=_WEEKDAYS),
             "moment_count": integer("Opened messages and visits that this was learned from.", ge=1),
             "hour_share": share("Share of the person's moments within about an hour of it."),
             "reason": text("What it follows from, in words."),

@@ -1,6 +1,6 @@
 -- One row is a customer who opened or clicked a message, or visited the site, in the last year: the
--- hour (UTC) and the weekday at which they are most likely to take a message. An opened message counts
--- like five visits, and half of a moment is given to the hours beside it. To everybody's moments ten
+-- hour and the weekday (both in UTC) at which they are most likely to take a message. An opened message
+-- counts like five visits, and half of a moment is given to the hours beside it. To everybody's moments ten
 -- of the shop's own pattern are added, so that who has done little is sent to when most people read.
 with
 moments as (
