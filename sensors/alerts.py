@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import dagster as dg
 import sqlalchemy as sa
@@ -151,7 +151,8 @@ def _incidents(settings: Settings) -> dg.SensorDefinition:
         now = utc_now()
         state = open_state(settings.state_url.get_secret_value())
         report(state, "state", find_all(state, settings, now=now), now=now)
-        report(state, "sensors", silent_sensors(context.instance, now), now=now)
+        silent = silent_sensors(context.instance, now, _names(context))
+        report(state, "sensors", silent, now=now)
         close_mended_jobs(state, context.instance)
         delivered = announce(state, settings, now=now)
         page = health_page(state, settings, now=now)
@@ -195,16 +196,26 @@ def _last_end(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatu
     return max(ends, default=0)
 
 
-def silent_sensors(instance: dg.DagsterInstance, now: dt.datetime) -> Sequence[Finding]:
-    """The sensors that are switched on and have not ticked for a while.
+def _names(context: dg.SensorEvaluationContext) -> Collection[str] | None:
+    """The sensors that there are; None where the context does not tell."""
+    location = context.repository_def
+    return {sensor.name for sensor in location.sensor_defs} if location else None
 
+
+def silent_sensors(
+    instance: dg.DagsterInstance, now: dt.datetime, names: Collection[str] | None = None
+) -> Sequence[Finding]:
+    """The sensors of these names that are switched on and have not ticked for a while.
+
+    Dagster keeps the state of a sensor that an earlier version had under another name.
     After an outage of the daemon, or of the machine, none has: whichever ticks first tells nothing
     of the others, whose turn comes.
     """
     ages = {}
     for one in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
         ticked = getattr(one.instigator_data, "last_tick_timestamp", None)
-        if one.is_running and ticked is not None:
+        is_ours = names is None or one.instigator_name in names
+        if is_ours and one.is_running and ticked is not None:
             ages[one.instigator_name] = now - dt.datetime.fromtimestamp(ticked, dt.UTC)
     if ages.get(_INCIDENTS, dt.timedelta(0)) > _SILENT_AFTER:
         return []

@@ -30,7 +30,7 @@ from tiny_orders import key
 from marketing_platform.activation import plan_all
 from marketing_platform.activation.balance import due_count
 from marketing_platform.activation.claims import Holder, claim
-from marketing_platform.definitions import run_job
+from marketing_platform.definitions import build_definitions, run_job
 from marketing_platform.destinations import make_destination
 from marketing_platform.errors import ConfigError
 from marketing_platform.quality.alerts import Alert, announce, send_alert
@@ -368,6 +368,18 @@ def test_a_daemon_that_starts_after_an_outage_calls_no_sensor_silent(
     for name in ("activation", "incidents"):
         ticked(instance, name, now - night)
     assert silent_sensors(instance, now) == []
+
+
+def test_a_sensor_that_an_earlier_version_had_is_not_called_silent(
+    alerting: Settings, instance: dg.DagsterInstance
+) -> None:
+    now = utc_now()
+    ticked(instance, "incidents", now)
+    ticked(instance, "freshness_alerts", now - dt.timedelta(days=9))
+    definitions = build_definitions(alerting)
+    with dg.build_sensor_context(instance=instance, definitions=definitions) as context:
+        incidents_sensor(alerting)(context)
+    assert open_incidents(open_state(alerting.state_url.get_secret_value())) == []
 
 
 def test_a_job_that_failed_in_the_ui_is_well_again_after_a_run_from_the_command_line(
