@@ -48,3 +48,17 @@ def test_the_end_of_a_line_is_no_part_of_a_secret() -> None:
         {"sources": {"crm": {"token": "${TOKEN}"}}}, where=WHERE, environ={"TOKEN": "hush\r"}
     )
     assert platform.sources.systems["crm"]["token"] == "hush"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"files": {"contacts": {"path": "c.csv", "mapping": {"push_token": "Device"}}}},
+        {"crm": {"queries": {"contacts": {"columns": {"push_token": "device"}}}}},
+    ],
+)
+def test_the_column_that_holds_the_tokens_of_peoples_phones_is_named_as_it_is(
+    content: dict[str, Any],
+) -> None:
+    platform = parse_platform({"sources": content}, where=WHERE, environ={})
+    assert platform.sources.files or platform.sources.systems

@@ -197,8 +197,9 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 # postgresql://user:password@host, unless the password is a reference.
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
-# Who knows the URL of an incoming webhook may write there.
-_SECRET_KEY = re.compile(r"(.*_)?(token|key|password|secret|credentials)|slack_url")
+# Who knows the URL of an incoming webhook may write there. `push_token` is an attribute of people:
+# beside it stands the column that holds it.
+_SECRET_KEY = re.compile(r"(?!push_token$)(.*_)?(token|key|password|secret|credentials)|slack_url")
 
 
 def _refuse_plain_secrets(content: Any, where: Path, place: str = "") -> None:
