@@ -12,6 +12,25 @@ _WORDS = {
     "missing": "missing",
     **dict.fromkeys(("model_type", "dict_type"), "expected keys and values"),
     **dict.fromkeys(("tuple_type", "list_type"), "expected a list, such as [one, two]"),
+    # YAML reads 5, NO and 2026-01-31 as something else.
+    "string_type": "expected text; put it in quotes",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "expected true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "expected a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "decimal_parsing"), "expected a number"),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing"),
+        "expected a day such as 2024-01-31",
+    ),
+}
+# And of those that say what would be right, by what pydantic knows of it.
+_BOUNDS = {
+    "too_short": "expected at least {min_length}",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected at most {le}",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "not of the form {pattern}",
 }
 
 
@@ -25,8 +44,8 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -
     first = (unknown or found)[0]
     if unknown:
         words = f"no such key{_nearest_key(model, first['loc'])}"
-    elif first["type"] == "too_short":
-        words = f"expected at least {first['ctx']['min_length']}"
+    elif first["type"] in _BOUNDS:
+        words = _BOUNDS[first["type"]].format(**first["ctx"])
     else:
         words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
     # A key that is itself wrong is told by pydantic as a part of what stands under it.

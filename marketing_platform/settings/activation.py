@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from marketing_platform.mistakes import first_mistake
-from marketing_platform.settings.group import Group
+from marketing_platform.settings.group import Group, as_text
 
 Channel = Literal["email", "sms", "push"]
 Mode = Literal["audience", "event", "message", "task"]
@@ -254,7 +254,7 @@ class ActivationRule(Group):
     product_count: int = Field(default=5, ge=1, le=MOST_PRODUCTS)
     # Those of them without which a person is not told.
     needs: tuple[str, ...] = ()
-    audience: str | None = None
+    audience: Annotated[str | None, BeforeValidator(as_text)] = None
     event: str | None = None
     message: Content | None = None
     task: Content | None = None

@@ -106,7 +106,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "salesforce": ({}, "top_category__c"),
     "mailchimp": ({"merge_fields": {"top_category": "TOPCAT"}}, "TOPCAT"),
     "omnisend": ({}, "top_category"),
-    "activecampaign": ({"fields": {"top_category": "field-7"}}, "field-7"),
+    "activecampaign": ({"fields": {"top_category": 71}}, "71"),
     "braze": ({}, "top_category"),
     "sendgrid": ({"custom_fields": {"top_category": "e7_T"}}, "e7_T"),
     "woocommerce": ({}, "top_category"),

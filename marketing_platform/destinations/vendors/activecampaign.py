@@ -38,6 +38,7 @@ from marketing_platform.destinations.http import (
 )
 from marketing_platform.destinations.people import as_text, cleared_as, split, text
 from marketing_platform.settings import ActivationRule
+from marketing_platform.settings.group import Digits
 
 _STANDARD = {
     "email": "email",
@@ -61,8 +62,8 @@ class ActiveCampaignDestination(HttpSettings):
 
     api_token: SecretStr
     base_url: str = Field(repr=False, min_length=1)
-    fields: dict[str, str] = Field(default_factory=dict)
-    account_id: str | None = None
+    fields: dict[str, Digits] = Field(default_factory=dict)
+    account_id: Digits | None = None
     event_key: SecretStr | None = None
     tracking_url: str = "https://trackcmp.net"
     batch_size: int = Field(default=20, ge=1, le=100)

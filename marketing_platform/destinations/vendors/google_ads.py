@@ -22,6 +22,7 @@ from marketing_platform.destinations.http import (
 )
 from marketing_platform.destinations.people import google_email, hashed, lower, text, without_blanks
 from marketing_platform.settings import ActivationRule
+from marketing_platform.settings.group import Digits
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
@@ -42,8 +43,8 @@ class GoogleAdsDestination(GoogleAccess, HttpSettings):
     known_by: ClassVar[tuple[str, ...]] = ("email", "phone")
     asks_for: ClassVar[tuple[str, ...]] = ("email", "phone", "postcode")
 
-    account_id: str = Field(pattern=r"^\d+$")
-    login_account_id: str | None = Field(default=None, pattern=r"^\d+$")
+    account_id: Digits
+    login_account_id: Digits | None = None
     consent_given: bool = False
     validate_only: bool = False
     refresh_days: int | None = Field(default=90, ge=1)

@@ -18,6 +18,7 @@ from marketing_platform.destinations.base import Batch, Place
 from marketing_platform.destinations.http import Call, Exchange, HttpDestination, HttpSettings
 from marketing_platform.destinations.people import known
 from marketing_platform.settings import ActivationRule, Mode
+from marketing_platform.settings.group import Digits
 from marketing_platform.sources.google_access import GoogleAccess
 from marketing_platform.sources.oauth import TokenAuth
 
@@ -30,8 +31,8 @@ class GoogleMerchantDestination(GoogleAccess, HttpSettings):
     `language` (ISO 639-1) and `feed_label` (mostly the country) are those of the data source.
     """
 
-    account_id: str = Field(pattern=r"^\d+$")
-    data_source_id: str = Field(pattern=r"^\d+$")
+    account_id: Digits
+    data_source_id: Digits
     language: str = Field(pattern=r"^[a-z]{2}$")
     feed_label: str = Field(pattern=r"^[A-Z0-9_-]{1,20}$")
     base_url: str = Field(default="https://merchantapi.googleapis.com", repr=False)

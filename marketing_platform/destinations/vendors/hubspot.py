@@ -38,6 +38,7 @@ from marketing_platform.destinations.people import (
     text,
 )
 from marketing_platform.settings import ActivationRule
+from marketing_platform.settings.group import Digits
 from marketing_platform.sources.hubspot.paths import VERSION, VERSION_PATTERN, crm_path
 from marketing_platform.state import utc_now
 
@@ -74,7 +75,7 @@ class HubSpotDestination(HttpSettings):
     api_version: str = Field(default=VERSION, pattern=VERSION_PATTERN)
     # Where events go, where that is not their place in the version.
     events_path: str | None = None
-    task_owner_id: str | None = None
+    task_owner_id: Digits | None = None
     base_url: str = Field(default="https://api.hubapi.com", repr=False)
     batch_size: int = Field(default=100, ge=1, le=100)
     timeout_seconds: float = Field(default=60.0, gt=0)

@@ -24,6 +24,7 @@ from marketing_platform.destinations.http import (
 )
 from marketing_platform.destinations.people import hashed, lower, text
 from marketing_platform.settings import ActivationRule
+from marketing_platform.settings.group import Digits
 from marketing_platform.sources.oauth import OAuth2, TokenAuth
 
 # Call rate exceeded; too much under way.
@@ -47,8 +48,8 @@ class MicrosoftAdsDestination(HttpSettings):
     client_id: str
     client_secret: SecretStr | None = None
     refresh_token: SecretStr
-    account_id: str = Field(pattern=r"^\d+$")
-    customer_id: str = Field(pattern=r"^\d+$")
+    account_id: Digits
+    customer_id: Digits
     refresh_days: int | None = Field(default=28, ge=1)
     token_url: str = "https://login.microsoftonline.com/common/oauth2/v2.0/token"  # noqa: S105
     base_url: str = Field(default="https://campaign.api.bingads.microsoft.com", repr=False)
