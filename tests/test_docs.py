@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import re
+import shlex
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import typer
 import yaml
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from marketing_platform.activation.rules import check_declared
+from marketing_platform.cli import app
+from marketing_platform.destinations.http import HttpSettings
+from marketing_platform.destinations.queues import QueueSettings
 from marketing_platform.segments.load import load_segments
-from marketing_platform.settings import Platform, Settings, parse_platform
-from marketing_platform.sources.active import active_sources
+from marketing_platform.settings import Platform, Settings, destination_types, parse_platform
+from marketing_platform.sources.active import active_sources, find_system, system_types
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:^\n)((?:^ {4}.*\n|^\n(?= {4}))+)", re.MULTILINE)
-_COMMAND = re.compile(r"(?:\.venv/bin/)?marketing-platform (?=[a-z])(.*)")
+_SPAN = re.compile(r"`([^`\n]+)`")
+_COMMAND = re.compile(r"(?:[A-Z_]+=\S+ |.*-- )?(?:\.venv/bin/)?marketing-platform ([a-z].*)")
+# What stands for a word of the reader's own, where a command wants a number.
+_NUMBERS = {"PLAN": "17"}
 
 
 class Example(NamedTuple):
@@ -106,3 +117,115 @@ def whole() -> list[str]:
 def test_a_segment_that_a_page_shows_is_one(example: Example, tmp_path: Path) -> None:
     (tmp_path / "shown.yaml").write_text(example.text, encoding="utf-8")
     assert set(load_segments(tmp_path)) == {"shown"}
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each command that a page shows, as a line of a block or within a sentence."""
+    roots = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    found = []
+    for example in examples():
+        lines = example.text.replace("\\\n", " ").splitlines()
+        found += [(example.place, told[1]) for line in lines if (told := _COMMAND.fullmatch(line))]
+    for page in PAGES:
+        for span in _SPAN.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+            told = _COMMAND.fullmatch(span)
+            first, _, rest = span.partition(" ")
+            if told or (first in roots and (rest.startswith("--") or rest[:1].islower())):
+                found.append((page.name, told[1] if told else span))
+    return list(dict.fromkeys(found))
+
+
+def test_a_command_that_a_page_shows_is_understood() -> None:
+    for place, line in commands():
+        words = shlex.split(re.sub(r"[][]", "", line), comments=True)
+        words = [_NUMBERS.get(word, word) for word in words]
+        command: Any = typer.main.get_command(app)
+        while words and hasattr(command, "commands"):
+            assert words[0] in command.commands, (place, line)
+            command = command.commands[words.pop(0)]
+        known = {option for one in command.params for option in one.opts}
+        assert {word for word in words if word.startswith("--")} <= known, (place, line)
+        # What a sentence names alone is not called.
+        if ":" in place:
+            command.make_context(command.name, words)
+
+
+def test_a_command_that_a_message_names_is_there() -> None:
+    root: Any = typer.main.get_command(app)
+    ways = {name: set(getattr(one, "commands", ())) for name, one in root.commands.items()}
+    for path in (ROOT / "marketing_platform").rglob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        for first, second in re.findall(r"[: ]marketing-platform ([a-z-]+)(?: ([a-z-]+)\b)?", code):
+            assert first in ways, (path.name, first)
+            assert not ways[first] or second in ways[first], (path.name, first, second)
+
+
+def test_what_pages_name_of_make_and_of_the_environment_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    code = "".join(p.read_text() for p in (ROOT / "marketing_platform" / "settings").glob("*.py"))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown = "\n".join(example.text for example in examples() if page.name in example.place)
+        for target in re.findall(r"`make ([a-z]+)", text) + re.findall(r"\bmake ([a-z]+)", shown):
+            assert f"\n{target}: " in makefile, (page.name, target)
+        for variable in re.findall(r"MARKETING_PLATFORM_[A-Z_]+", text):
+            assert f'"{variable}"' in code, (page.name, variable)
+
+
+def rows_under(heading: str, page: str) -> list[list[str]]:
+    """The cells of the first table under a heading of a page."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"{heading}\n")[2]
+    table = text[text.index("\n|") :].partition("\n\n|")[0]
+    lines = itertools.takewhile(lambda line: line.startswith("|"), table.strip().splitlines()[2:])
+    return [[cell.strip() for cell in line.strip("|").split(" |")] for line in lines]
+
+
+def test_the_settings_of_each_type_of_destination_are_on_the_page() -> None:
+    rows = {
+        row[0].strip("`"): row
+        for row in rows_under("## What each type is given", "destinations.md")
+    }
+    assert set(rows) == set(destination_types())
+    common = {*HttpSettings.model_fields, *QueueSettings.model_fields, "token_url", "poll_seconds"}
+    for kind, (_, needs, may_have) in rows.items():
+        settings = importlib.import_module(
+            f"marketing_platform.destinations.vendors.{kind}"
+        ).SETTINGS
+        told = set(_SPAN.findall(needs + may_have))
+        needed = {name for name, field in settings.model_fields.items() if field.is_required()}
+        assert told <= set(settings.model_fields), kind
+        assert needed - {"type"} <= set(_SPAN.findall(needs)), kind
+        assert set(settings.model_fields) - common <= told, kind
+
+
+def test_the_settings_of_each_system_are_on_the_page() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", page))
+    for kind in system_types():
+        fields = find_system(kind).settings_model.model_fields
+        missing = {field.alias or name for name, field in fields.items()} - words
+        assert not missing, kind
+
+
+def test_each_key_of_the_settings_is_on_the_page_with_its_default() -> None:
+    told: dict[str, str] = {}
+    for keys, default, *_ in rows_under("## Settings", "operations.md"):
+        first, *others = _SPAN.findall(keys)
+        group = first.rpartition(".")[0]
+        names = [first, *(n if "." in n else f"{group}.{n}" for n in others)]
+        told |= zip_longest(names, default.replace("`", "").split(", ")[: len(names)], fillvalue="")
+    for key, default in keys_of(Platform):
+        assert key in told, key
+        if isinstance(default, bool | int | float | str) and "://" not in str(default):
+            expected = f"{default:g}" if type(default) is float else str(default).lower()
+            assert told[key].lower().removesuffix(".0").replace(",", "") == expected, key
+
+
+def keys_of(model: type[BaseModel], *above: str) -> Iterator[tuple[str, Any]]:
+    """Each key of the shop's own settings, and its default; groups by name have pages of theirs."""
+    for name, field in model.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from keys_of(group, *above, name)
+        elif not str(group).startswith("dict"):
+            yield ".".join((*above, name)), field.default

@@ -64,7 +64,7 @@ def _moment(warehouse: Warehouse, settings: Settings) -> dt.datetime:
         raise InputError(
             "no accepted order or event, so there is no newest record to take as the clock",
             where="core.clock",
-            mend="See why records were quarantined: marketing-platform quarantine",
+            mend="See why records were quarantined: marketing-platform quarantine list",
         )
     return newest
 
