@@ -8,6 +8,7 @@ import typer
 
 from marketing_platform.settings import load_settings
 from marketing_platform.terminal import terminal
+from marketing_platform.wording import counted
 
 activation_app = typer.Typer(no_args_is_help=True, help="Look after what was sent.")
 SuppressedChannel = Literal["email", "sms", "push", "all"]
@@ -64,15 +65,15 @@ def retry(
         retry(state, destination=destination, audience=name, include_unknown=include_unknown)
         for name in names
     )
-    print(f"{count} message(s) wait for the next activation")
+    print(f"{counted(count, 'message waits', 'messages wait')} for the next activation")
 
 
 @activation_app.command("held")
-def held() -> None:
+def held(as_json: AsJson = False) -> None:
     """List the audiences that are held for a person to look at, and why."""
     from marketing_platform.commands import sending
 
-    sending.show_held(terminal(), load_settings())
+    sending.show_held(terminal(), load_settings(), as_json=as_json)
 
 
 @activation_app.command("release")
@@ -118,4 +119,4 @@ def suppress(
             print(line)
         return
     count = sending.suppress_customers(settings, customers, channel, reason)
-    print(f"{count} customer(s) suppressed")
+    print(f"{counted(count, 'customer')} suppressed")

@@ -331,13 +331,16 @@ def incidents(
     ] = None,
     by: Annotated[str, typer.Option(help="Who looks after it.")] = "",
     closed: Annotated[bool, typer.Option("--closed", help="Show closed ones too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what is wrong, since when, and what it holds."""
     from marketing_platform.commands import looking
 
     if acknowledge is not None and not by:
         raise InputError("who looks after it?", where="--acknowledge", mend="Add --by NAME")
-    looking.show_incidents(terminal(), load_settings(), acknowledge, by, closed=closed)
+    looking.show_incidents(
+        terminal(), load_settings(), acknowledge, by, closed=closed, as_json=as_json
+    )
 
 
 @app.command()
@@ -396,11 +399,12 @@ def quarantine_show(
         str | None, typer.Argument(help="SOURCE or SOURCE.STREAM; everything if not given.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Show records that were held back, with the reason and the record as it came."""
     from marketing_platform.commands import looking
 
-    looking.show_quarantine(terminal(), load_settings(), stream, limit)
+    looking.show_quarantine(terminal(), load_settings(), stream, limit, as_json=as_json)
 
 
 @quarantine_app.command("retry")

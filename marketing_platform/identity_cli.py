@@ -13,6 +13,7 @@ from marketing_platform.errors import InputError
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.mapping import parse_told
 from marketing_platform.terminal import terminal
+from marketing_platform.wording import counted, minute
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -42,7 +43,7 @@ def explain(customer: Name) -> None:
     for change in edges.logged_changes(state, found, 10):
         _say(
             console,
-            f"  {change['changed_at']:%Y-%m-%d %H:%M} {change['kind']}: {change['customer_id']}"
+            f"  {minute(change['changed_at'])} {change['kind']}: {change['customer_id']}"
             f" -> {change['other_customer_id']} ({change['cause']})",
         )
 
@@ -105,27 +106,36 @@ def show_edges() -> None:
     from marketing_platform.identity import edges
 
     console = terminal()
-    for edge in edges.edges(_state(load_settings()), also_taken_back=True):
+    found = edges.edges(_state(load_settings()), also_taken_back=True)
+    for edge in found:
         gone = f", taken back {edge.taken_back_at:%Y-%m-%d}" if edge.taken_back_at else ""
         _say(
             console,
             f"{edge.edge_id}  {edge.kind}: {', '.join(edge.contact_ids)}"
             f"  ({edge.reason}, {edge.made_at:%Y-%m-%d}{gone})",
         )
+    if not found:
+        _say(console, "Nobody has said that two are one person, or are not")
 
 
 @identity_app.command("changes")
-def show_changes(limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
+def show_changes(
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 50,
+) -> None:
     """List which customers were merged and split, and why; the newest first."""
     from marketing_platform.identity import edges
 
     console = terminal()
-    for row in edges.logged_changes(_state(load_settings()), limit=limit):
+    found = edges.logged_changes(_state(load_settings()), limit=limit)
+    for row in found:
         _say(
             console,
-            f"{row['changed_at']:%Y-%m-%d %H:%M}  {row['kind']}: {row['customer_id']} ->"
-            f" {row['other_customer_id']}, {row['contact_count']} contact(s): {row['cause']}",
+            f"{minute(row['changed_at'])}  {row['kind']}: {row['customer_id']} ->"
+            f" {row['other_customer_id']}, {counted(row['contact_count'], 'contact')}:"
+            f" {row['cause']}",
         )
+    if not found:
+        _say(console, "No customers were merged or split")
 
 
 @identity_app.command("review")
@@ -134,16 +144,18 @@ def review() -> None:
     from marketing_platform.identity import explain
 
     console, warehouse = terminal(), _warehouse(load_settings())
-    for row in explain.held_back(warehouse).to_dicts():
+    held, shared = explain.held_back(warehouse), explain.shared_too_often(warehouse)
+    for row in held.to_dicts():
         _say(
             console,
             f"held: {row['kind']} {row['value']} is that of {row['customer_count']} customers, who"
             " would be too many for one or are set apart",
         )
-    for row in explain.shared_too_often(warehouse).to_dicts():
+    for row in shared.to_dicts():
         _say(
             console,
-            f"{row['kind']} {row['value']}: {row['contact_count']} contact(s), {row['reason']}",
+            f"{row['kind']} {row['value']}: {counted(row['contact_count'], 'contact')},"
+            f" {row['reason']}",
         )
     pairs = warehouse.query(
         "select * from identity.probable_links order by probability desc limit 50"
@@ -153,6 +165,8 @@ def review() -> None:
             console,
             f"probable {row['probability']:.3f}: {row['contact_id']} and {row['other_contact_id']}",
         )
+    if held.is_empty() and shared.is_empty() and pairs.is_empty():
+        _say(console, "There is nothing to look at")
 
 
 @identity_app.command("accept")
@@ -222,8 +236,7 @@ def dedupe(
 
 
 def _say(console: Console, line: str) -> None:
-    # No emoji: `shopify:email:...` is the key of a guest.
-    console.print(line, markup=False, highlight=False, soft_wrap=True, emoji=False)
+    console.print(line, markup=False, highlight=False)
 
 
 def _some_contact(warehouse: Warehouse, customer_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,8 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from marketing_platform.activation import conservation, reason_counts, sums_of
 from marketing_platform.quality.holds import current_checks, find_holds
@@ -20,8 +22,11 @@ from marketing_platform.quality.results import latest_builds
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.sources.files.ingest import Ingested
 from marketing_platform.warehouse import Warehouse
+from marketing_platform.wording import minute
 
 _SHOWN = 12
+# Columns that a name keeps in a narrow terminal.
+_LEAST_NAME = 12
 
 
 def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -83,7 +88,13 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
         console.print(f"  [yellow]holds activation[/] {escape(hold)}")
     runs = _table("Last runs", "run", "job", "status", "started")
     for run in content["runs"]:
-        runs.add_row(run["run_id"][:8], run["job"], run["status"], run["started_at"] or "")
+        started = run["started_at"]
+        runs.add_row(
+            run["run_id"][:8],
+            run["job"],
+            run["status"].lower(),
+            minute(dt.datetime.fromisoformat(started)) if started else "",
+        )
     console.print(runs)
     print_ledger(console, content["plans"], content["ledger"])
     for reason in content["reasons"][:_SHOWN]:
@@ -131,7 +142,7 @@ def print_ledger(console: Console, plans: list[dict[str, Any]], sums: dict[str, 
         table.add_row(plan["segment"], escape(plan["destination"]), *figures)
     table.add_section()
     table.add_row("all plans so far", "", *(f"{sums[name]:,}" for name in names), style="bold")
-    console.print(table)
+    _show(console, table)
 
 
 def print_trials(console: Console, rules: Iterable[ActivationRule]) -> None:
@@ -139,7 +150,7 @@ def print_trials(console: Console, rules: Iterable[ActivationRule]) -> None:
     for rule in rules:
         if rule.trial:
             line = f"{rule.name} -> {rule.destination}: {rule.trial}"
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False)
 
 
 def _print_records(console: Console, warehouse: Warehouse) -> None:
@@ -154,7 +165,7 @@ def _print_records(console: Console, warehouse: Warehouse) -> None:
             table.add_row(
                 "  amount", *(f"{row[f'{name}_amount'] or 0:,.2f}" for name in names), style="dim"
             )
-    console.print(table)
+    _show(console, table)
     reasons = warehouse.query(
         "select source, stream, reason, count(*) as n from quality.quarantine"
         " group by all order by n desc"
@@ -204,7 +215,7 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
         mean = f"{row['mean']:.3f}" if row["mean"] is not None else "-"
         table.add_row(task, f"{row['n']:,}", mean, "yes" if promoted else "no")
         reasons.append(f"  {task}: {reason}")
-    console.print(table)
+    _show(console, table)
     for reason in reasons:
         console.print(reason, highlight=False, markup=False, style="dim")
 
@@ -218,7 +229,7 @@ def print_segments(console: Console, warehouse: Warehouse) -> None:
         if row["warning"]:
             shown += f"; {row['warning']}"
         table.add_row(row["segment"], f"{row['member_count']:,}", escape(shown))
-    console.print(table)
+    _show(console, table)
 
 
 _NUMBERS = {
@@ -241,9 +252,26 @@ def _table(title: str, *columns: str) -> Table:
         padding=0,
     )
     for column in columns:
+        is_number = column in _NUMBERS
         table.add_column(
             column,
-            justify="right" if column in _NUMBERS else "left",
-            no_wrap=column != "status",
+            justify="right" if is_number else "left",
+            no_wrap=is_number,
+            overflow="ellipsis" if is_number else "fold",
         )
     return table
+
+
+def _show(console: Console, table: Table) -> None:
+    """Print a table; where it is too wide, names are folded, and no figure is ever cut."""
+    width = console.width
+    least = sum(map(_least_width, table.columns)) + len(table.columns) - 1
+    console.width = max(width, least)
+    console.print(table, crop=False)
+    console.width = width
+
+
+def _least_width(column: Column) -> int:
+    cells = [column.header, *column.cells]
+    widest = max(Text.from_markup(str(cell)).cell_len for cell in cells)
+    return widest if column.no_wrap else min(widest, _LEAST_NAME)

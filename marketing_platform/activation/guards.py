@@ -13,6 +13,7 @@ from marketing_platform.segments.holds import held_reason
 from marketing_platform.settings import ActivationRule, Limits
 from marketing_platform.state import plans, reading
 from marketing_platform.warehouse import Warehouse
+from marketing_platform.wording import minute
 
 
 def size_guards(
@@ -77,9 +78,7 @@ def clock_guards(engine: sa.Engine, rule: ActivationRule, as_of: dt.datetime) ->
         latest = connection.execute(last).scalar()
     if latest is None or as_of >= latest:
         return []
-    return [
-        f"the clock stands at {as_of:%Y-%m-%d %H:%M}, before the plan of {latest:%Y-%m-%d %H:%M}"
-    ]
+    return [f"the clock stands at {minute(as_of)}, before the plan of {minute(latest)}"]
 
 
 def segment_holds(warehouse: Warehouse, segment: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -26,6 +28,7 @@ from marketing_platform.sources.files.ingest import ingest, inspect
 from marketing_platform.sources.staging import FILES, Staged, expand, staging_tables
 from marketing_platform.state import open_state, utc_now
 from marketing_platform.warehouse import Warehouse, sql_tables
+from marketing_platform.wording import counted, minute
 
 
 def examine(console: Console, settings: Settings) -> None:
@@ -36,9 +39,7 @@ def examine(console: Console, settings: Settings) -> None:
     for finding in examine_sources(settings):
         mark = "[green]good[/]" if finding.is_well else "[red]bad [/]"
         console.print(f"{mark}  {finding.source:<16}", end="")
-        console.print(
-            f"{finding.title}: {finding.found}", markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(f"{finding.title}: {finding.found}", markup=False, highlight=False)
         if not finding.is_well:
             ill.append(finding.source)
     for stream, file in settings.platform.sources.files.items():
@@ -49,7 +50,7 @@ def examine(console: Console, settings: Settings) -> None:
     for tried in try_destinations(settings):
         mark = {True: "[green]good[/]", False: "[red]bad [/]", None: "    "}[tried.is_well]
         console.print(f"{mark}  {tried.destination:<16}", end="")
-        console.print(f"{tried.kind}: {tried.found}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{tried.kind}: {tried.found}", markup=False, highlight=False)
         if tried.is_well is False:
             ill.append(tried.destination)
     rules = settings.platform.activations
@@ -58,7 +59,7 @@ def examine(console: Console, settings: Settings) -> None:
         trials = [f"{rule.name} -> {rule.destination}" for rule in rules if rule.only]
         told = f"; tried out: {', '.join(trials)}" if trials else ""
         line = f"[green]good[/]  {'activations':<16}{len(rules)} sound{escape(told)}"
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False)
     if ill:
         raise SourceError(f"cannot be used: {', '.join(ill)}", where="doctor")
     if not settings.platform.sources.files and not settings.platform.sources.systems:
@@ -74,7 +75,13 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
 
 def show_incidents(
-    console: Console, settings: Settings, acknowledged: int | None, by: str, *, closed: bool
+    console: Console,
+    settings: Settings,
+    acknowledged: int | None,
+    by: str,
+    *,
+    closed: bool,
+    as_json: bool,
 ) -> None:
     """Print what is wrong, as of now."""
     state = open_state(settings.state_url.get_secret_value())
@@ -83,13 +90,16 @@ def show_incidents(
     if acknowledged is not None:
         acknowledge(state, acknowledged, by)
     found = recent_incidents(state) if closed else open_incidents(state)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=2, default=str))
+        return
     for one in found:
         style = "red" if one.severity == "critical" else "yellow"
         console.print(f"[{style}]{one.severity}[/] {one.incident_id} ", end="", highlight=False)
-        over = f", closed {one.closed_at:%Y-%m-%d %H:%M}" if one.closed_at else ""
+        over = f", closed {minute(one.closed_at)}" if one.closed_at else ""
         holds = f"; holds {one.holds}" if one.holds else ""
         who = f"; looked after by {one.acknowledged_by}" if one.acknowledged_by else ""
-        since = f"since {one.opened_at:%Y-%m-%d %H:%M} UTC{over}"
+        since = f"since {minute(one.opened_at)}{over}"
         console.print(
             f"{since}: {one.title}: {one.detail}{holds}{who}",
             highlight=False,
@@ -114,10 +124,12 @@ def list_quarantine(console: Console, settings: Settings) -> None:
             highlight=False,
             markup=False,
         )
-    console.print(f"{rows['n'].sum():,} record(s) held back", highlight=False)
+    console.print(f"{counted(int(rows['n'].sum()), 'record')} held back", highlight=False)
 
 
-def show_quarantine(console: Console, settings: Settings, stream: str | None, limit: int) -> None:
+def show_quarantine(
+    console: Console, settings: Settings, stream: str | None, limit: int, *, as_json: bool
+) -> None:
     """Print the first records of the quarantine, of one source or stream where it is named."""
     source, _, name = (stream or "").partition(".")
     warehouse = built_warehouse(settings)
@@ -129,6 +141,9 @@ def show_quarantine(console: Console, settings: Settings, stream: str | None, li
     )
     if rows.is_empty() and source:
         _check_stream(settings, source, name)
+    if as_json:
+        print(json.dumps(rows.to_dicts(), indent=2, default=str))
+        return
     if rows.is_empty():
         console.print("Nothing is held back")
     for row in rows.to_dicts():
@@ -192,7 +207,9 @@ def retry_quarantine(console: Console, settings: Settings, source: str | None) -
         # Activation holds until what is built on it was built again.
         record_build(state, name, built.row_count)
     after = _count_held_back(warehouse, settings, source)
-    console.print(f"{before:,} record(s) were held back, {after:,} are now", highlight=False)
+    were = "was" if before == 1 else "were"
+    now = f"{after:,} {'is' if after == 1 else 'are'} now"
+    console.print(f"{counted(before, 'record')} {were} held back, {now}", highlight=False)
     console.print("Activation holds until all is built again: marketing-platform run")
 
 

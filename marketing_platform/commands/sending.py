@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import signal
 from collections.abc import Iterator, Sequence
@@ -42,6 +41,7 @@ from marketing_platform.identity.resolve import ID_PREFIX
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
 from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
+from marketing_platform.wording import counted, minute
 
 # All of them are in the JSON.
 _SHOWN_MESSAGES = 30
@@ -118,7 +118,7 @@ def show_failures(console: Console, settings: Settings, *, as_json: bool) -> Non
             highlight=False,
             markup=False,
         )
-    console.print(f"{len(found)} message(s) failed")
+    console.print(f"{counted(len(found), 'message')} failed", highlight=False)
 
 
 def show_story(console: Console, settings: Settings, name: str, *, as_json: bool) -> None:
@@ -150,39 +150,38 @@ def show_story(console: Console, settings: Settings, name: str, *, as_json: bool
         for bar in story.bars
     ]
     for rule in story.standings:
-        since = f", in the segment since {_minute(rule.entered_at)}" if rule.entered_at else ""
+        since = f", in the segment since {minute(rule.entered_at)}" if rule.entered_at else ""
         held = f"; held: {rule.held_reason}" if rule.held_reason else ""
         lines.append(f"{rule.audience} -> {rule.destination}: {rule.stands}{since}{held}")
-    lines.append(f"{len(story.said)} message(s), the newest first")
+    lines.append(f"{counted(len(story.said), 'message')}, the newest first")
     for said in story.said[:_SHOWN_MESSAGES]:
         reason = f": {said.reason}" if said.reason else ""
         doubt = ", may have arrived" if said.may_have_arrived and said.state != "sent" else ""
-        when, where = _minute(said.settled_at or said.created_at), said.destination
+        when, where = minute(said.settled_at or said.created_at), said.destination
         lines.append(
             f"  {when} {said.audience} -> {where}, {said.operation}: {said.state}{reason}{doubt}"
         )
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False)
 
 
-def _minute(moment: dt.datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def show_held(console: Console, settings: Settings) -> None:
+def show_held(console: Console, settings: Settings, *, as_json: bool) -> None:
     """Print the audiences that are held, and why."""
     state = open_state(settings.state_url.get_secret_value())
     found = held_plans(state, settings.platform.activations)
+    if as_json:
+        print(json.dumps([asdict(plan) for plan in found], indent=2, default=str))
+        return
     for plan in found:
         let_go = f"; let go by {plan.released_by}" if plan.released_by else ""
         console.print(
-            f"plan {plan.plan_id} of {plan.created_at:%Y-%m-%d %H:%M} UTC,"
+            f"plan {plan.plan_id} of {minute(plan.created_at)},"
             f" {plan.audience} -> {plan.destination}: add {plan.add_count}, update"
             f" {plan.update_count}, remove {plan.remove_count}: {plan.held_reason}{let_go}",
             highlight=False,
             markup=False,
         )
-    console.print(f"{len(found)} audience(s) held", highlight=False)
+    console.print(f"{counted(len(found), 'audience')} held", highlight=False)
 
 
 _FINDINGS = {
@@ -218,7 +217,7 @@ def show_lift(console: Console, settings: Settings, *, as_json: bool) -> None:
                 + _amounts(row["brought_low_amount"], row["brought_high_amount"]),
             ]
         for line in lines:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False)
     counted = {(row["audience"], row["destination"]) for row in found}
     rules = [rule for rule in settings.platform.activations if rule.held_out]
     for rule in rules:
@@ -228,7 +227,6 @@ def show_lift(console: Console, settings: Settings, *, as_json: bool) -> None:
                 " whom the runs before it told",
                 highlight=False,
                 markup=False,
-                soft_wrap=True,
             )
     if not rules:
         console.print("no rule has a holdout; give one holdout: 0.1 to compare", highlight=False)
@@ -295,7 +293,7 @@ def allow_again(settings: Settings, names: Sequence[str], channel: str) -> list[
             f" to take that back: --channel {bar.channel}"
             for bar in bars_of(state, customer)
         ]
-    return [f"{count} suppression(s) taken back", *left]
+    return [f"{counted(count, 'suppression')} taken back", *left]
 
 
 def _print_plans(console: Console, plans: Any, as_json: bool) -> None:

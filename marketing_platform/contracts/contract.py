@@ -19,6 +19,7 @@ import polars as pl
 from pandera.errors import SchemaErrors
 
 from marketing_platform.names import TableName
+from marketing_platform.wording import counted
 
 _SAMPLE = 5
 
@@ -34,7 +35,9 @@ class Violation:
 
     def __str__(self) -> str:
         shown = ", ".join(self.examples)
-        return f"{self.column}: {self.check} fails for {self.failures} row(s), e.g. {shown}"
+        return (
+            f"{self.column}: {self.check} fails for {counted(self.failures, 'row')}, e.g. {shown}"
+        )
 
 
 @dataclass(frozen=True)

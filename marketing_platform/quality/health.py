@@ -14,6 +14,7 @@ from marketing_platform.quality.holds import current_checks, find_holds
 from marketing_platform.quality.incidents import Incident, open_incidents
 from marketing_platform.quality.results import CheckResult, TableBuild, latest_builds
 from marketing_platform.settings import Settings
+from marketing_platform.wording import counted, minute
 
 _SHOWN = 20
 # A person reads that a message waits, not that it was planned.
@@ -25,7 +26,7 @@ def health_page(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> s
     found = open_incidents(engine)
     holds = find_holds(engine, settings, now=now)
     parts = [
-        f"As of {now:%Y-%m-%d %H:%M} UTC.",
+        f"As of {minute(now)}, as are all times here.",
         "",
         _headline(found, holds),
         "",
@@ -49,12 +50,11 @@ def health_page(engine: sa.Engine, settings: Settings, *, now: dt.datetime) -> s
 
 def _headline(found: list[Incident], holds: list[str]) -> str:
     critical = sum(one.severity == "critical" for one in found)
+    counts = f"{counted(len(found), 'incident')} open, {critical} of them critical."
     if holds:
-        return (
-            f"**Activation is held.** {len(found)} incident(s) open, {critical} of them critical."
-        )
+        return f"**Activation is held.** {counts}"
     if found:
-        return f"**Activation runs.** {len(found)} incident(s) open, {critical} of them critical."
+        return f"**Activation runs.** {counts}"
     return "**All is well.**"
 
 

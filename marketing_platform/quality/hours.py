@@ -199,7 +199,7 @@ def _finding(row: dict[str, Any], slices: list[dict[str, Any]], zone: str) -> st
     hours = "hour" if row["hour_count"] == 1 else f"{row['hour_count']} hours"
     text = (
         f"{row['metric']}{where} {MOVED[row['kind']]}: {number(row['value'] or 0.0)} in the {hours}"
-        f" to {end:%Y-%m-%d %H:%M}, {number(row['expected'])} expected"
+        f" to {end:%Y-%m-%d %H:%M} {zone}, {number(row['expected'])} expected"
     )
     return text + (explained_by(row, slices) if row["slice_kind"] == "all" else "")
 

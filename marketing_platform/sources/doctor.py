@@ -78,4 +78,5 @@ def _newest_record(settings: Settings, source: ActiveSource) -> str:
         return "nothing pulled yet"
     day, stream = max(days)
     age = (dt.datetime.now(dt.UTC).date() - day).days
-    return f"newest record {day} ({stream}, {age} days ago)"
+    since = {0: "today", 1: "yesterday"}.get(age, f"{age} days ago")
+    return f"newest record {day} ({stream}, {since})"

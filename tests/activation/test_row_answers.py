@@ -101,7 +101,7 @@ def test_failures_of_a_segment_are_tried_again_whatever_its_rules_tell(
     monkeypatch.setenv("MARKETING_PLATFORM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("MARKETING_PLATFORM_STATE_URL", state_url)
     done = CliRunner().invoke(activation_app, ["retry", "--segment", SEGMENT])
-    assert done.output == "1 message(s) wait for the next activation\n"
+    assert done.output == "1 message waits for the next activation\n"
     receiver.bad_customers.clear()
     _, report = activate(shop.warehouse, engine, settings)
     assert report.sent_count == 1

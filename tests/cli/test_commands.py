@@ -106,7 +106,7 @@ def test_an_export_becomes_activated_segments_and_twice_is_the_same_as_once(home
 
     shown = command(home, "activation", "explain", "k1@example.com")
     assert "everybody -> feeds: told on 20" in shown.stdout, shown.stderr
-    assert "1 message(s), the newest first" in shown.stdout
+    assert "1 message, the newest first" in shown.stdout
 
     shown = command(home, "segment", "explain", "everybody", "k1@example.com")
     assert " is in everybody" in shown.stdout, shown.stderr
@@ -392,7 +392,7 @@ def test_what_stopped_a_build_is_shown_and_judged_again_by_the_mapping_of_now(ho
 
     config.write_text(wrong.replace("Asked", "Paid"))
     judged = command(home, "quarantine", "retry").stdout
-    assert "30 record(s) were held back, 0 are now" in judged
+    assert "30 records were held back, 0 are now" in judged
     assert command(home, "quarantine", "show", "files.orders").stdout == "Nothing is held back\n"
     wrong_name = mistake(command(home, "quarantine", "show", "files.ordres"))
     assert "files.ordres: no such source or stream. See: quarantine list" in wrong_name

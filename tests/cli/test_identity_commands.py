@@ -119,7 +119,7 @@ def test_a_mistake_costs_a_line_and_says_nothing_about_anybody(
     shop.build()
     with pytest.raises(InputError, match=found):
         said(*arguments)
-    assert said("edges") == ""
+    assert said("edges").startswith("Nobody has said")
 
 
 def test_a_mapping_that_merges_too_many_is_held_until_it_is_accepted(shop: Shop) -> None:
@@ -160,7 +160,7 @@ def test_fakes_and_what_too_many_share_tie_nobody(shop: Shop) -> None:
     others = [customer for contact, customer in found.items() if ":s" not in contact]
     assert len(set(others)) == len(others)
     told = said("review")
-    assert "phone +442071838750: 14 contact(s), shared by too many" in told
+    assert "phone +442071838750: 14 contacts, shared by too many" in told
     assert "disposable domain" in told
     assert "obvious fake" in told
 
@@ -169,10 +169,10 @@ def test_who_must_not_be_written_to_is_named_as_people_know_them(shop: Shop) -> 
     shop.write(*LINES)
     customers = shop.build()
     names = ("Ann@shop.org", "files:b", customers["files:d"])
-    assert said("suppress", *names, app=activation_app) == "2 customer(s) suppressed\n"
+    assert said("suppress", *names, app=activation_app) == "2 customers suppressed\n"
     again = ("suppress", "--take-back", "dan@shop.org", "ann@shop.org")
-    assert said(*again, app=activation_app) == "2 suppression(s) taken back\n"
-    assert said(*again, app=activation_app) == "0 suppression(s) taken back\n"
+    assert said(*again, app=activation_app) == "2 suppressions taken back\n"
+    assert said(*again, app=activation_app) == "0 suppressions taken back\n"
 
 
 def test_a_list_of_people_is_looked_up_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,12 +208,12 @@ def test_what_still_bars_a_person_is_told_where_another_channel_is_taken_back(sh
     shop.build()
     said("suppress", "ann@shop.org", "--channel", "email", app=activation_app)
     assert said("suppress", "ann@shop.org", "--take-back", app=activation_app) == (
-        "0 suppression(s) taken back\n"
+        "0 suppressions taken back\n"
         "ann@shop.org is still barred by email: unsubscribed, told by command; to take that back:"
         " --channel email\n"
     )
     back = ("suppress", "ann@shop.org", "--take-back", "--channel", "email")
-    assert said(*back, app=activation_app) == "1 suppression(s) taken back\n"
+    assert said(*back, app=activation_app) == "1 suppression taken back\n"
 
 
 def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
@@ -224,7 +224,7 @@ def test_where_one_of_them_is_unknown_nobody_is_suppressed(shop: Shop) -> None:
     with pytest.raises(InputError, match=r"a@b\.c: no customer; nor is one meant by 1 more"):
         said("suppress", "a@b.c", "ann@shop.org", "nobody@shop.org", app=activation_app)
     back = said("suppress", "--take-back", "ann@shop.org", app=activation_app)
-    assert back == "0 suppression(s) taken back\n"
+    assert back == "0 suppressions taken back\n"
 
 
 def test_who_asks_to_be_erased_is_named_as_everybody_is(shop: Shop) -> None:
@@ -233,9 +233,9 @@ def test_who_asks_to_be_erased_is_named_as_everybody_is(shop: Shop) -> None:
     with pytest.raises(InputError, match=r"nobody@shop\.org: no customer"):
         said("suppress", "nobody@shop.org", "--reason", "erased", app=activation_app)
     told = said("suppress", "Ann@shop.org", "--reason", "erased", app=activation_app)
-    assert told == "1 customer(s) suppressed\n"
+    assert told == "1 customer suppressed\n"
     again = ("suppress", "--take-back", customers["files:a"])
-    assert said(*again, app=activation_app) == "1 suppression(s) taken back\n"
+    assert said(*again, app=activation_app) == "1 suppression taken back\n"
 
 
 def test_who_asks_to_be_erased_by_an_id_that_became_another_one_is_not_passed_over(
@@ -253,6 +253,6 @@ def test_who_asks_to_be_erased_by_an_id_that_became_another_one_is_not_passed_ov
 def test_who_was_erased_is_suppressed_by_the_id_they_had(shop: Shop) -> None:
     shop.write(*LINES)
     done = said("suppress", "cus_gone", "--reason", "erased", app=activation_app)
-    assert done == "1 customer(s) suppressed\n"
+    assert done == "1 customer suppressed\n"
     back = said("suppress", "--take-back", "cus_gone", app=activation_app)
-    assert back == "1 suppression(s) taken back\n"
+    assert back == "1 suppression taken back\n"

@@ -90,12 +90,12 @@ def test_activation_holds_while_a_blocking_check_fails_and_goes_on_when_it_passe
 ) -> None:
     sensor = activation_sensor(tiny_shop)
     state = open_state(tiny_shop.state_url.get_secret_value())
-    failed = CheckResult("core.orders", "contract", False, "order_id: is unique fails for 2 row(s)")
+    failed = CheckResult("core.orders", "contract", False, "order_id: is unique fails for 2 rows")
     build_segments(instance)
     record_check(state, failed)
     skipped = tick(sensor, instance, None)
     assert skipped.skip_message == (
-        "held: core.orders: check contract failed: order_id: is unique fails for 2 row(s)"
+        "held: core.orders: check contract failed: order_id: is unique fails for 2 rows"
     )
     record_check(state, dataclasses.replace(failed, passed=True))
     assert len(tick(sensor, instance, None).run_requests) == 1
@@ -332,7 +332,7 @@ def test_the_health_page_is_written_when_something_changes(
     record_check(state, CheckResult("core.orders", "contract", False, "2 rows | without a key"))
     [event] = tick(sensor, instance, first.cursor).asset_events
     page = event.metadata["page"].value
-    assert "**Activation is held.** 1 incident(s) open, 1 of them critical." in page
+    assert "**Activation is held.** 1 incident open, 1 of them critical." in page
     assert "2 rows / without a key" in page, "a bar would end the cell"
 
 

@@ -165,7 +165,7 @@ def test_a_finding_says_what_moved_when_and_in_which_source(shop: Shop) -> None:
     (finding,) = found.filter(pl.col("slice") == "all", pl.col("hour_at") == began)["finding"]
     # Noon in UTC is two in Berlin, in summer.
     assert finding.startswith("orders fell: ")
-    assert "in the hour to 2026-04-06 14:00" in finding
+    assert "in the hour to 2026-04-06 14:00 Europe/Berlin" in finding
     assert "; most of it in source web (" in finding
     result = no_hour_is_odd(shop.warehouse)
     assert not result.passed

@@ -140,9 +140,9 @@ def test_the_ledger_adds_up(shop: tuple[Path, str]) -> None:
         ),
         (
             "no_hour_is_odd",
-            "average_order_value jumped: 6,347 in the 6 hours to 2011-12-09 12:00, 477 expected;"
-            " most of it in source files (100%); average_order_value of files jumped: 6,347 in the"
-            " 6 hours to 2011-12-09 12:00, 477 expected",
+            "average_order_value jumped: 6,347 in the 6 hours to 2011-12-09 12:00 UTC, 477"
+            " expected; most of it in source files (100%); average_order_value of files jumped:"
+            " 6,347 in the 6 hours to 2011-12-09 12:00 UTC, 477 expected",
         ),
         # This export has no events.
         ("segments_make_sense", "cart_abandoners is empty"),
