@@ -38,7 +38,7 @@ from marketing_platform.errors import SourceError
 from marketing_platform.settings import ActivationRule, DestinationSettings, Mode
 from marketing_platform.sources.oauth import TokenAuth
 from marketing_platform.sources.pace import limiter
-from marketing_platform.sources.secrets import mask, secrets_of
+from marketing_platform.sources.secrets import mask, secrets_in_url, secrets_of
 from marketing_platform.state import utc_now
 from marketing_platform.tls import trusted
 
@@ -168,7 +168,7 @@ class HttpDestination(ABC):
         self._auth = settings.make_auth()
         if self._auth and place.tokens_dir:
             self._auth.keep_in(place.tokens_dir)
-        self._secrets = secrets_of(settings)
+        self._secrets = secrets_of(settings) | secrets_in_url(settings.base_url)
         self._client: httpx.AsyncClient | None = None
         self._limiters: list[pyrate_limiter.Limiter] = []
 

@@ -14,6 +14,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 _MASK = "***"
 # A shorter text could as well be part of a record.
 _SHORTEST_IN_CONTENT = 8
+# A shorter part of a path could as well be a word.
+_SHORTEST_IN_PATH = 16
 
 
 def secrets_of(value: Any) -> frozenset[str]:
@@ -35,6 +37,19 @@ def _secrets(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for inner in value:
             yield from _secrets(inner)
+
+
+def secrets_in_url(url: str) -> frozenset[str]:
+    """What of a URL may be a secret: all behind the host, and each long part of it by itself.
+
+    Some vendors put their token there, and say of a call that goes wrong where it went.
+    """
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    values = [value for _, value in parse_qsl(parts.query)]
+    alone = {word for word in (*path.split("/"), *values) if len(word) >= _SHORTEST_IN_PATH}
+    whole = {path, parts.query, f"{path}?{parts.query}"} if parts.query else {path}
+    return frozenset(alone | {one for one in whole if len(one) >= _SHORTEST_IN_CONTENT})
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:

@@ -11,8 +11,8 @@ import httpx
 import sqlalchemy as sa
 from small_shop import SmallShop, small_settings, webhook
 
-from marketing_platform.activation import activate
-from marketing_platform.demo.receiver import Receiver
+from marketing_platform.activation import activate, failures
+from marketing_platform.demo.receiver import Fault, Receiver
 from marketing_platform.state import open_state
 
 
@@ -39,6 +39,25 @@ def test_the_receiver_runs_as_a_program_and_keeps_a_log(shop: SmallShop, tmp_pat
     customers = [json.loads(line)["customer_id"] for line in log.read_text().splitlines()]
     assert sorted(customers) == [f"c{number:05}" for number in range(25)]
     assert program.returncode == 0
+
+
+def test_a_receiver_that_repeats_its_address_brings_no_secret_of_it_into_the_ledger(
+    shop: SmallShop, tmp_path: Path
+) -> None:
+    shop.fill(3)
+    engine = open_ledger(tmp_path)
+    said = "Cannot POST /hooks/T0/open-sesame?sig=5d41402abc4b2a76"
+    with Receiver() as receiver:
+        url = receiver.url.replace("/rows", said.removeprefix("Cannot POST "))
+        settings = small_settings(tmp_path, {"crm": webhook(url)})
+        for status, words in ((404, said), (400, "sig 5d41402abc4b2a76 is over")):
+            receiver.misbehave(Fault("status", 9, status, json.dumps({"message": words})))
+            _, report = activate(shop.warehouse, engine, settings)
+            told = f"{report.destinations[0].stopped} {failures(engine)}"
+            assert str(status) in told
+            assert "sesame" not in told
+            assert "5d41402abc4b2a76" not in told
+            receiver.behave()
 
 
 def test_the_token_goes_along_as_a_bearer_token(shop: SmallShop, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from marketing_platform.destinations.http import (
     plain,
 )
 from marketing_platform.settings import ActivationRule
+from marketing_platform.sources.secrets import secrets_in_url
 from marketing_platform.state import utc_now
 
 _STATUSES = frozenset({"ok", "duplicate", "error"})
@@ -78,6 +79,7 @@ class Webhook(HttpDestination):
         super().__init__(name, settings, place or Place())
         self.is_idempotent = settings.is_idempotent
         self._settings = settings
+        self._secrets |= secrets_in_url(settings.url)
 
     @property
     def base_url(self) -> str:
