@@ -372,13 +372,19 @@ class HttpDestination(ABC):
 
     def _without_secrets(self, answer: Answer) -> Answer:
         """The same answer; a vendor that repeats a secret does not bring it into the ledger."""
-        if not self._secrets:
+        hidden = self._secrets | self._sent()
+        if not hidden:
             return answer
         rows = {
-            key: replace(row, message=mask(row.message, self._secrets))
-            for key, row in answer.rows.items()
+            key: replace(row, message=mask(row.message, hidden)) for key, row in answer.rows.items()
         }
-        return replace(answer, reason=mask(answer.reason, self._secrets), rows=rows)
+        return replace(answer, reason=mask(answer.reason, hidden), rows=rows)
+
+    def _sent(self) -> frozenset[str]:
+        """What authorises a call besides the secrets of the settings: made of them, or a token."""
+        made = self.headers().get("Authorization", "").partition(" ")[2]
+        tokens = self._auth.secrets() if self._auth else frozenset()
+        return tokens | {made} if made else tokens
 
 
 def plain(secret: SecretStr | None) -> str:

@@ -332,7 +332,9 @@ class _HttpClient(Client):
     def _masked(self, text: str, request: httpx.Request | None) -> str:
         authorisation = request.headers.get("authorization", "") if request else ""
         sent = {authorisation, authorisation.partition(" ")[2]} - {""}
-        return mask(text, self._secrets | sent)
+        auth = self._api.auth
+        asked_for = auth.secrets() if isinstance(auth, TokenAuth) else frozenset()
+        return mask(text, self._secrets | sent | asked_for)
 
     def _told(self, error: httpx.HTTPError) -> str:
         words = self._masked(str(error), getattr(error, "_request", None))

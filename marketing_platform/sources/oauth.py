@@ -78,6 +78,10 @@ class TokenAuth(httpx.Auth):
             self.authorise(request, fresh)
             yield request
 
+    def secrets(self) -> frozenset[str]:
+        """What must not be told: what tokens are asked for with, and the newest of them."""
+        return self._grant.secrets() | _tokens_in(self._newest)
+
     def authorise(self, request: httpx.Request, token: str) -> None:
         """Put the token where the vendor looks for it."""
         if self._header:
@@ -146,7 +150,8 @@ class TokenAuth(httpx.Auth):
         if status == 200 and not (isinstance(found, dict) and "error" in found):
             # Whoever answers so is not who gives tokens: a page before it, or too many calls.
             raise httpx.RemoteProtocolError("no token: the answer is of something else")
-        words = " ".join(mask(response.text, self._grant.secrets()).split())[:_LONGEST_MESSAGE]
+        hidden = self._grant.secrets() | _tokens_in(before)
+        words = " ".join(mask(response.text, hidden).split())[:_LONGEST_MESSAGE]
         raise SourceError(
             f"no access token: the vendor answers {status}: {words}",
             where=mask(self._token_url, self._grant.secrets()),
@@ -288,6 +293,11 @@ class _AssertionGrant:
 
     def began_with(self) -> tuple[str, ...]:
         return ()
+
+
+def _tokens_in(token: OAuth2Token | None) -> frozenset[str]:
+    found = (token.get("access_token"), token.get("refresh_token")) if token else ()
+    return frozenset(str(one) for one in found if one)
 
 
 def _is_good(token: OAuth2Token, refused: str | None) -> bool:

@@ -164,3 +164,19 @@ def test_each_destination_has_a_line(make_settings: Callable[..., Settings]) -> 
     mail_tried = try_destinations(settings)[0]
     assert mail_tried.is_well is False
     assert "no connection to 127.0.0.1" in mail_tried.found
+
+
+@pytest.mark.parametrize("kind", ["twilio", "mailchimp", "fcm"])
+def test_who_repeats_what_let_us_in_is_not_quoted(kind: str, tokens: TokenServer) -> None:
+    declared = ASKED[kind][0] if kind in ASKED else TOKENS[kind](tokens.url)
+    rule = {"audience": "vip"} if kind == "mailchimp" else {"message": {"text": "Hi"}}
+
+    def repeats(request: httpx.Request) -> httpx.Response:
+        said = f"who is this? {request.headers['Authorization']}"
+        return httpx.Response(402, json={"message": said})
+
+    vendor = Vendor({"type": kind, **declared}, repeats, **rule)
+    told = vendor.send(row({**ADA, "push_token": "tok"})).reason
+    [used] = {request.headers["Authorization"].partition(" ")[2] for request in vendor.asked}
+    assert "who is this?" in told
+    assert used not in told

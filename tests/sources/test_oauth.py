@@ -208,6 +208,17 @@ def test_a_refusal_is_told_in_the_vendors_words_without_the_secrets(vendor: Vend
     assert SECRET not in told
 
 
+def test_a_refusal_does_not_tell_the_token_that_took_the_settings_one_s_place(
+    vendor: Vendor,
+) -> None:
+    vendor.lifetime = -1
+    auth = OAuth2(f"{vendor.url}/token", "client", SECRET, REFRESH)
+    first = auth.token()
+    vendor.answers = [(400, {"error": "invalid_grant", "of": f"<r1> and <{first}>"})]
+    with pytest.raises(SourceError, match=r"of.*<\*\*\*> and <\*\*\*>"):
+        auth.token()
+
+
 @pytest.mark.parametrize(
     ("status", "content", "found"),
     [
