@@ -130,7 +130,8 @@ def suppress(
     """Remember that people must not be written to; what was known before stays.
 
     What was said of a customer that became this one is now said of this one. With `address` it
-    holds for as long as they have that one; what a person says holds whatever their address.
+    holds for as long as they have that one; what a person says holds whatever their address. That
+    somebody is erased takes the place of all else.
     """
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [
@@ -150,10 +151,11 @@ def suppress(
     was_other = suppressions.c.told_by.startswith(INHERITED)
     was_of_address = suppressions.c.address.is_not(None)
     gives_way = sa.or_ if address is None else sa.and_
+    is_erased = sa.and_(statement.excluded.reason == "erased", suppressions.c.reason != "erased")
     again = statement.on_conflict_do_update(
         index_elements=[suppressions.c.customer_id, suppressions.c.channel],
         set_=said,
-        where=gives_way(was_other, was_of_address),
+        where=sa.or_(gives_way(was_other, was_of_address), is_erased),
     )
     if rows:
         connection.execute(again, rows)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from marketing_platform.pipeline import build_table, needed
 from marketing_platform.quality.results import CheckResult, record_check
 from marketing_platform.settings import Settings, load_settings
 from marketing_platform.sources.files.ingest import ingest
-from marketing_platform.state import open_state
+from marketing_platform.state import open_state, reading, suppressions
 from marketing_platform.warehouse import Warehouse
 
 ORDERS = "Order ID,Customer ID,Email,Phone,Order Date,Amount\n"
@@ -236,6 +237,18 @@ def test_who_asks_to_be_erased_is_named_as_everybody_is(shop: Shop) -> None:
     assert told == "1 customer suppressed\n"
     again = ("suppress", "--take-back", customers["files:a"])
     assert said(*again, app=activation_app) == "1 suppression taken back\n"
+
+
+def test_who_had_left_before_they_ask_to_be_erased_is_known_as_erased(shop: Shop) -> None:
+    shop.write(*LINES)
+    shop.build()
+    said("suppress", "ann@shop.org", app=activation_app)
+    said("suppress", "ann@shop.org", "--reason", "erased", app=activation_app)
+    # A later word does not make them one who has left alone.
+    said("suppress", "ann@shop.org", app=activation_app)
+    with reading(open_state(shop.settings.state_url.get_secret_value())) as connection:
+        rows = connection.execute(sa.select(suppressions.c.channel, suppressions.c.reason)).all()
+    assert [tuple(row) for row in rows] == [("all", "erased")]
 
 
 def test_who_asks_to_be_erased_by_an_id_that_became_another_one_is_not_passed_over(
