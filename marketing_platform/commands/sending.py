@@ -250,6 +250,11 @@ def suppress_customers(
     Each is named by the customer's id, a contact's, an e-mail or a phone. One who is unknown is
     told, and none is taken.
     """
+    if reason == "erased" and channel != "all":
+        # A vendor's audience is of no channel, and would keep them.
+        raise InputError(
+            "who is erased is told of to nobody", where="--channel", mend="Leave --channel out"
+        )
     customers = set(names)
     # Who was erased already is not in the warehouse any more, and known by id alone.
     gone = {name for name in customers if reason == "erased" and name.startswith(ID_PREFIX)}

@@ -251,6 +251,16 @@ def test_who_had_left_before_they_ask_to_be_erased_is_known_as_erased(shop: Shop
     assert [tuple(row) for row in rows] == [("all", "erased")]
 
 
+def test_who_is_erased_is_erased_for_every_channel(shop: Shop) -> None:
+    shop.write(*LINES)
+    shop.build()
+    with pytest.raises(InputError, match="--channel: who is erased is told of to nobody"):
+        said(
+            *("suppress", "ann@shop.org", "--reason", "erased", "--channel", "email"),
+            app=activation_app,
+        )
+
+
 def test_who_asks_to_be_erased_by_an_id_that_became_another_one_is_not_passed_over(
     shop: Shop,
 ) -> None:
