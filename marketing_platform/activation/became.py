@@ -79,10 +79,24 @@ def became_since(connection: sa.Connection, customer_id: str, moment: dt.datetim
 
 
 def former_ids(engine: sa.Engine, customer_id: str) -> tuple[str, ...]:
-    """The ids of those who became this customer."""
+    """The ids of those who became this customer and have not parted from it since."""
+    steps = sa.select(identity_changes.c.kind, *_COLUMNS[:2]).order_by(identity_changes.c.change_id)
+    became: dict[str, str] = {}
     with reading(engine) as connection:
-        found = told_as(connection, _MERGED)
-    return tuple(sorted(old for old, others in found.items() if customer_id in others))
+        for kind, old, other in connection.execute(steps):
+            # Who takes over contacts is somebody by themselves, whoever they had become before.
+            became.pop(other, None)
+            if kind == "merged":
+                became[old] = other
+
+    def is_of_this(old: str) -> bool:
+        while old in became:
+            old = became[old]
+            if old == customer_id:
+                return True
+        return False
+
+    return tuple(sorted(filter(is_of_this, became)))
 
 
 def former() -> sa.Subquery:

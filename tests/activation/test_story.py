@@ -121,6 +121,30 @@ def test_messages_to_who_became_this_person_are_theirs(
     assert stands(story) == "to be told by the next activation"
 
 
+def test_after_a_merge_is_undone_nobody_is_shown_what_the_other_one_is_told(
+    shop: SmallShop, engine: sa.Engine, receiver: Receiver, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, receiver)
+
+    def told_about(name: str) -> set[str]:
+        return {one.customer_id for one in story_of(shop.warehouse, engine, settings, name).said}
+
+    for name in ("mother", "maiden", "ada"):
+        shop.know(name)
+    shop.members(["mother", "maiden", "ada"])
+    activate(shop.warehouse, engine, settings)
+    becomes(engine, "maiden", "mother")
+    becomes(engine, "mother", "ada")
+    assert told_about("ada") == {"mother", "maiden", "ada"}
+    becomes(engine, "ada", "mother", "split")
+    shop.know("mother", first_name="Anne")
+    activate(shop.warehouse, engine, settings)
+    assert told_about("ada") == {"ada"}
+    assert told_about("mother") == {"mother", "maiden"}
+    becomes(engine, "ada", "mother")
+    assert told_about("mother") == {"mother", "maiden", "ada"}
+
+
 def test_who_was_told_shortly_before_they_became_another_one_is_not_said_to_be_told_next(
     shop: SmallShop, engine: sa.Engine, receiver: Receiver, tmp_path: Path
 ) -> None:
