@@ -1,7 +1,7 @@
 """What an export file may say: the fields of each stream, and the headers they go by.
 
-`synonyms` are headers in lower case without anything but letters and digits; the first that the
-file has wins. They come from the exports of the common shop, ad and CRM systems.
+`synonyms` are headers in lower case without anything but letters and digits; the first under which
+the file says anything wins. They come from the exports of the common shop, ad and CRM systems.
 """
 
 from __future__ import annotations
@@ -91,10 +91,11 @@ ORDERS = StreamFields(
         _field(
             "order_id",
             "id",
-            "invoiceno invoice invoicenumber invoiceid ordernumber orderno order transactionid"
-            " transactionno salesordernumber orderkey orderreference basketid receiptid receiptno"
-            " receiptnumber checkoutid purchaseid saleid bestellnummer auftragsnummer"
-            " rechnungsnummer reference name id",
+            # Every order has these. Not each has a receipt, an invoice or a payment with a number.
+            "ordernumber orderno salesordernumber bestellnummer auftragsnummer order name reference"
+            " id invoiceno invoice invoicenumber invoiceid rechnungsnummer transactionid"
+            " transactionno orderkey orderreference basketid receiptid receiptno receiptnumber"
+            " checkoutid purchaseid saleid",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
         # Where there are both, `customer_id` is another one for each order (Olist).

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from marketing_platform.lake import Lake, Stream
 from marketing_platform.settings import FileStream, Settings
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.mapping import Column, choose_columns
-from marketing_platform.sources.files.parsing import UnreadableColumnError, find_parse
+from marketing_platform.sources.files.parsing import UnreadableColumnError, find_parse, is_filled
 from marketing_platform.sources.files.placing import assign_days, mappings_used, write_days
 from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
@@ -149,7 +150,8 @@ def _columns(
     before: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Column]:
     """The columns of an export; those of the one before settle what its values leave open."""
-    chosen = choose_columns(stream, pointers, file.mapping, file.path)
+    filled = partial(is_filled, connection)
+    chosen = choose_columns(stream, pointers, file.mapping, file.path, filled)
     fields = STREAMS[stream]
     kinds = {field.name: field.kind for field in fields.fields}
     columns = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +44,17 @@ def timezone_of(column: Column, shop: str) -> str:
 
 
 def choose_columns(
-    stream: str, pointers: Mapping[str, str], told: Mapping[str, str], where: Path
+    stream: str,
+    pointers: Mapping[str, str],
+    told: Mapping[str, str],
+    where: Path,
+    is_filled: Callable[[str], bool],
 ) -> dict[str, str]:
     """The column for each field of the stream: as told, otherwise guessed from the header.
 
-    A column is used once. Raises InputError for a field or column that does not exist, and where a
-    required field has no column.
+    A column is used once. Of several that a field may go by it is the first that is filled: shop
+    systems write columns for what most shops do not have. Raises InputError for a field or column
+    that does not exist, and where a required field has no column.
     """
     fields = STREAMS[stream]
     _check_told(fields, pointers, told, where)
@@ -61,9 +66,10 @@ def choose_columns(
     for field in fields.fields:
         if field.name in told:
             continue
-        match = next((free.pop(s) for s in field.synonyms if s in free), None)
-        if match:
-            chosen[field.name] = match
+        known = [synonym for synonym in field.synonyms if synonym in free]
+        if known:
+            named = (s for s in known if len(known) > 1 and is_filled(pointers[free[s]]))
+            chosen[field.name] = free.pop(next(named, known[0]))
     _check_required(fields, chosen, pointers, where)
     return {name: chosen[name] for name in fields.names() if name in chosen}
 

@@ -147,6 +147,14 @@ def says_nothing(value: exp.Expression) -> exp.Expression:
     return _is_one_of(call("lower", call("trim", value)), ["", *_NO_VALUE])
 
 
+def is_filled(connection: duckdb.DuckDBPyConnection, pointer: str) -> bool:
+    """Whether any record of `incoming` says something in a column."""
+    nothing = says_nothing(field_value(pointer)).sql("duckdb")
+    return bool(
+        connection.execute(f"select 1 from incoming where not {nothing} limit 1").fetchone()
+    )
+
+
 def _measured(kind: Kind, parse: str, text: exp.Expression, timezone: str) -> exp.Expression:
     if kind in ("number", "discount"):
         return _number(text, parse, "DECIMAL(18, 4)")

@@ -1,0 +1,88 @@
+"""Exports with all the columns that their system writes, most of which say nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from marketing_platform.pipeline import build_all
+from marketing_platform.settings import Settings
+from marketing_platform.warehouse import Warehouse
+
+MakeSettings = Callable[..., Settings]
+SHOPIFY = (
+    "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,"
+    "Currency,Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,Shipping Method,Created at,"
+    "Lineitem quantity,Lineitem name,Lineitem price,Lineitem compare at price,Lineitem sku,"
+    "Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,Billing Name,"
+    "Billing Street,Billing City,Billing Zip,Billing Country,Billing Phone,Shipping Name,"
+    "Shipping Phone,Notes,Cancelled at,Payment Method,Payment Reference,Refunded Amount,Vendor,"
+    "Outstanding Balance,Employee,Location,Device ID,Id,Tags,Risk Level,Source,Lineitem discount,"
+    "Tax 1 Name,Tax 1 Value,Phone,Receipt Number,Duties,Payment ID,Payment References"
+)
+STRIPE = (
+    "id,Created date (UTC),Amount,Amount Refunded,Currency,Captured,Converted Amount,Description,"
+    "Fee,PaymentIntent ID,Statement Descriptor,Status,Customer ID,Customer Email,Invoice ID,Transfer"
+)
+
+
+def write(path: Path, header: str, *rows: Mapping[str, str]) -> Path:
+    """A file with all columns of a header, of which each row says some."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header.split(","))
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(text.getvalue())
+    return path
+
+
+def built(make_settings: MakeSettings, table: str, **paths: Path) -> Callable[..., Any]:
+    """A table of a shop with these exports: columns to rows in their order."""
+    files = {stream: {"path": path} for stream, path in paths.items()}
+    settings = make_settings(sources={"files": files})
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=[table])
+    return lambda *columns: warehouse.read(table).select(columns).sort(columns).rows()
+
+
+def test_orders_keep_their_numbers_where_a_till_has_its_own_for_some(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """An order on the site has no number of a receipt; one of the shop's till has both."""
+    line = {"Email": "ann@example.com", "Created at": "2024-01-02 10:00:00 +0100"}
+    head = {**line, "Financial Status": "paid", "Currency": "EUR", "Billing Phone": "+393331234567"}
+    mug = {"Lineitem quantity": "1", "Lineitem name": "Mug", "Lineitem price": "10.00"}
+    path = write(
+        tmp_path / "o.csv",
+        SHOPIFY,
+        {"Name": "#1", **head, **mug},
+        {"Name": "#1", **line, **mug, "Lineitem price": "5.00"},
+        {"Name": "#2", **head, **mug},
+        {"Name": "#3", **head, **mug, "Receipt Number": "1-1001"},
+    )
+    rows = built(make_settings, "core.orders", orders=path)("source_order_id", "gross_amount")
+    assert rows == [("#1", Decimal(15)), ("#2", Decimal(10)), ("#3", Decimal(10))]
+    people = built(make_settings, "core.contacts", orders=path)
+    assert people("phone") == [("+393331234567",)]
+
+
+def test_two_payments_of_a_day_are_two_though_few_have_an_invoice(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    paid = {
+        "Created date (UTC)": "2024-01-02 10:00:00", "Amount": "35.00", "Amount Refunded": "0.00",
+        "Currency": "usd", "Status": "Paid", "Customer ID": "cus_1",
+    }  # fmt: skip
+    path = write(
+        tmp_path / "o.csv",
+        STRIPE,
+        {"id": "ch_1", **paid},
+        {"id": "ch_2", **paid},
+        {"id": "ch_3", **paid, "Invoice ID": "in_1"},
+    )
+    rows = built(make_settings, "core.orders", orders=path)("source_order_id", "gross_amount")
+    assert rows == [("ch_1", Decimal(35)), ("ch_2", Decimal(35)), ("ch_3", Decimal(35))]
