@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from marketing_platform.pipeline import build_all
 from marketing_platform.settings import Settings
 from marketing_platform.warehouse import Warehouse
@@ -16,8 +18,8 @@ from marketing_platform.warehouse import Warehouse
 MakeSettings = Callable[..., Settings]
 SHOPIFY = (
     "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,"
-    "Currency,Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,Shipping Method,Created at,"
-    "Lineitem quantity,Lineitem name,Lineitem price,Lineitem compare at price,Lineitem sku,"
+    "Currency,Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,Shipping Method,"
+    "Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,"
     "Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,Billing Name,"
     "Billing Street,Billing City,Billing Zip,Billing Country,Billing Phone,Shipping Name,"
     "Shipping Phone,Notes,Cancelled at,Payment Method,Payment Reference,Refunded Amount,Vendor,"
@@ -26,7 +28,8 @@ SHOPIFY = (
 )
 STRIPE = (
     "id,Created date (UTC),Amount,Amount Refunded,Currency,Captured,Converted Amount,Description,"
-    "Fee,PaymentIntent ID,Statement Descriptor,Status,Customer ID,Customer Email,Invoice ID,Transfer"
+    "Fee,PaymentIntent ID,Statement Descriptor,Status,Customer ID,Customer Email,Invoice ID,"
+    "Transfer"
 )
 
 
@@ -86,3 +89,55 @@ def test_two_payments_of_a_day_are_two_though_few_have_an_invoice(
     )
     rows = built(make_settings, "core.orders", orders=path)("source_order_id", "gross_amount")
     assert rows == [("ch_1", Decimal(35)), ("ch_2", Decimal(35)), ("ch_3", Decimal(35))]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        # HubSpot, Salesforce, Brevo, Mailchimp and Klaviyo.
+        ("Unsubscribed from all email", {"true": False, "": None, "false": None}),
+        ("Email Opt Out", {"1": False, "0": None}),
+        ("EMAIL_BLACKLISTED", {"Yes": False, "No": None}),
+        ("UNSUB_TIME", {"2024-06-27 12:11:50": False, "": None}),
+        ("CLEAN_TIME", {"2024-06-27 12:11:50": False, "": None}),
+        ("Email Suppressions", {'["HARD_BOUNCE"]': False, "[]": None}),
+        ("Status", {"Unsubscribed": False, "Subscribed": True, "cleaned": False, "Active": None}),
+        # Wix, Square, Omnisend and shop systems.
+        ("Email subscriber status", {"Unsubscribed": False, "Never subscribed": None}),
+        ("Email Subscription Status", {"unsubscribed": False, "subscribed": True}),
+        ("Email status", {"unsubscribed": False, "nonSubscribed": None, "subscribed": True}),
+        ("Newsletter", {"1": True, "0": False}),
+    ],
+)
+def test_who_left_is_known_by_the_column_that_their_tool_has_for_it(
+    header: str, said: dict[str, bool | None], tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    rows = [{"Email": f"{n}@example.com", header: word} for n, word in enumerate(said)]
+    path = write(tmp_path / "c.csv", f"Email,First Name,{header}", *rows)
+    found = built(make_settings, "staging.files_contacts", contacts=path)
+    assert [consent for _, consent in found("email", "has_email_consent")] == [*said.values()]
+
+
+def test_who_agreed_once_and_is_suppressed_has_not_agreed(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    header = (
+        "Email,Phone Number,Email Marketing Consent,Email Suppressions,SMS_BLACKLISTED,SMS status"
+    )
+    agreed = {
+        "Phone Number": "+393331234567", "Email Marketing Consent": "SUBSCRIBED",
+        "SMS status": "subscribed",
+    }  # fmt: skip
+    path = write(
+        tmp_path / "c.csv",
+        header,
+        {"Email": "a@example.com", **agreed, "Email Suppressions": "[]"},
+        {"Email": "b@example.com", **agreed, "Email Suppressions": "UNSUBSCRIBE"},
+        {"Email": "c@example.com", **agreed, "SMS_BLACKLISTED": "Yes"},
+    )
+    found = built(make_settings, "staging.files_contacts", contacts=path)
+    assert found("email", "has_email_consent", "has_sms_consent") == [
+        ("a@example.com", True, True),
+        ("b@example.com", False, True),
+        ("c@example.com", True, False),
+    ]

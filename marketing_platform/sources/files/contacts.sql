@@ -5,6 +5,7 @@ judged as (
     select
         *,
         coalesce(customer_id, lower(trim(email)), phone) as source_contact_id,
+        lower(trim(list_status)) as standing,
         case
             when unreadable is not null then concat('unreadable: ', unreadable)
             when coalesce(customer_id, email, phone) is null then 'no key, e-mail or phone'
@@ -45,8 +46,13 @@ select
     region,
     loyalty_number,
     push_token,
-    email_consent as has_email_consent,
-    sms_consent as has_sms_consent,
+    case
+        when email_refusal or standing in ('unsubscribed', 'cleaned', 'bounced', 'opted out')
+            then false
+        when email_consent is not null then email_consent
+        when standing = 'subscribed' then true
+    end as has_email_consent,
+    case when sms_refusal then false else sms_consent end as has_sms_consent,
     created_at,
     updated_at
 from ranked

@@ -25,6 +25,7 @@ Kind = Literal[
     "birthday",
     "postcode",
     "flag",
+    "refusal",
 ]
 
 
@@ -229,8 +230,22 @@ CONTACTS = StreamFields(
             "email_consent",
             "flag",
             "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
-            " optin",
+            " optin emailsubscriptionstatus emailsubscriberstatus emailstatus subscriptionstatus"
+            " newsletter newslettersubscription newsletteroptin acceptsnewsletter",
         ),
+        # What says that a person left, whatever else says that they agreed once.
+        _field(
+            "email_refusal",
+            "refusal",
+            "emailoptout hasoptedoutofemail emailoptedout unsubscribedfromallemail"
+            " unsubscribedfromallemails portalunsubscribe emailblacklisted emailsuppressions"
+            " emailunsubscribed emailunsubscribedat unsubtime cleantime unsubscribed unsubscribedat"
+            " unsubscribedate unsubscribeddate unsubscribetime dateunsubscribed suppressed"
+            " blacklisted blocklisted optout optedout optoutdate donotemail donotcontact abgemeldet"
+            " abgemeldetam desabonne",
+        ),
+        # Of a list of a newsletter; of anything else it says neither.
+        _field("list_status", "text", "status contactstatus memberstatus subscriberstatus"),
         _of_person("birth_date", "birthday"),
         _of_person(
             "street",
@@ -252,7 +267,18 @@ CONTACTS = StreamFields(
         ),
         _field("loyalty_number", "text", "loyaltyid loyaltycard membershipnumber"),
         _field("push_token", "text", "devicetoken fcmtoken"),
-        _field("sms_consent", "flag", "smsoptin acceptssmsmarketing smsmarketingconsent"),
+        _field(
+            "sms_consent",
+            "flag",
+            "smsoptin acceptssmsmarketing smsmarketingconsent smssubscriptionstatus"
+            " smssubscriberstatus smsstatus",
+        ),
+        _field(
+            "sms_refusal",
+            "refusal",
+            "smsoptout smsoptedout smsblacklisted smssuppressions smsunsubscribed"
+            " smsunsubscribedat donottext",
+        ),
         _field(
             "created_at",
             "timestamp",

@@ -63,7 +63,10 @@ _ISO_ZONE = r"\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 # What stands in a column where nothing is known: of data frames, databases and spreadsheets.
 _NO_ID = ["nan", "none", "null", "<na>", "n/a", "#n/a", "\\n", "-"]
 # Who never subscribed has not refused.
-_NO_ANSWER = ["never_subscribed", "not_subscribed", "never subscribed", "not subscribed"]
+_NO_ANSWER = [
+    *("never_subscribed", "not_subscribed", "never subscribed", "not subscribed"),
+    *("nonsubscribed", "non-subscribed"),
+]
 _NO_VALUE = [*_NO_ID, "na", "nat", "--", "0000-00-00", "0000-00-00 00:00:00", *_NO_ANSWER]
 # As programs write them: there are people whose name is Null.
 _NO_TEXT = ["NULL", "null", "NaN", "nan", "None", "<NA>", "N/A", "n/a", "#N/A", "\\N", "-"]
@@ -85,6 +88,11 @@ _FALSE = [
     *("withdrawn", "revoked", "refused", "declined", "rejected", "suppressed", "cleaned"),
     *("bounced", "complained", "blocked", "blacklisted", "do not contact"),
     *("nein", "falsch", "abgemeldet", "non", "faux", "falso", "nee", "onwaar"),
+]
+# In a column of who left: anything else is a yes, the moment or the reason.
+_HAS_NOT_LEFT = [
+    *("false", "f", "no", "n", "0", "0.0", "off", "never", "[]", "{}", "active", "subscribed"),
+    *("nein", "falsch", "non", "faux", "falso", "nee", "onwaar"),
 ]
 
 
@@ -138,6 +146,9 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
         return _unless(exp.false(), _NO_PHONE, text)
     if kind == "flag":
         return _flag(text)
+    if kind == "refusal":
+        told = exp.Not(this=_is_one_of(call("lower", text), [*_NO_VALUE, *_HAS_NOT_LEFT]))
+        return exp.Case(ifs=[exp.If(this=told, true=exp.true())])
     known = exp.Not(this=_is_one_of(text, _NO_TEXT))
     return exp.Case(ifs=[exp.If(this=known, true=text.copy())])
 
