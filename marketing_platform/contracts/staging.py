@@ -39,6 +39,11 @@ _ORDER_LINES = {
         nullable=True,
         ge=0,
     ),
+    "refunded_amount": money(
+        "Given back, of the line or of the whole order: what several lines say alike.",
+        nullable=True,
+        ge=0,
+    ),
     "currency": text("ISO 4217 code.", nullable=True),
     "country": text("Country as it came.", nullable=True),
     **BILL,

@@ -91,6 +91,56 @@ def test_two_payments_of_a_day_are_two_though_few_have_an_invoice(
     assert rows == [("ch_1", Decimal(35)), ("ch_2", Decimal(35)), ("ch_3", Decimal(35))]
 
 
+def test_an_order_that_was_cancelled_is_none_though_it_was_paid(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    head = {"Email": "ann@example.com", "Financial Status": "paid", "Currency": "EUR"}
+    line = {"Lineitem quantity": "1", "Lineitem price": "10.00", "Lineitem name": "Mug"}
+    gone = {"Cancelled at": "2024-01-02 12:00:00 +0100"}
+    path = write(
+        tmp_path / "o.csv",
+        SHOPIFY,
+        {"Name": "#1", "Created at": "2024-01-02 10:00:00 +0100", **head, **line},
+        {"Name": "#2", "Created at": "2024-01-02 11:00:00 +0100", **head, **line, **gone},
+        {"Name": "#2", "Created at": "2024-01-02 11:00:00 +0100", **line},
+    )
+    rows = built(make_settings, "core.orders", orders=path)("source_order_id", "gross_amount")
+    assert rows == [("#1", Decimal(10))]
+
+
+@pytest.mark.parametrize("header", ["Refunded Amount", "Amount Refunded", "Total Refunded"])
+def test_what_was_given_back_of_an_order_was_not_spent(
+    header: str, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """Shipping is given back too; an order says it all in its first line, or in each."""
+    path = write(
+        tmp_path / "o.csv",
+        f"Order ID,Email,Created at,SKU,Quantity,Price,Discount Amount,{header}",
+        *(
+            {
+                "Order ID": order, "Email": "ann@example.com", "SKU": product, "Quantity": "1",
+                "Created at": f"2024-01-0{order} 10:00:00", "Price": price, "Discount Amount": less,
+                header: back,
+            }
+            for order, product, price, less, back in (
+                ("1", "mug", "20.00", "0.00", "8.00"),
+                ("1", "cup", "10.00", "", ""),
+                ("2", "mug", "20.00", "2.00", "25.00"),
+                ("3", "mug", "20.00", "0.00", "5.00"),
+                ("3", "cup", "10.00", "0.00", "5.00"),
+                ("4", "mug", "20.00", "0.00", "0.00"),
+            )
+        ),
+    )  # fmt: skip
+    rows = built(make_settings, "profiles.orders", orders=path)
+    assert rows("order_id", "refund_amount", "net_amount") == [
+        ("files:1", Decimal(8), Decimal(22)),
+        ("files:2", Decimal(18), Decimal(0)),
+        ("files:3", Decimal(5), Decimal(25)),
+        ("files:4", Decimal(0), Decimal(20)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

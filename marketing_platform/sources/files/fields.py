@@ -25,7 +25,7 @@ Kind = Literal[
     "birthday",
     "postcode",
     "flag",
-    "refusal",
+    "mark",
 ]
 
 
@@ -172,6 +172,18 @@ ORDERS = StreamFields(
             "text",
             "orderstatus financialstatus linestatus paymentstatus statename statut",
         ),
+        _field(
+            "cancelled_at",
+            "mark",
+            "canceledat cancelledon canceledon cancelleddate canceleddate cancellationdate"
+            " canceldate datecancelled cancelled canceled iscancelled iscanceled storniertam",
+        ),
+        _field(
+            "refunded",
+            "discount",
+            "refundedamount amountrefunded totalrefunded refundamount refundtotal totalrefund"
+            " totalrefundedamount refundedtotal",
+        ),
         _field("utm_source", "text", "metawcorderattributionutmsource"),
         _field("utm_medium", "text", "metawcorderattributionutmmedium"),
         _field("utm_campaign", "text", "metawcorderattributionutmcampaign"),
@@ -197,6 +209,7 @@ ORDERS = StreamFields(
     group="order_id",
     shared=(
         *("ordered_at", "customer_id", "email", "phone", "currency", "country", "status"),
+        "cancelled_at",
         *("first_name", "last_name", "full_name", "street", "city", "postcode", "region"),
         *("utm_source", "utm_medium", "utm_campaign"),
     ),
@@ -236,7 +249,7 @@ CONTACTS = StreamFields(
         # What says that a person left, whatever else says that they agreed once.
         _field(
             "email_refusal",
-            "refusal",
+            "mark",
             "emailoptout hasoptedoutofemail emailoptedout unsubscribedfromallemail"
             " unsubscribedfromallemails portalunsubscribe emailblacklisted emailsuppressions"
             " emailunsubscribed emailunsubscribedat unsubtime cleantime unsubscribed unsubscribedat"
@@ -275,7 +288,7 @@ CONTACTS = StreamFields(
         ),
         _field(
             "sms_refusal",
-            "refusal",
+            "mark",
             "smsoptout smsoptedout smsblacklisted smssuppressions smsunsubscribed"
             " smsunsubscribedat donottext",
         ),

@@ -27,6 +27,8 @@ typed as (
         coalesce(quantity * unit_price, amount) as line_amount,
         -- Amounts are what was paid; prices are those before a discount.
         case when quantity * unit_price is not null then abs(discount) end as discount_amount,
+        abs(refunded) as refunded_amount,
+        cancelled_at,
         currency,
         country,
         first_name,
@@ -51,6 +53,7 @@ judged as (
     select
         *,
         case
+            when cancelled_at then 'cancelled'
             when
                 status in (
                     'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
@@ -113,6 +116,7 @@ select
     cast(unit_price_amount as decimal(18, 4)) as unit_price_amount,
     cast(line_amount as decimal(18, 2)) as line_amount,
     cast(discount_amount as decimal(18, 2)) as discount_amount,
+    cast(refunded_amount as decimal(18, 2)) as refunded_amount,
     currency,
     country,
     first_name,

@@ -89,8 +89,8 @@ _FALSE = [
     *("bounced", "complained", "blocked", "blacklisted", "do not contact"),
     *("nein", "falsch", "abgemeldet", "non", "faux", "falso", "nee", "onwaar"),
 ]
-# In a column of who left: anything else is a yes, the moment or the reason.
-_HAS_NOT_LEFT = [
+# Anything else marks who left or what was cancelled: a tick, the moment or the reason.
+_NOT_MARKED = [
     *("false", "f", "no", "n", "0", "0.0", "off", "never", "[]", "{}", "active", "subscribed"),
     *("nein", "falsch", "non", "faux", "falso", "nee", "onwaar"),
 ]
@@ -146,8 +146,8 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
         return _unless(exp.false(), _NO_PHONE, text)
     if kind == "flag":
         return _flag(text)
-    if kind == "refusal":
-        told = exp.Not(this=_is_one_of(call("lower", text), [*_NO_VALUE, *_HAS_NOT_LEFT]))
+    if kind == "mark":
+        told = exp.Not(this=_is_one_of(call("lower", text), [*_NO_VALUE, *_NOT_MARKED]))
         return exp.Case(ifs=[exp.If(this=told, true=exp.true())])
     known = exp.Not(this=_is_one_of(text, _NO_TEXT))
     return exp.Case(ifs=[exp.If(this=known, true=text.copy())])

@@ -253,7 +253,7 @@ _TYPES = {
     "birthday": "DATE",
     "postcode": "VARCHAR",
     "flag": "BOOLEAN",
-    "refusal": "BOOLEAN",
+    "mark": "BOOLEAN",
 }
 
 
