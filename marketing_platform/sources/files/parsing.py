@@ -234,14 +234,16 @@ def _number_text(text: exp.Expression, parse: str) -> exp.Expression:
     Thousands are told from decimals by the sign before them and by coming in threes, so that 12,5
     is not taken for 125.
     """
-    currency = r"(?:\p{Sc}|[A-Z]{3}|%)"
+    # `AU $`, `R$` and `EUR` too.
+    currency = r"(?:[A-Z]{0,3} ?\p{Sc}|[A-Z]{3}|%|kr\.?|zł|Kč|Ft|円|元)"
     steps = (
         (r"[\x{2212}\x{2013}]", "-"),
+        (r"[\x{00A0}\x{202F}\x{2009}]", " "),
         (rf"^([-+(]?)\s*{currency}\s*", r"\1"),
         (rf"\s*{currency}\s*(\)?)$", r"\1"),
         (r"^\((.+)\)$|^([^-]+)-$", r"-\1\2"),
         # A point between groups of three, where the comma is the decimal sign, and so on.
-        (r"[\s\x{00A0}\x{202F}\x{2009}'\x{2019}]", "_"),
+        (r"[\s'\x{2019}]", "_"),
     )
     for pattern, replacement in steps:
         text = call("regexp_replace", text, literal(pattern), literal(replacement), literal("g"))
