@@ -51,7 +51,9 @@ _ORDER_LINES = {
     "utm_medium": text("Its medium.", nullable=True),
     "utm_campaign": text("Its campaign.", nullable=True),
     "line_status": text(
-        "What the line is.", nullable=True, one_of=("sold", "returned", "cancelled")
+        "What the line is; `total` has the sums of an order whose other lines are what was sold.",
+        nullable=True,
+        one_of=("sold", "returned", "cancelled", "total"),
     ),
 }
 

@@ -141,6 +141,39 @@ def test_what_was_given_back_of_an_order_was_not_spent(
     ]
 
 
+def test_a_line_that_sums_up_its_order_is_no_sale(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """A report of eBay has the buyer and the sums in a first line, and the items below."""
+    header = (
+        "Sales Record Number,Order Number,Buyer Username,Buyer Email,Item Number,Item Title,"
+        "Quantity,Sold For,Shipping And Handling,Total Price,Sale Date"
+    )
+    first = {"Sales Record Number": "1", "Order Number": "12-1", "Buyer Username": "annlee"}
+    path = write(
+        tmp_path / "o.csv",
+        header,
+        {
+            **first, "Buyer Email": "ann@example.com", "Quantity": "3", "Sold For": "AU $3,045.50",
+            "Total Price": "AU $3,050.50", "Sale Date": "26-May-26",
+        },
+        {**first, "Item Number": "1", "Quantity": "2", "Sold For": "AU $1,520.00"},
+        {**first, "Item Number": "2", "Quantity": "1", "Sold For": "AU $5.50"},
+        {
+            **first, "Order Number": "12-2", "Buyer Email": "ann@example.com", "Item Number": "1",
+            "Quantity": "2", "Sold For": "AU $2.00", "Total Price": "AU $9.00",
+            "Sale Date": "27-May-26",
+        },
+    )  # fmt: skip
+    rows = built(make_settings, "core.orders", orders=path)
+    assert rows("source_order_id", "gross_amount", "quantity") == [
+        ("12-1", Decimal("3045.50"), 3),
+        ("12-2", Decimal(4), 2),
+    ]
+    people = built(make_settings, "core.contacts", orders=path)
+    assert people("contact_id", "email") == [("files:annlee", "ann@example.com")]
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

@@ -49,15 +49,32 @@ typed as (
         line_number
     from raw.files_orders
 ),
+summed as (
+    select
+        *,
+        product_id is not null or product_title is not null as is_item,
+        sum(case when product_id is not null or product_title is not null then quantity end)
+            over (partition by order_id) as items_quantity,
+        sum(case when product_id is not null or product_title is not null then line_amount end)
+            over (partition by order_id) as items_amount
+    from typed
+),
 judged as (
     select
         *,
         case
+            when
+                order_id is not null
+                and not is_item
+                and quantity > 1
+                and quantity = items_quantity
+                and abs(unit_price_amount - items_amount) <= 0.05
+                then 'total'
             when cancelled_at then 'cancelled'
             when
                 status in (
                     'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
-                    'expired', 'checkout-draft', 'pending payment', 'pending_payment', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
+                    'expired', 'checkout-draft', 'incomplete', 'pending payment', 'pending_payment', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
                     'cancelada', 'annullato', 'geannuleerd'
                 )
                 then 'cancelled'
@@ -81,7 +98,7 @@ judged as (
             when order_id is null and customer_id is null and email is null
                 then 'no order number and no buyer'
         end as reason
-    from typed
+    from summed
 ),
 ranked as (
     select
