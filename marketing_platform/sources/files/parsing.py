@@ -202,9 +202,15 @@ def local_date(moment: exp.Expression, timezone: str) -> exp.Expression:
 
 
 def _key(text: exp.Expression, placeholders: list[str]) -> exp.Expression:
-    # Spreadsheets and data frames turn whole keys with gaps into 17850.0.
-    plain = call("regexp_replace", text, literal(r"^([+-]?\d+)\.0+$"), literal(r"\1"))
-    known = exp.Not(this=_is_one_of(call("lower", plain), placeholders))
+    # Spreadsheets and data frames turn whole keys with gaps into 17850.0, and `'0012` or `="0012"`
+    # keeps a key from being a number.
+    guarded = call("regexp_replace", text, literal(r"""^(?:'|=")([^'"]+)"?$"""), literal(r"\1"))
+    plain = call("regexp_replace", guarded, literal(r"^([+-]?\d+)\.0+$"), literal(r"\1"))
+    # A long one that was rounded stands for a million others.
+    known = exp.and_(
+        exp.Not(this=_is_one_of(call("lower", plain), placeholders)),
+        _is(plain, r"\d([.,]\d+)?[eE]\+\d+", negate=True),
+    )
     return exp.Case(ifs=[exp.If(this=known, true=plain.copy())])
 
 
