@@ -174,6 +174,87 @@ def test_a_line_that_sums_up_its_order_is_no_sale(
     assert people("contact_id", "email") == [("files:annlee", "ann@example.com")]
 
 
+def test_a_key_that_a_spreadsheet_wrote_is_the_key_or_none(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """Shopify guards keys by an apostrophe; a spreadsheet rounds those that have none."""
+    orders = write(
+        tmp_path / "o.csv",
+        "Order ID,Customer ID,Email,Date,Total",
+        *(
+            {"Order ID": order, "Customer ID": key, "Email": mail, "Date": date, "Total": "5.00"}
+            for order, key, mail, date in (
+                ('="0012"', "'7210448301122", "a@example.com", "2024-01-02"),
+                ("1.23457E+11", "7.21045E+12", "b@example.com", "2024-01-03"),
+                ("1.23457E+11", "7,21045E+12", "c@example.com", "2024-01-04"),
+            )
+        ),
+    )
+    contacts = write(
+        tmp_path / "c.csv",
+        "Customer ID,First Name",
+        {"Customer ID": "7210448301122", "First Name": "Ann"},
+    )
+    rows = built(make_settings, "core.orders", orders=orders, contacts=contacts)
+    assert rows("source_order_id", "contact_id") == [
+        ("0012", "files:7210448301122"),
+        ("b@example.com@2024-01-03", "files:email:b@example.com"),
+        ("c@example.com@2024-01-04", "files:email:c@example.com"),
+    ]
+    people = built(make_settings, "core.contacts", orders=orders, contacts=contacts)
+    assert ("Ann", "a@example.com") in people("first_name", "email")
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "expected"),
+    [
+        (
+            # An Etsy shop's items: the buyer has a name there, and no other key.
+            "Sale Date,Item Name,Buyer,Quantity,Price,Item Total,Currency,Transaction ID,"
+            "Ship Country,Order ID",
+            ["08/24/26,Fox,annlee,2,5.00,10.00,USD,4001,Italy,3001"],
+            [("3001", "files:annlee", Decimal(10), "Italy")],
+        ),
+        (
+            "ID;Référence;Livraison;Client;Total;Paiement;État;Date",
+            [
+                "1;XKB;France;A. Lee;1 250,00\u00a0€;Chèque;Paiement accepté;2026-09-01 10:00:00",
+                "2;OHS;France;A. Lee;45,00\u00a0€;Chèque;Annulé;2026-09-01 11:00:00",
+                "3;FFA;France;A. Lee;45,00\u00a0€;Chèque;Erreur de paiement;2026-09-01 12:00:00",
+            ],
+            [("XKB", "files:A. Lee", Decimal(1250), None)],
+        ),
+        (
+            "Ordernummer;Besteldatum;Klantnummer;E-mailadres;Artikelcode;Omschrijving;Aantal;Prijs",
+            ["7;13-09-2026 10:00;K1;ann@example.nl;M1;Mok;2;€ 12,50"],
+            [("7", "files:K1", Decimal(25), None)],
+        ),
+        (
+            "Numéro de commande;Date de commande;Adresse e-mail;Désignation;Quantité;Prix unitaire",
+            ["7;13/09/2026 10:00;ann@example.fr;Tasse;2;12,50\u00a0€"],
+            [("7", "files:email:ann@example.fr", Decimal(25), None)],
+        ),
+        (
+            "Auftragsnummer;Erstelldatum;Kundennummer;Rechnungsnummer;Gesamtbetrag Brutto;Status",
+            ["AU1;13.09.2026;K1;;39,80;Versendet", "AU2;13.09.2026;K1;R2;5,00;Storniert"],
+            [("AU1", "files:K1", Decimal("39.80"), None)],
+        ),
+    ],
+    ids=["Etsy", "PrestaShop", "Dutch", "French", "German"],
+)
+def test_orders_of_more_shops_and_languages_are_read_without_being_told(
+    header: str,
+    rows: list[str],
+    expected: list[tuple[Any, ...]],
+    tmp_path: Path,
+    make_settings: MakeSettings,
+) -> None:
+    path = tmp_path / "o.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    found = built(make_settings, "core.orders", orders=path)
+    assert found("source_order_id", "contact_id", "gross_amount", "country") == expected
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [

@@ -78,12 +78,15 @@ _EMAIL = _of_person(
 )
 _PHONE = _of_person("phone", "phone", "defaultaddressphone billingphone phonebilling shippingphone")
 _CURRENCY = _field(
-    "currency", "text", "currencycode ordercurrency ordercurrencycode currencyiso wahrung devise"
+    "currency",
+    "text",
+    "currencycode ordercurrency ordercurrencycode currencyiso wahrung devise valuta moneda",
 )
 _COUNTRY = _of_person(
     "country",
     "text",
-    "billingcountry countrycodebilling shippingcountry defaultaddresscountrycode mailingcountry",
+    "billingcountry countrycodebilling shippingcountry defaultaddresscountrycode mailingcountry"
+    " shipcountry",
 )
 
 ORDERS = StreamFields(
@@ -93,7 +96,8 @@ ORDERS = StreamFields(
             "order_id",
             "id",
             # Every order has these. Not each has a receipt, an invoice or a payment with a number.
-            "ordernumber orderno salesordernumber bestellnummer auftragsnummer order name reference"
+            "ordernumber orderno salesordernumber bestellnummer auftragsnummer ordernummer"
+            " bestelnummer numerodecommande numerodepedido numeroordine order name reference"
             " id invoiceno invoice invoicenumber invoiceid rechnungsnummer transactionid"
             " transactionno orderkey orderreference basketid receiptid receiptno receiptnumber"
             " checkoutid purchaseid saleid",
@@ -109,7 +113,8 @@ ORDERS = StreamFields(
                 *("buyerid", "buyeruserid", "buyerusername", "userid", "customeruserid"),
                 *("memberid", "memberno", "cid", "masterid", "custid", "custno", "shopperid"),
                 *("householdkey", "householdid", "accountid"),
-                *("visitorid", "kundennummer", "kundennr", "kunde"),
+                *("visitorid", "kundennummer", "kundennr", "klantnummer", "numeroclient"),
+                *("numerodeclient", "codeclient", "kunde", "klant", "cliente", "buyer"),
             ),
         ),
         _EMAIL,
@@ -121,32 +126,37 @@ ORDERS = StreamFields(
             " transactiondate transactiondt tdat transactiontime ordertime orderdatetime"
             " ordertimestamp orderdatekey saledate salesdate dateofsale dateofpurchase purchasedat"
             " purchasetime dateordered paidat datecreated createddate created date datetime"
-            " timestamp bestelldatum rechnungsdatum kaufdatum datum datecommande fechapedido",
+            " timestamp bestelldatum auftragsdatum erstelldatum besteldatum orderdatum"
+            " datedecommande datedelacommande datecommande fechadepedido fechapedido dataordine"
+            " rechnungsdatum kaufdatum datum",
         ),
         _field(
             "product_id",
             "id",
             "stockcode sku productsku lineitemsku itemid productcode productkey articleid itemcode"
-            " itemno itemnumber orderitemsku skuid barcode ean asin artikelnummer artikelnr",
+            " itemno itemnumber orderitemsku skuid barcode ean asin artikelnummer artikelnr"
+            " artikelcode",
         ),
         _field(
             "product_title",
             "text",
             "description productname lineitemname itemname producttitle productdescription"
-            " itemdescription orderitemname articlename title item artikelbezeichnung bezeichnung",
+            " itemdescription orderitemname articlename title item artikelbezeichnung"
+            " artikelname bezeichnung omschrijving designation libelle descripcion descrizione",
         ),
         _field(
             "quantity",
             "integer",
             "qty lineitemquantity orderquantity itemquantity quantityrefund quantitysold units"
             " unitssold orderitemquantity positionquantity pieces numberofcds menge anzahl quantite"
-            " cantidad",
+            " cantidad aantal quantita antal",
         ),
         _field(
             "unit_price",
             "number",
             "price unitcost lineitemprice itemprice itemcost orderitemprice positionunitprice"
-            " sellingprice soldfor priceperunit prixunitaire einzelpreis preis",
+            " sellingprice soldfor priceperunit prixunitaire prixunitairettc einzelpreis preis"
+            " prijs stukprijs preciounitario precio prezzounitario prezzo",
         ),
         _field(
             "amount",
@@ -156,7 +166,8 @@ ORDERS = StreamFields(
             " totalrevenue linetotal linevalue extendedprice salesamount salesvalue saleamount"
             " salesprice purchaseamount transactionamount amountpaid amountspent dollarvalue"
             " netamount netsales amounttotal ordertotalinctax grandtotalbase paymentvalue"
-            " betrag gesamtbetrag gesamt summe umsatz montant importe",
+            " betrag gesamtbetrag gesamtbetragbrutto gesamt summe umsatz montant montanttotal"
+            " totalttc importe bedrag totaalbedrag totaal totale",
         ),
         # Those words that mean money alone: `Discount` is a share as often.
         _field(
@@ -170,7 +181,8 @@ ORDERS = StreamFields(
         _field(
             "status",
             "text",
-            "orderstatus financialstatus linestatus paymentstatus statename statut",
+            "orderstatus financialstatus linestatus paymentstatus statename statut etat"
+            " bestellstatus estado stato",
         ),
         _field(
             "cancelled_at",
@@ -221,7 +233,7 @@ ORDERS = StreamFields(
         ("name", ("lineitemname",)),
         # Else they may be those of a line or a product.
         ("id", ("grandtotal", "grandtotalbase", "ordertotal", "amountrefunded")),
-        ("reference", ("payment", "orderstatus")),
+        ("reference", ("payment", "paiement", "orderstatus")),
     ),
 )
 CONTACTS = StreamFields(
@@ -230,8 +242,8 @@ CONTACTS = StreamFields(
         _field(
             "customer_id",
             "person",
-            "contactid id userid memberid recordid customernumber customerno clientid kundennummer"
-            " kundennr",
+            "contactid id userid squarecustomerid memberid recordid customernumber"
+            " customerno clientid kundennummer kundennr klantnummer",
         ),
         _EMAIL,
         _PHONE,

@@ -75,7 +75,8 @@ judged as (
                 status in (
                     'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
                     'expired', 'checkout-draft', 'incomplete', 'pending payment', 'pending_payment', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
-                    'cancelada', 'annullato', 'geannuleerd'
+                    'cancelada', 'annullato', 'geannuleerd', 'payment error', 'erreur de paiement', 'zahlungsfehler', 'error de pago',
+                    'errore di pagamento'
                 )
                 then 'cancelled'
             when line_amount < 0 and (quantity < 0 or unit_price_amount >= 0) then 'returned'

@@ -24,10 +24,17 @@ PERSON_HEADERS: Mapping[str, tuple[str, ...]] = {
         *("birth_date", "birthdate", "date_of_birth", "dob", "birthday", "geburtsdatum"),
         *("geburtstag", "date_de_naissance", "fecha_de_nacimiento"),
     ),
-    "email": ("email", "e_mail", "email_address", "mail", "correo"),
+    "email": (
+        *("email", "e_mail", "email_address", "e_mail_address", "mail", "mail_address"),
+        *("email_adresse", "e_mail_adresse", "mailadresse", "adresse_e_mail", "adresse_mail"),
+        *("courriel", "e_mailadres", "correo", "correo_electronico", "indirizzo_e_mail"),
+        # Of people with several.
+        *("email_1", "e_mail_1", "e_mail_1_value"),
+    ),
     "phone": (
         *("phone", "phone_number", "mobile", "mobile_phone", "mobile_number", "telephone", "tel"),
         *("cell", "landline", "telefon", "telefonnummer", "handy", "telefono"),
+        *("telefoon", "telefoonnummer", "portable", "phone_1", "phone_1_value"),
     ),
     "street": (
         *("street", "address", "address_1", "address1", "street_address", "address_line_1"),
