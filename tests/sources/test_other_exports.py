@@ -63,8 +63,14 @@ def staged_ads(make_settings: MakeSettings, path: Path, *columns: str) -> list[t
             "Kampagne;Tag;Kosten;Impressionen;Klicks;Conversions\nSpring;25.11.2024;12,50;9;3;2,5\n",
             [("Spring", None, Decimal("12.50"), 3, Decimal("2.5"), None, "EUR")],
         ),
+        (
+            # 1.200 alone may be either: the cost says which.
+            "Kampagne;Tag;Währungscode;Kosten;Klicks;Conv.-Wert\n"
+            "Spring;25.11.2024;CHF;1.012,50;1.200;80,00\n",
+            [("Spring", None, Decimal("1012.50"), 1200, None, Decimal(80), "CHF")],
+        ),
     ],
-    ids=["ad sets", "parts of conversions", "german"],
+    ids=["ad sets", "parts of conversions", "german", "thousands"],
 )
 def test_reports_of_ad_platforms_are_read_without_being_told(
     text: str, expected: list[tuple[Any, ...]], tmp_path: Path, make_settings: MakeSettings

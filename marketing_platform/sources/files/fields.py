@@ -80,7 +80,8 @@ _PHONE = _of_person("phone", "phone", "defaultaddressphone billingphone phonebil
 _CURRENCY = _field(
     "currency",
     "text",
-    "currencycode ordercurrency ordercurrencycode currencyiso wahrung devise valuta moneda",
+    "currencycode ordercurrency ordercurrencycode currencyiso wahrung wahrungscode devise"
+    " valuta moneda",
 )
 _COUNTRY = _of_person(
     "country",
@@ -392,7 +393,7 @@ AD_PERFORMANCE = StreamFields(
             "conversion_value",
             "number",
             "conversionsvalue convvalue totalconvvalue purchasevalue purchasesvalue"
-            " purchasesconversionvalue purchaseconversionvalue revenue conversionwert",
+            " purchasesconversionvalue purchaseconversionvalue revenue conversionwert convwert",
         ),
         _CURRENCY,
     ),

@@ -24,7 +24,12 @@ from marketing_platform.lake import Lake, Stream
 from marketing_platform.settings import FileStream, Settings
 from marketing_platform.sources.files.fields import STREAMS
 from marketing_platform.sources.files.mapping import Column, choose_columns
-from marketing_platform.sources.files.parsing import UnreadableColumnError, find_parse, is_filled
+from marketing_platform.sources.files.parsing import (
+    OPEN,
+    UnreadableColumnError,
+    find_parse,
+    is_filled,
+)
 from marketing_platform.sources.files.placing import assign_days, mappings_used, write_days
 from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
@@ -149,7 +154,11 @@ def _columns(
     pointers: dict[str, str],
     before: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Column]:
-    """The columns of an export; those of the one before settle what its values leave open."""
+    """The columns of an export.
+
+    What the numbers of one leave open is settled by the others, and by the export before: whoever
+    writes 12,50 means a thousand by 1.000.
+    """
     filled = partial(is_filled, connection)
     chosen = choose_columns(stream, pointers, file.mapping, file.path, filled)
     fields = STREAMS[stream]
@@ -170,6 +179,13 @@ def _columns(
                 raise
             continue
         columns[name] = Column(column, pointer, parse)
+    signs = {column.parse for column in columns.values()} & {"comma", "point"}
+    for name, column in columns.items():
+        if column.parse == OPEN:
+            same = before.get(name, {})
+            known = str(same.get("parse", "")) if same.get("name") == column.name else ""
+            sign = next(iter(signs)) if len(signs) == 1 else known or "point"
+            columns[name] = replace(column, parse=sign)
     return columns
 
 

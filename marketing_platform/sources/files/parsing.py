@@ -19,6 +19,7 @@ _DISTINCT_VALUES = 20_000
 # Older moments are placeholders: the zero of a spreadsheet or of a computer's clock.
 EARLIEST = "1990-01-01"
 _EARLIEST_BIRTHDAY = "1900-01-02"
+OPEN = "open"
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
@@ -119,12 +120,13 @@ def find_parse(
 
     `told` is a date format that wins where it reads anything: one is told for several files, which
     may write their dates differently. `before` is how the column was read in an earlier export: it
-    settles what the values of this one leave open.
+    settles which way the dates of this one are where they leave it open. A column of numbers that
+    have either decimal sign, or none, is `OPEN`.
     """
     if kind in ("timestamp", "date", "birthday"):
         return _find_moment(connection, kind, pointer, column, where, told, before)
     if kind in ("number", "integer", "discount"):
-        return _find_decimal_sign(connection, pointer, column, where, before)
+        return _find_decimal_sign(connection, pointer, column, where)
     return ""
 
 
@@ -413,7 +415,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, kind: Kind, formats: list[str
 
 
 def _find_decimal_sign(
-    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path, before: str
+    connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path
 ) -> str:
     if not _distinct(connection, pointer):
         return "point"
@@ -423,7 +425,7 @@ def _find_decimal_sign(
     )
     row = connection.execute(
         "select count(*) filter (where regexp_matches(v, ',\\d{1,2}\\D*$')),"
-        " count(*) filter (where regexp_matches(v, '\\.\\d+\\D*$')),"
+        " count(*) filter (where regexp_matches(v, '\\.(\\d{1,2}|\\d{4,})\\D*$')),"
         f" count({comma}), count({point}), min(v) from seen"
     ).fetchone() or (0, 0, 0, 0, None)
     commas, points, as_comma, as_point, example = row
@@ -435,5 +437,7 @@ def _find_decimal_sign(
         )
     if as_comma != as_point:
         return "comma" if as_comma > as_point else "point"
+    if commas != points:
+        return "comma" if commas > points else "point"
     # 1.500 alone may be either.
-    return before or ("comma" if commas > points else "point")
+    return OPEN
