@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from marketing_platform.pipeline import build_all
-from marketing_platform.settings import Settings
+from marketing_platform.settings import FileStream, Settings
+from marketing_platform.sources.files.ingest import inspect
 from marketing_platform.warehouse import Warehouse
 
 MakeSettings = Callable[..., Settings]
@@ -253,6 +254,59 @@ def test_orders_of_more_shops_and_languages_are_read_without_being_told(
     path.write_text("\n".join([header, *rows]) + "\n")
     found = built(make_settings, "core.orders", orders=path)
     assert found("source_order_id", "contact_id", "gross_amount", "country") == expected
+
+
+def test_two_of_one_name_are_two_where_the_file_has_their_addresses(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    header = "Order,Customer,Email,Date,Total"
+    orders = [("1", "Ann Lee", "a@example.com"), ("2", "Ann Lee", "b@example.com")]
+    rows = [
+        {"Order": order, "Customer": name, "Email": mail, "Date": "2024-01-02", "Total": "5.00"}
+        for order, name, mail in orders
+    ]
+    path = write(tmp_path / "o.csv", header, *rows)
+    people = built(make_settings, "core.contacts", orders=path)
+    assert people("contact_id", "email", "first_name", "last_name") == [
+        ("files:email:a@example.com", "a@example.com", "Ann", "Lee"),
+        ("files:email:b@example.com", "b@example.com", "Ann", "Lee"),
+    ]
+
+
+@pytest.mark.parametrize("keys", [["K1", "K2"], ["annlee", "bob ray"], ["1 001", "1 002"]])
+def test_a_key_of_a_customer_stays_one_beside_an_address(
+    keys: list[str], tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    rows = [
+        {
+            "Order": key,
+            "Customer": key,
+            "Email": "a@example.com",
+            "Date": "2024-01-02",
+            "Total": "5",
+        }
+        for key in keys
+    ]
+    path = write(tmp_path / "o.csv", "Order,Customer,Email,Date,Total", *rows)
+    people = built(make_settings, "core.contacts", orders=path)
+    assert people("source_contact_id") == [(key,) for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "currency"),
+    [
+        (["$5.00", "-$1,200.00", "5.00"], "USD"), (["AU $5.00"], "AUD"), (["C $5.00"], "CAD"),
+        (["5,00\u00a0€"], "EUR"), (["£5.00"], "GBP"), (["EUR 5,00"], "EUR"), (["R$ 5,00"], "BRL"),
+        (["5,00 zł"], "PLN"), (["5.00"], None),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_currency_tells_it_by_the_sign_of_its_amounts(
+    amounts: list[str], currency: str | None, tmp_path: Path
+) -> None:
+    rows = [{"Order": str(n), "Email": "a@b.cd", "Total": text} for n, text in enumerate(amounts)]
+    dated = [{"Date": "2024-01-02", **row} for row in rows]
+    path = write(tmp_path / "o.csv", "Order,Email,Date,Total", *dated)
+    assert inspect("orders", FileStream(path=path)).currency == currency
 
 
 @pytest.mark.parametrize(

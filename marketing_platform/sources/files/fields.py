@@ -46,7 +46,8 @@ class StreamFields:
     field must be mapped. Some exports say what is `shared` by the records of a `group` only in its
     first record; amounts under a header of `totals` may be those of a whole group, which each of
     its records says. A header of `only_with` has its meaning only beside one of others: in an
-    export of order lines with `Lineitem name`, `Name` is that of the order.
+    export of order lines with `Lineitem name`, `Name` is that of the order. One of `bare_people`
+    may have keys of people or their names.
     """
 
     stream: str
@@ -57,6 +58,7 @@ class StreamFields:
     shared: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
     only_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    bare_people: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """The names of the fields."""
@@ -236,6 +238,7 @@ ORDERS = StreamFields(
         ("id", ("grandtotal", "grandtotalbase", "ordertotal", "amountrefunded")),
         ("reference", ("payment", "paiement", "orderstatus")),
     ),
+    bare_people=("customer", "client", "kunde", "klant", "cliente", "buyer"),
 )
 CONTACTS = StreamFields(
     stream="contacts",

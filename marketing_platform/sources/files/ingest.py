@@ -23,7 +23,7 @@ import duckdb
 from marketing_platform.lake import Lake, Stream
 from marketing_platform.settings import FileStream, Settings
 from marketing_platform.sources.files.fields import STREAMS
-from marketing_platform.sources.files.mapping import Column, choose_columns
+from marketing_platform.sources.files.mapping import Column, choose_columns, plain
 from marketing_platform.sources.files.parsing import (
     OPEN,
     UnreadableColumnError,
@@ -35,7 +35,7 @@ from marketing_platform.sources.files.raw_view import SOURCE as SOURCE
 from marketing_platform.sources.files.raw_view import raw_columns as raw_columns
 from marketing_platform.sources.files.raw_view import view_select
 from marketing_platform.sources.files.reader import load_export
-from marketing_platform.sources.files.shared import find_currency, find_shared, is_total
+from marketing_platform.sources.files.shared import are_names, find_currency, find_shared, is_total
 from marketing_platform.sources.progress import missing_since
 from marketing_platform.warehouse import Part, Warehouse
 
@@ -161,6 +161,14 @@ def _columns(
     """
     filled = partial(is_filled, connection)
     chosen = choose_columns(stream, pointers, file.mapping, file.path, filled)
+    key, mail = chosen.get("customer_id", ""), chosen.get("email", "")
+    if (
+        mail
+        and plain(key) in STREAMS[stream].bare_people
+        and "customer_id" not in file.mapping
+        and are_names(connection, pointers[key], pointers[mail])
+    ):
+        chosen.setdefault("full_name", chosen.pop("customer_id"))
     fields = STREAMS[stream]
     kinds = {field.name: field.kind for field in fields.fields}
     columns = {}

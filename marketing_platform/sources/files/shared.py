@@ -1,10 +1,11 @@
 """What an export says of more than one record: of a whole order, in its first line or in each of
-them, and the currency of most.
+them, the currency of most, and whether a column has keys of people or their names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import duckdb
 from babel.numbers import is_currency
@@ -15,6 +16,40 @@ from marketing_platform.sources.files.mapping import Column, plain
 from marketing_platform.sources.files.parsing import call, field_value, literal
 
 _MOSTLY = 0.9
+# What stands beside an amount in place of a code. A bare dollar is that of most shops.
+_CURRENCY_SIGNS = {
+    "$": "USD",
+    "US$": "USD",
+    "AU$": "AUD",
+    "A$": "AUD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "NZ$": "NZD",
+    "HK$": "HKD",
+    "S$": "SGD",
+    "R$": "BRL",
+    "MX$": "MXN",
+    "NT$": "TWD",
+    "€": "EUR",
+    "£": "GBP",
+    "¥": "JPY",
+    "円": "JPY",
+    "₹": "INR",
+    "₩": "KRW",
+    "₺": "TRY",
+    "₽": "RUB",
+    "₴": "UAH",
+    "₪": "ILS",
+    "₫": "VND",
+    "฿": "THB",
+    "₱": "PHP",
+    "₦": "NGN",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "Ft": "HUF",
+}
+_SIGN = r"[A-Z]{0,2} ?\p{Sc}|[A-Z]{3}|zł|Kč|Ft|円"
+_NAME = r"\p{L}[^\d@]*[\s,.]\s*\p{L}[^\d@]*"
 
 
 def find_shared(
@@ -62,7 +97,46 @@ def find_currency(
         if known := [code for (code,) in rows if code and is_currency(code)]:
             return str(known[0])
     units = (column.unit for column in columns.values())
-    return next((unit for unit in units if is_currency(unit)), None)
+    told = next((unit for unit in units if is_currency(unit)), None)
+    return told or next(filter(None, map(partial(_by_sign, connection), _amounts(columns))), None)
+
+
+def are_names(connection: duckdb.DuckDBPyConnection, pointer: str, email: str) -> bool:
+    """Whether a column has names of people, most of whom have an e-mail beside it.
+
+    Two of one name are two people, whom the e-mail tells apart.
+    """
+    name, mail = (field_value(one).sql("duckdb") for one in (pointer, email))
+    row = connection.execute(
+        f"""
+        select
+            count(distinct name),
+            count(distinct name) filter (where regexp_full_match(name, $name)),
+            count(*), count(*) filter (where mail like '%@%')
+        from (select trim({name}) as name, {mail} as mail from incoming) where name <> ''
+        """,
+        {"name": _NAME},
+    ).fetchone() or (0, 0, 0, 0)
+    said, named, records, reached = row
+    return bool(named * 2 > said and reached * 2 >= records)
+
+
+def _amounts(columns: Mapping[str, Column]) -> list[Column]:
+    return [columns[name] for name in ("amount", "unit_price") if name in columns]
+
+
+def _by_sign(connection: duckdb.DuckDBPyConnection, column: Column) -> str | None:
+    """The currency whose sign or code stands beside most amounts."""
+    row = connection.execute(
+        f"""
+        select replace(regexp_extract({field_value(column.pointer).sql("duckdb")}, $sign), ' ', '')
+            as sign
+        from incoming where sign <> '' group by sign order by count(*) desc, sign limit 1
+        """,
+        {"sign": _SIGN},
+    ).fetchone()
+    sign = str(row[0]) if row else ""
+    return _CURRENCY_SIGNS.get(sign, sign if is_currency(sign) else None)
 
 
 def _texts(names: list[str], columns: Mapping[str, Column]) -> str:
