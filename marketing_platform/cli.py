@@ -26,7 +26,7 @@ from marketing_platform.settings import (
     Settings,
     load_settings,
 )
-from marketing_platform.terminal import terminal
+from marketing_platform.terminal import harmless, terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -105,7 +105,7 @@ def _end_at_once(codes: list[int]) -> None:
 
 
 def _give_up(error: PlatformError) -> NoReturn:
-    print(f"error: {error}", file=sys.stderr)
+    print(harmless(f"error: {error}"), file=sys.stderr)
     sys.exit(error.exit_code)
 
 

@@ -41,6 +41,7 @@ from marketing_platform.identity.resolve import ID_PREFIX
 from marketing_platform.quality.holds import find_holds
 from marketing_platform.settings import Channel, Settings
 from marketing_platform.state import OPERATIONS, open_state, utc_now, writing
+from marketing_platform.terminal import harmless
 from marketing_platform.wording import counted, minute
 
 # All of them are in the JSON.
@@ -340,4 +341,4 @@ def _print_previews(settings: Settings, plans: Sequence[Plan]) -> None:
             if rows:
                 batch = Batch("preview", plan.destination, plan.audience, rows)
                 print(f"\n{plan.audience} -> {plan.destination}, {operation}:")
-                print(destination.preview(batch))
+                print(harmless(destination.preview(batch)))

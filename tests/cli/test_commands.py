@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from marketing_platform.cli import main
 from marketing_platform.commands.places import unusable_warehouse
@@ -20,6 +21,7 @@ from marketing_platform.errors import ConfigError, no_permission
 from marketing_platform.report import print_ingested, print_status
 from marketing_platform.settings import load_settings
 from marketing_platform.sources.files.ingest import ingest
+from marketing_platform.terminal import terminal
 from marketing_platform.warehouse import Warehouse
 
 Told = Callable[..., subprocess.CompletedProcess[str]]
@@ -206,6 +208,22 @@ def test_what_a_shop_wrote_in_brackets_or_colons_is_shown_as_it_is(
         *("/srv/[shop]", "shop:email:a@example.com, [none] [/x]", "activation core.orders: [/x]"),
     ):
         assert words in shown
+
+
+def test_what_a_terminal_would_do_is_shown_and_not_done(
+    home: Path, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It would call the window otherwise and clear the screen.
+    (home / "orders.csv").write_text("Da\x1b]0;all is well\x07y,Price\x1b[2J\n1,2\n")
+    found = mistake(told("run", "--orders", "orders.csv"))
+    assert "among Da\ufffd]0;all is well\ufffdy, Price\ufffd[2J. Name it" in found
+    console, table = terminal(), Table("name")
+    table.add_row("Zoë\x9b2J")
+    console.print("Ann\x1b[2J\tsaid", markup=False)
+    console.print(table)
+    shown = capsys.readouterr().out
+    assert "Ann\ufffd[2J" in shown
+    assert "Zoë\ufffd2J" in shown
 
 
 @pytest.mark.parametrize(
