@@ -55,11 +55,14 @@ AsOf = Annotated[
 ]
 Currency = Annotated[str | None, typer.Option(help="ISO 4217 code of the export.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_NOT_FOR_OTHERS = 0o027
 
 
 def main() -> None:
     """Run the command line; known mistakes are told in one line."""
     look_seldom()
+    # What is written is about people: it is its user's and the group's, whatever the shell says.
+    os.umask(os.umask(_NOT_FOR_OTHERS) | _NOT_FOR_OTHERS)
     try:
         app()
     except PlatformError as error:

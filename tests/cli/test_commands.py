@@ -53,7 +53,7 @@ def command(home: Path, *arguments: str, **variables: str) -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "marketing_platform.cli", *arguments],
         env={**kept, "COLUMNS": "120", **variables},
-        capture_output=True, text=True, check=False, cwd=home,
+        capture_output=True, text=True, check=False, cwd=home, umask=0o022,
     )  # fmt: skip
 
 
@@ -420,6 +420,15 @@ def test_what_stopped_a_build_is_shown_and_judged_again_by_the_mapping_of_now(ho
     items = "select count(*) from staging.files_order_items"
     assert Warehouse(path).query(items).item() == 60
     assert command(home, "run").returncode == 0
+
+
+def test_what_is_written_is_no_business_of_other_users_of_the_machine(home: Path) -> None:
+    command(home, "status")
+    made = command(home, "backup", "monday.tar.gz")
+    assert made.returncode == 0, made.stderr
+    written = [home / "monday.tar.gz", home / "data", *(home / "data").rglob("*")]
+    assert home / "data" / "shop" / "state.db" in written
+    assert [path for path in written if path.stat().st_mode & 0o007] == []
 
 
 def test_a_folder_that_holds_the_demo_is_not_mixed_with_a_shop(home: Path) -> None:
