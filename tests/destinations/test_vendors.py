@@ -191,6 +191,20 @@ def test_hubspot_makes_a_task_for_a_person_and_never_repeats_a_doubtful_one() ->
     assert not vendor.destination.is_idempotent
 
 
+def test_a_name_puts_no_link_into_a_task_of_hubspot() -> None:
+    template = "<b>{{ last_name }}</b> wants a call"
+    vendor = Vendor(
+        HUBSPOT,
+        answers(("upsert", 200, CONTACTS), ("tasks", 201, {})),
+        task={"subject": "Call", "text": template},
+    )
+    vendor.send(row({**ADA, "last_name": "<a href='https://evil.example'>O'Neill & Co</a>"}))
+    [content] = vendor.bodies("tasks/batch/create")
+    assert content["inputs"][0]["properties"]["hs_task_body"] == (
+        "<b>&lt;a href='https://evil.example'&gt;O'Neill &amp; Co&lt;/a&gt;</b> wants a call"
+    )
+
+
 MADE = {"id": "9", "objectWriteTraceId": "key-c1"}
 WRONG = {"message": "owner is\nnobody", "context": {"objectWriteTraceId": ["key-c2"]}}
 

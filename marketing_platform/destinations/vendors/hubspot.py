@@ -34,6 +34,7 @@ from marketing_platform.destinations.people import (
     flag_name,
     known,
     render,
+    render_marked,
     split,
     text,
 )
@@ -184,7 +185,8 @@ class HubSpot(HttpDestination):
         kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": _TASK_TO_CONTACT}
         properties = {
             "hs_task_subject": render(task.subject, row) or rule.segment,
-            "hs_task_body": render(task.text, row),
+            # It is shown as HTML, to somebody who trusts what their CRM says.
+            "hs_task_body": render_marked(task.text, row),
             "hs_task_status": "NOT_STARTED",
             "hs_timestamp": utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
             "hubspot_owner_id": self._settings.task_owner_id,

@@ -21,7 +21,7 @@ from marketing_platform.destinations.http import (
     HttpSettings,
     plain,
 )
-from marketing_platform.destinations.people import NotTold, render
+from marketing_platform.destinations.people import NotTold, render_marked
 from marketing_platform.settings import ActivationRule, Content
 
 _ACCOUNT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked"})
@@ -84,9 +84,8 @@ class Slack(HttpDestination):
         content = rule.message or rule.task
         assert content is not None  # noqa: S101 - the only modes
         try:
-            # & < > are what Slack reads as links and mentions; quotes it would show escaped.
-            words = render(content.text, row, form="html")
-            words = words.replace("&#39;", "'").replace("&#34;", '"')
+            # Slack reads links and mentions.
+            words = render_marked(content.text, row)
         except NotTold as error:
             return {row.key: RowAnswer("error", str(error))}
         if not words.strip():
