@@ -80,7 +80,10 @@ _FIELDS = f"""
         select unnest(json_keys(payload)) as name, payload from sample
     ),
     valued as (
-        select name, json_extract(payload, '$."' || replace(name, '"', '\\"') || '"') as value
+        -- By a pointer: what a visitor's browser calls a field may be no path, as '*' and ''.
+        select
+            name,
+            json_extract(payload, '/' || replace(replace(name, '~', '~0'), '/', '~1')) as value
         from outer_fields
     ),
     inner_fields as (

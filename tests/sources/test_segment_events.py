@@ -165,6 +165,21 @@ def test_a_visit_has_the_kind_of_device_that_the_browser_names(
     assert rows("events", "device_type") == [{"device_type": device_type}]
 
 
+@pytest.mark.parametrize("name", ["", "*", "size\\", 'a "b"', "a/b~c"])
+def test_a_call_is_read_whatever_a_visitor_calls_a_field(
+    name: str, tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    (tmp_path / "calls").mkdir()
+    told = call("m1", "2026-01-05T10:00:00Z", event="x", **{name: {"y": 1}}, properties={name: 1})
+    (tmp_path / "calls" / "calls.jsonl").write_text(told, encoding="utf-8")
+    events = {"folder": str(tmp_path / "calls"), "history_start": "2026-01-01"}
+    settings = make_settings(sources={"segment_events": events})
+    [source] = active_sources(settings)
+    done = pull(settings, source, SYSTEM.stream("events"), JANUARY)
+    assert done.record_count == 1
+    assert {f"properties.{name}", f"{name}.y"} <= set(done.drift.noted["fields"])
+
+
 @pytest.mark.parametrize(
     ("created", "moment"),
     [
