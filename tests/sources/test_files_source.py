@@ -146,6 +146,17 @@ def test_a_json_line_that_is_no_json_is_quarantined_not_lost(
     assert outcomes(staged(make_settings, path)) == {"accepted": 1, "quarantined": 2}
 
 
+@pytest.mark.parametrize("opens", ["[", '{"a":'])
+def test_a_json_line_that_is_nested_without_end_stops_no_other_one(
+    opens: str, tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    good = {"order_id": "1", "customer_id": "k", "date": "2024-01-01", "amount": 5}
+    closes = {"[": "]"}.get(opens, "}")
+    bad = '{"order_id": "2", "note": ' + opens * 9000 + "1" + closes * 9000 + "}"
+    path = write(tmp_path / "o.jsonl", f"{json.dumps(good)}\n{bad}\n")
+    assert outcomes(staged(make_settings, path)) == {"accepted": 1, "quarantined": 1}
+
+
 def test_of_two_versions_of_a_line_the_later_one_counts(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

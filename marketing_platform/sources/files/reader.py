@@ -10,6 +10,7 @@ import json
 import re
 import tempfile
 from codecs import BOM_UTF8
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -239,7 +240,9 @@ def _pointers(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     ).fetchall()
     found: dict[str, str] = {}
     for (payload,) in rows:
-        _collect(json.loads(payload), "", "", found)
+        # A line that is nested a thousand times over names no columns, and stops no other line.
+        with suppress(RecursionError):
+            _collect(json.loads(payload), "", "", found)
     found.pop("unreadable", None)
     return found
 
