@@ -24,6 +24,7 @@ class SmallSmtp:
         of_data: str = "250 taken",
     ) -> None:
         self.mails: list[Message] = []
+        self.recipients: list[str] = []
         self.refuses = refuses or {}
         self.of_sender = of_sender
         self.of_data = of_data
@@ -52,6 +53,7 @@ class SmallSmtp:
             say(self.of_sender)
         elif word == "RCPT":
             address = line.partition("<")[2].rstrip(">")
+            self.recipients.append(address)
             say(self.refuses.get(address, "250 ok"))
         elif word == "DATA":
             if self.hangs_up_after is not None and len(self.mails) >= self.hangs_up_after:

@@ -161,6 +161,28 @@ def test_what_is_no_single_address_is_told_and_keeps_no_other_mail_back(email: s
     assert [taken["To"] for taken in server.mails] == ["bob@example.com"]
 
 
+@pytest.mark.parametrize(
+    "email",
+    [
+        "ada@=?utf-8?q?example.com=2ceve=40example.com?=",
+        "ada@=?utf-8?q?example.com?=",
+        "=?utf-8?b?ZXZlQGV4YW1wbGUuY29t?=@example.org",
+    ],
+)
+def test_an_address_in_other_words_reaches_nobody_else(email: str) -> None:
+    with SmallSmtp() as server:
+        answer = mail(server, {**ADA, "email": email}, BOB)
+    assert server.recipients == ["bob@example.com"]
+    assert answer.rows["key-c1"].message == "the e-mail is not one address"
+
+
+def test_a_mail_goes_to_the_address_as_it_is_known() -> None:
+    with SmallSmtp({"ada@example..com": "550 5.1.3 bad address"}) as server:
+        answer = mail(server, {**ADA, "email": "ada@example..com"})
+    assert server.recipients == ["ada@example..com"]
+    assert answer.rows["key-c1"].suppresses == "hard_bounce"
+
+
 def test_an_address_that_a_mail_server_cannot_carry_keeps_no_other_mail_back() -> None:
     with SmallSmtp() as server:
         answer = mail(server, {**ADA, "email": "j\u00f6rg@example.com"}, BOB)

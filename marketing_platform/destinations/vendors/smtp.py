@@ -31,7 +31,8 @@ from marketing_platform.destinations.mail import (
 from marketing_platform.destinations.people import NotTold, render, text
 from marketing_platform.settings import ActivationRule, Channel, Content, DestinationSettings, Mode
 
-_ONE_ADDRESS = re.compile(r'[^@\s,;:<>()"]+@[^@\s,;:<>()"]+')
+# What begins with =? is read as a word in another alphabet, and may stand for anybody's address.
+_ONE_ADDRESS = re.compile(r'(?!.*=\?)[^@\s,;:<>()"]+@[^@\s,;:<>()"]+')
 _KNOWN_WRONG = frozenset({550, 551, 553, 511})
 # The status of RFC 3463 that a reply may begin with: what is not of the address (5.1) or a mailbox
 # that is closed (5.2.1) is about the mail, the sender or the server.
@@ -190,7 +191,8 @@ class Smtp:
         except NotTold as error:
             return RowAnswer("error", str(error))
         try:
-            server.send_message(mail)
+            # To this address and to none that a header could be taken for.
+            server.send_message(mail, to_addrs=[text(row, "email")])
         except smtplib.SMTPRecipientsRefused as error:
             [(code, words)] = error.recipients.values()
             return self._of_recipient(code, one_line(_decoded(words)))
