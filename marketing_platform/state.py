@@ -254,6 +254,15 @@ suppressions = sa.Table(
     one_of("reason", ("erased", "unsubscribed", "complaint", "hard_bounce")),
 )
 
+# One row: a contact of somebody in `suppressions`, by the id of who would be called after it, and
+# the customer that it was. A warehouse that is built anew knows no more of them than this.
+barred_contacts = sa.Table(
+    "barred_contacts",
+    METADATA,
+    sa.Column("own_id", sa.Text, primary_key=True),
+    sa.Column("customer_id", sa.Text, nullable=False),
+)
+
 # One row is a product feed as it was last written.
 product_feeds = sa.Table(
     "product_feeds",

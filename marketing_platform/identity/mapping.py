@@ -30,7 +30,15 @@ from marketing_platform.identity.resolve import (
 )
 from marketing_platform.names import TableName
 from marketing_platform.settings import Identity, Settings
-from marketing_platform.state import messages, open_state, reaching, reading, suppressions
+from marketing_platform.state import (
+    barred_contacts,
+    messages,
+    open_state,
+    reaching,
+    reading,
+    suppressions,
+    writing,
+)
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "identity.contact_customers"
@@ -135,6 +143,7 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
     _judge(found, rules, settings)
     if url := settings.state_url.get_secret_value():
         inherit_suppressions(open_state(url), found.changes)
+        _remember_barred(open_state(url), found.mapping)
     built = warehouse.replace(_NAME, found.mapping)
     _log(warehouse, settings, pl.concat([before, told]), found)
     return built
@@ -161,7 +170,39 @@ def _told(settings: Settings, fresh: pl.DataFrame) -> pl.DataFrame:
     )
     with reading(open_state(url)) as connection:
         ids = pl.Series("customer_id", [*connection.execute(known).scalars()], dtype=pl.String)
-    return own.join(ids.to_frame(), on="customer_id", how="semi")
+        barred = _barred_contacts(connection)
+    # Who is barred may be called after a contact that is there no more.
+    was = own.rename({"customer_id": "own_id"}).join(barred, on="own_id").drop("own_id")
+    called = own.join(ids.to_frame(), on="customer_id", how="semi")
+    return pl.concat([was, called.join(was, on="contact_id", how="anti")])
+
+
+def _barred_contacts(connection: sa.Connection) -> pl.DataFrame:
+    rows = connection.execute(sa.select(barred_contacts)).all()
+    schema = {"own_id": pl.String, "customer_id": pl.String}
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
+
+def _remember_barred(state: sa.Engine, mapping: pl.DataFrame) -> None:
+    """Keep which contacts are of people who must not be written to; those that are gone stay."""
+    with reading(state) as connection:
+        noted = _barred_contacts(connection)
+        ids = [*connection.execute(sa.select(suppressions.c.customer_id).distinct()).scalars()]
+    barred = pl.DataFrame({"customer_id": pl.Series(ids, dtype=pl.String)})
+    theirs = mapping.join(barred, on="customer_id", how="semi")
+    if theirs.is_empty() and noted.is_empty():
+        return
+    own = own_ids(mapping).rename({"customer_id": "own_id"}).join(mapping, on="contact_id")
+    wanted = own.join(theirs, on="contact_id", how="semi").select(noted.columns)
+    new = wanted.join(noted, on=noted.columns, how="anti")
+    left = noted.join(own, on="own_id", how="semi").join(wanted, on=noted.columns, how="anti")
+    if new.is_empty() and left.is_empty():
+        return
+    with writing(state) as connection:
+        for own_id in left["own_id"]:
+            connection.execute(sa.delete(barred_contacts).where(barred_contacts.c.own_id == own_id))
+        if new.height:
+            connection.execute(sa.insert(barred_contacts), new.to_dicts())
 
 
 def _said(settings: Settings) -> list[Edge]:

@@ -175,3 +175,41 @@ def test_a_warehouse_that_is_built_anew_calls_people_as_before(
     remember(state, dora)
     build("x,other@x.org")
     assert build("a,dora@x.org", "m,dora@x.org")["files:a"] == dora
+
+
+def test_who_is_barred_is_so_in_a_warehouse_that_is_built_anew_whichever_contacts_are_left(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "contacts.csv"
+    settings = make_settings(sources={"files": {"contacts": {"path": path}}})
+    state = open_state(settings.state_url.get_secret_value())
+
+    def build(*rows: str) -> dict[str, str]:
+        lines = ["id,email,updated_at", *(f"{row},2024-01-01" for row in rows)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        warehouse = Warehouse(settings.warehouse_path)
+        build_all(warehouse, settings, until=["identity.customers"])
+        return dict(warehouse.read("identity.contact_customers").iter_rows())
+
+    ann, bob = (build("a,ann@x.org", "b,bob@x.org")[f"files:{n}"] for n in "ab")
+    with writing(state) as connection:
+        suppress(connection, [ann], "all", "erased", told_by="command", now=utc_now())
+    # The shop changes its system, which gives everybody a new key.
+    moved = build("y,ann@x.org", "z,bob@x.org", "w,ann@x.org")
+    assert (moved["files:y"], moved["files:w"], moved["files:z"]) == (ann, ann, bob)
+    settings.warehouse_path.unlink()
+    assert build("y,ann@x.org", "z,bob@x.org")["files:y"] == ann
+    # All are gone for a while, and another one of hers comes back.
+    build("z,bob@x.org")
+    assert build("w,ann@x.org", "z,bob@x.org")["files:w"] == ann
+    # What is set apart from her is somebody by themselves, in the next warehouse too.
+    build("w,ann@x.org", "y,ann@x.org", "z,bob@x.org")
+    add_edge(state, "apart", ["files:y"], "her mother")
+    for _ in range(2):
+        apart = build("w,ann@x.org", "y,ann@x.org", "z,bob@x.org")
+        assert apart["files:y"] != apart["files:w"]
+        settings.warehouse_path.unlink()
+    with reading(state) as connection:
+        barred = set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+    # What was said while they were one holds for both.
+    assert {apart["files:w"], apart["files:y"]} <= barred
