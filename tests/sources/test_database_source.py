@@ -230,3 +230,14 @@ def test_no_error_has_the_password(make_settings: MakeSettings) -> None:
     with pytest.raises(SourceError) as told:
         shop.system.probe(None, shop.settings)
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["mysql", "nosuch"])
+def test_a_database_without_a_driver_is_told_in_one_line(
+    make_settings: MakeSettings, kind: str
+) -> None:
+    shop = source(make_settings, f"{kind}://shop:hunter2@127.0.0.1/shop", contacts=CUSTOMERS)
+    assert shop.system.probe is not None
+    for ask in (lambda: pulled(shop, "contacts"), lambda: shop.system.probe(None, shop.settings)):
+        with pytest.raises(SourceError, match="Correct the query, or the url and its driver"):
+            ask()

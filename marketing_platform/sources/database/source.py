@@ -209,7 +209,7 @@ def register_rows(
 
 def _rows(url: str, sql: str, window: Window | None, where: str) -> Iterator[pa.RecordBatch]:
     """An empty batch once the query runs, then its rows as JSON."""
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    engine = engine_of(url, where=where)
     try:
         with engine.connect() as database:
             _prepare(database)
@@ -223,6 +223,14 @@ def _rows(url: str, sql: str, window: Window | None, where: str) -> Iterator[pa.
         raise told(error, where=where) from None
     finally:
         engine.dispose()
+
+
+def engine_of(url: str, *, where: str) -> sa.Engine:
+    """An engine that keeps no connection. Raises SourceError where there is no driver for it."""
+    try:
+        return sa.create_engine(url, poolclass=sa.pool.NullPool)
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise told(error, where=where) from None
 
 
 def _prepare(database: sa.Connection) -> None:
@@ -275,7 +283,7 @@ def told(error: Exception, *, where: str) -> SourceError:
 
 
 def _probe(client: object, settings: DatabaseSettings) -> str:
-    engine = sa.create_engine(settings.url.get_secret_value(), poolclass=sa.pool.NullPool)
+    engine = engine_of(settings.url.get_secret_value(), where="database")
     try:
         with engine.connect() as database:
             _prepare(database)

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from marketing_platform.errors import SourceError
-from marketing_platform.sources.database.source import register_rows, told
+from marketing_platform.sources.database.source import engine_of, register_rows, told
 from marketing_platform.sources.values import literal
 
 _NESTED = re.compile(r"STRUCT|MAP|JSON|UNION|.*\[\d*\]$")
@@ -91,7 +91,7 @@ class Database:
 
     def find(self, connection: duckdb.DuckDBPyConnection, wanted: Iterable[str]) -> dict[str, str]:
         """See `Place`."""
-        engine = sa.create_engine(self._url, poolclass=sa.pool.NullPool)
+        engine = engine_of(self._url, where="landed")
         try:
             inspector = sa.inspect(engine)
             names = inspector.get_table_names(self._schema) + inspector.get_view_names(self._schema)
@@ -105,7 +105,7 @@ class Database:
         self, connection: duckdb.DuckDBPyConnection, table: str, columns: Iterable[str]
     ) -> str:
         """See `Place`. The rows flow into a table of DuckDB, for a query may read them twice."""
-        engine = sa.create_engine(self._url, poolclass=sa.pool.NullPool)
+        engine = engine_of(self._url, where=f"landed {table}")
         try:
             described = sa.inspect(engine).get_columns(table, self._schema)
             kept = [column["name"] for column in described if plain_name(column["name"]) in columns]
