@@ -131,7 +131,7 @@ def test_what_a_limit_names_passes_and_one_more_is_held(
         max_removal_share=0.5, max_growth_ratio=2, minimum_audience=100, min_size=10,
         max_size=300, max_messages=50,
     )  # fmt: skip
-    nobody = {name: 0 for name in Counts.__dataclass_fields__}
+    nobody = dict.fromkeys(Counts.__dataclass_fields__, 0)
     on, off = Cause(is_on=True), Cause(is_on=False)
     assert size_guards(Counts(**nobody | at), limits, on, is_once=is_once) == []
     suspicious = Counts(**nobody | at | beyond)

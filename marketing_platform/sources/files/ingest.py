@@ -188,12 +188,12 @@ def _columns(
             continue
         columns[name] = Column(column, pointer, parse)
     signs = {column.parse for column in columns.values()} & {"comma", "point"}
-    for name, column in columns.items():
-        if column.parse == OPEN:
+    for name, found in columns.items():
+        if found.parse == OPEN:
             same = before.get(name, {})
-            known = str(same.get("parse", "")) if same.get("name") == column.name else ""
+            known = str(same.get("parse", "")) if same.get("name") == found.name else ""
             sign = next(iter(signs)) if len(signs) == 1 else known or "point"
-            columns[name] = replace(column, parse=sign)
+            columns[name] = replace(found, parse=sign)
     return columns
 
 
