@@ -228,14 +228,11 @@ def changes(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
             pl.col("contact_id").min().alias("contact_id"),
         )
     )
-    parts = moved.group_by("customer_id").agg(
-        pl.len().alias("parts"),
-        (pl.col("customer_id_after") == pl.col("customer_id").first()).any().alias("is_kept"),
-    )
+    parts = moved.group_by("customer_id").agg(pl.len().alias("parts"))
     left = moved.filter(pl.col("customer_id") != pl.col("customer_id_after")).join(
         parts, on="customer_id"
     )
-    is_split = (pl.col("parts") > 1) | pl.col("is_kept")
+    is_split = pl.col("parts") > 1
     return left.select(
         pl.when(is_split).then(pl.lit("split")).otherwise(pl.lit("merged")).alias("kind"),
         "customer_id",

@@ -118,6 +118,16 @@ def test_a_contact_set_apart_is_tied_to_nobody_else_and_newcomers_join_the_other
     assert resolved(TIE, told.mapping).mapping.equals(first.mapping)
 
 
+def test_who_is_set_apart_from_the_larger_part_does_not_take_the_id_along() -> None:
+    rows: list[Row] = [(contact, "email", "x") for contact in "abc"]
+    first = resolved(rows)
+    before = dict(first.mapping.iter_rows())
+    # The customer is called after this contact.
+    found = customers(rows, first.mapping, (edge(1, "apart", "a"),))
+    assert together(found) == {frozenset("a"), frozenset("bc")}
+    assert found["b"] == before["b"]
+
+
 def test_of_two_words_about_the_same_contacts_the_last_one_counts() -> None:
     together_first = (edge(1, "together", "a", "c"), edge(2, "apart", "c"))
     apart_first = (edge(1, "apart", "c"), edge(2, "together", "a", "c"))
@@ -125,14 +135,26 @@ def test_of_two_words_about_the_same_contacts_the_last_one_counts() -> None:
     assert together(customers(TIE, None, apart_first)) == {frozenset("abc")}
 
 
+def test_a_later_word_takes_back_only_what_it_says_otherwise() -> None:
+    more = ("d", "z")
+    said = (edge(1, "together", "a", "c"), edge(2, "together", "a", "d"), edge(3, "apart", "z"))
+    assert together(customers(TIE, None, said, more=more)) == {frozenset("abcd"), frozenset("z")}
+    both_apart = (*said, edge(4, "apart", "a", "c"))
+    found = together(customers(TIE, None, both_apart, more=more))
+    assert found == {frozenset("ac"), frozenset("b"), frozenset("d"), frozenset("z")}
+
+
 def test_a_customer_that_grows_beyond_the_limit_is_held_back_as_it_was() -> None:
     rules = Identity(largest_customer=3)
-    first = resolved([("a", "email", "x"), ("b", "email", "x"), ("c", "email", "y")], rules=rules)
+    # Others are there, and one of them is as large as may be.
+    others: list[Row] = [(contact, "email", "z") for contact in "xyz"]
+    tie = [*TIE, *others]
+    first = resolved(tie, rules=rules)
     rows = [(contact, "phone", "+1") for contact in "abcde"]
-    bomb = resolved([*TIE, *rows], first.mapping, rules=rules)
+    bomb = resolved([*tie, *rows], first.mapping, rules=rules)
     found = dict(bomb.mapping.iter_rows())
-    assert {k: found[k] for k in "abc"} == dict(first.mapping.iter_rows())
-    assert len({found["d"], found["e"], found["a"]}) == 3
+    assert {k: found[k] for k in "abcxyz"} == dict(first.mapping.iter_rows())
+    assert together(found) == {frozenset(group) for group in ("ab", "c", "d", "e", "xyz")}
     assert bomb.held["contact_count"].to_list() == [5]
     assert bomb.difference.merged_count == 0
 
