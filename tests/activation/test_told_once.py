@@ -118,7 +118,14 @@ def test_who_was_told_before_the_warehouse_was_built_anew_is_told_when_they_come
         )
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada", "bob", "cleo"], "nobody knows that Ada and Bob had left"
-    shop.enter("bob", str(anew + dt.timedelta(days=3)))
+    back = str(anew + dt.timedelta(days=3))
+    shop.enter("bob", back)
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "insert into segments.stays by name select segment, customer_id, entered_at"
+            " from segments.memberships where entered_at = $back",
+            {"back": back},
+        )
     activate(shop.warehouse, engine, settings)
     assert told(receiver) == ["ada", "bob", "bob", "cleo"]
 
@@ -176,6 +183,32 @@ def test_two_soft_bounces_are_forgiven(
     shop.know("ada", email_soft_bounced_90d_count=2)
     activate(shop.warehouse, engine, events(tmp_path, receiver))
     assert told(receiver) == ["ada"]
+
+
+def test_a_text_goes_to_who_agreed_to_texts_and_did_not_leave_them_whatever_they_said_of_mails(
+    shop: SmallShop, tmp_path: Path
+) -> None:
+    of_mails: dict[str, Any] = {
+        "has_email_consent": False, "has_email_unsubscribed": True, "has_email_complained": True,
+        "has_email_bounced_hard": True, "email_soft_bounced_90d_count": 9, "has_fake_email": True,
+    }  # fmt: skip
+    said: dict[str, tuple[dict[str, Any], str | None]] = {
+        "agreed": ({"has_sms_consent": True, **of_mails}, None),
+        "unsaid": ({"has_sms_consent": None}, "no_consent"),
+        "refused": ({"has_sms_consent": False}, "no_consent"),
+        "left": ({"has_sms_consent": True, "has_sms_unsubscribed": True}, "unsubscribed"),
+        "erased": ({"has_sms_consent": None}, "erased"),
+    }
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    for name, (known, _) in said.items():
+        shop.enter(name, JUNE)
+        shop.know(name, phone="+4915112345678", **known)
+    with writing(engine) as connection:
+        suppress(connection, ["erased"], "all", "erased", told_by="test", now=utc_now())
+    plan_all(shop.warehouse, engine, texts(tmp_path))
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(messages.c.customer_id, messages.c.reason)).all()
+    assert dict(map(tuple, rows)) == {name: reason for name, (_, reason) in said.items()}
 
 
 @pytest.mark.parametrize(("channel", "reason"), [("all", "erased"), ("email", "unsubscribed")])
