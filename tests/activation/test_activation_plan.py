@@ -25,7 +25,7 @@ from marketing_platform.destinations.vendors.mailchimp import MailchimpDestinati
 from marketing_platform.errors import ConfigError
 from marketing_platform.quality.findings import find_all
 from marketing_platform.settings import ActivationRule, DestinationSettings, Settings
-from marketing_platform.state import messages, reading, utc_now
+from marketing_platform.state import messages, open_state, reading, utc_now
 
 VENDOR = ("crm", SEGMENT)
 
@@ -156,6 +156,21 @@ def test_who_became_another_customer_stays_in_an_audience_under_the_address_of_b
     shop.members([])
     assert set(vendor.activate()) == {("remove", "ada@shop.example")}
     assert vendor.activate() == []
+
+
+def test_who_became_another_customer_who_must_not_be_told_leaves_the_audience(
+    shop: SmallShop, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    asks = MAILCHIMP.model_copy(update={"consent": "email"})
+    vendor = Told(shop, engine, tmp_path, asks)
+    shop.know("ada", email="ada@shop.example")
+    shop.members(["ada"])
+    vendor.activate()
+    shop.forget("ada")
+    shop.know("augusta", email="ada@shop.example", has_email_unsubscribed=True)
+    shop.members(["augusta"])
+    assert vendor.activate() == [("remove", "ada@shop.example")]
 
 
 def test_a_vendor_that_knows_people_by_our_id_is_told_of_another_address_by_an_update(

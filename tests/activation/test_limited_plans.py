@@ -48,6 +48,21 @@ def test_a_held_plan_that_a_person_lets_go_is_sent_and_only_that_one(
     assert by == "Grace"
 
 
+def test_who_lets_a_plan_go_lets_go_what_it_would_have_told(
+    shop: SmallShop, receiver: Receiver, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    settings = small_settings(tmp_path, {"crm": webhook(receiver.url)}, min_size=2)
+    shop.enter("ada", JUNE)
+    for first_name, is_held in (("Ada", True), ("Augusta", True), ("Augusta", False)):
+        shop.know("ada", first_name=first_name)
+        [plan], _ = activate(shop.warehouse, engine, settings)
+        assert plan.is_held == is_held
+        if plan.plan_id is not None and is_held:
+            release(engine, plan.plan_id, by="Grace")
+    assert receiver.received.audiences["crm", SEGMENT]["ada"]["first_name"] == "Augusta"
+
+
 def test_what_cannot_be_released_is_told(
     engine: sa.Engine, shop: SmallShop, receiver: Receiver, tmp_path: Path
 ) -> None:
