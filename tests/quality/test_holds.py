@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from marketing_platform.pipeline import all_tables, needed
-from marketing_platform.quality.holds import SENT_FROM, find_holds
+from marketing_platform.quality.holds import MESSAGES, SUMS_ADD_UP, find_holds
 from marketing_platform.quality.results import CheckResult, record_build, record_check
 from marketing_platform.settings import Platform, Settings
-from marketing_platform.state import open_state
+from marketing_platform.state import open_state, plans, writing
 
 
 @pytest.fixture
@@ -53,7 +53,8 @@ def test_each_table_that_people_are_chosen_by_holds_while_it_is_older_than_what_
     settings: Settings, state: sa.Engine
 ) -> None:
     tables = all_tables(settings)
-    chosen_by = set(needed(settings, SENT_FROM))
+    read = ("profiles.customers", "segments.memberships", "segments.sizes")
+    chosen_by = set(needed(settings, read))
     for name in tables:
         record_build(state, name, 1)
     assert find_holds(state, settings) == [], "built in order"
@@ -67,6 +68,37 @@ def test_each_table_that_people_are_chosen_by_holds_while_it_is_older_than_what_
         assert holds[:3] == told[:3]
         for later in tables:
             record_build(state, later, 1)
+
+
+def test_the_table_of_odd_days_holds_only_where_a_rule_waits_for_one(
+    settings: Settings, state: sa.Engine
+) -> None:
+    for name in ("quality.anomalies", "quality.judged_series"):
+        record_build(state, name, 1)
+    assert find_holds(state, settings) == []
+    rule = {"segment": "all", "destination": "crm", "event": "odd", "when": {"metric": "revenue"}}
+    crm = {"type": "webhook", "url": "https://crm.example/"}
+    waits = Platform.model_validate({"destinations": {"crm": crm}, "activations": [rule]})
+    [hold] = find_holds(state, settings.model_copy(update={"platform": waits}))
+    assert hold == "quality.anomalies: not built again since quality.judged_series changed"
+
+
+def test_a_plan_that_does_not_add_up_holds_until_it_does(
+    settings: Settings, state: sa.Engine
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    counts = [column.name for column in plans.columns if column.name.endswith("_count")]
+    row = dict.fromkeys(counts, 0) | {"eligible_count": 1, "status": "planned"}
+    row |= {"destination": "crm", "audience": "vips", "created_at": now, "as_of": now}
+    with writing(state) as connection:
+        connection.execute(sa.insert(plans).values(row))
+    assert find_holds(state, settings) == [], "nobody has looked yet"
+    record_check(state, CheckResult(MESSAGES, SUMS_ADD_UP, False, "1 plan"))
+    [hold] = find_holds(state, settings)
+    assert hold == f"{MESSAGES}: the sums of plan 1 (vips to crm) do not add up"
+    with writing(state) as connection:
+        connection.execute(sa.update(plans).values(eligible_count=0))
+    assert find_holds(state, settings) == [], "they are counted anew"
 
 
 def test_the_newest_order_may_be_as_old_as_is_allowed_and_not_older(
