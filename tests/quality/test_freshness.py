@@ -85,6 +85,64 @@ def test_a_late_source_is_told_and_a_stale_one_holds(tmp_path: Path) -> None:
         assert len(find_holds(shop.state, shop.settings, now=now)) == holds
 
 
+def test_the_newest_record_of_a_source_is_its_own_and_not_one_that_is_yet_to_come(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path)
+    with shop.warehouse.connect() as connection:
+        connection.execute(
+            "delete from core.orders where source = 'busy' and ordered_at > $since",
+            {"since": NOW.replace(tzinfo=None) - 50 * HOUR},
+        )
+        # A mistyped year, and what the same source tells of something else.
+        connection.execute(
+            "insert into core.orders by name select 'x' as order_id, 'busy' as source,"
+            " timestamp '2062-03-01' as ordered_at"
+        )
+        connection.execute(
+            "insert into core.events by name select 'e' || i as event_id, 'busy' as source,"
+            " $now::timestamp - to_hours(i) as occurred_at from range(200) t(i)",
+            {"now": NOW.replace(tzinfo=None)},
+        )
+    build_freshness(shop.warehouse, shop.settings)
+    [busy] = aged_sources(shop.state, shop.settings, NOW)
+    assert (busy.source, busy.entity, busy.is_stale) == ("busy", "orders", False)
+    assert busy.line() == "the newest is 50 hours old, more than the 28 it may be"
+    [stale] = find_holds(shop.state, shop.settings, now=NOW + 7 * HOUR)
+    assert stale == (
+        "busy: orders are stale: the newest is 58 hours old, more than the 56 it may be"
+    )
+
+
+def test_a_source_that_is_pulled_each_hour_is_late_within_hours(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    orders = {"sql": "select * from orders", "record_id": "id"}
+    database = {"type": "database", "url": "sqlite://", "queries": {"orders": orders}}
+    for every, late in (("day", []), ("hour", ["busy"])):
+        sources = {"busy": {**database, "every": every}, "slow": database}
+        settings = shop.settings.model_copy(
+            update={"platform": Platform.model_validate({"sources": sources})}
+        )
+        build_freshness(shop.warehouse, settings)
+        # An hour between loads, twice the gap of an hour, and two hours of grace.
+        assert [*aged_sources(shop.state, settings, NOW + 4.4 * HOUR)] == []
+        found = aged_sources(shop.state, settings, NOW + 4.6 * HOUR)
+        assert [one.source for one in found] == late
+
+
+def test_how_it_was_months_ago_says_nothing_of_how_late_a_source_is(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    with shop.warehouse.connect() as connection:
+        # Then it sold once in ten days.
+        connection.execute(
+            "insert into core.orders by name select 'old' || i as order_id, 'busy' as source,"
+            " $now::timestamp - to_days(65 + 10 * i::integer) as ordered_at from range(9) t(i)",
+            {"now": NOW.replace(tzinfo=None)},
+        )
+    build_freshness(shop.warehouse, shop.settings)
+    assert shop.aged(29) == {"busy": False}
+
+
 def test_what_the_settings_say_is_not_learnt(tmp_path: Path) -> None:
     shop = Shop(tmp_path, sources={"busy": {"late_hours": 3, "stale_hours": 6}})
     assert shop.aged(4) == {"busy": False}
