@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import polars as pl
@@ -187,17 +187,18 @@ def forget_old_addresses(warehouse: Warehouse, engine: sa.Engine) -> None:
 
 def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
     """Take back that people had left by the word of a destination, where they came back since."""
-    told_of = (suppressions.c.customer_id, suppressions.c.channel, suppressions.c.created_at)
-    statement = sa.select(*told_of).where(
-        suppressions.c.reason == "unsubscribed",
-        suppressions.c.told_by != BY_COMMAND,
-        sa.not_(suppressions.c.told_by.startswith(INHERITED)),
+    told_of = (suppressions.c.customer_id, suppressions.c.channel)
+    statement = sa.select(*told_of, suppressions.c.created_at, suppressions.c.told_by).where(
+        suppressions.c.reason == "unsubscribed"
     )
     with reading(engine) as connection:
-        rows = [
-            (customer, channel, moment.astimezone(dt.UTC).replace(tzinfo=None))
-            for customer, channel, moment in connection.execute(statement)
-        ]
+        said = connection.execute(statement).all()
+    told_by = {(row.customer_id, row.channel): row.told_by for row in said}
+    rows = [
+        (row.customer_id, row.channel, row.created_at.astimezone(dt.UTC).replace(tzinfo=None))
+        for row in said
+        if _first_told_by(told_by, row.customer_id, row.channel) not in (None, BY_COMMAND)
+    ]
     tables = ("core.engagements", "core.contacts", "identity.contact_customers")
     if not rows or not all(warehouse.exists(table) for table in tables):
         return
@@ -220,6 +221,21 @@ def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
                     suppressions.c.created_at == moment.replace(tzinfo=dt.UTC),
                 )
             )
+
+
+def _first_told_by(
+    told_by: Mapping[tuple[str, str], str], customer: str, channel: str
+) -> str | None:
+    """Who said it of the customer of whom it was said first; None where that is not known."""
+    seen: set[str] = set()
+    word = told_by.get((customer, channel))
+    while word and word.startswith(INHERITED):
+        customer = word.removeprefix(INHERITED)
+        if customer in seen:
+            return None
+        seen.add(customer)
+        word = told_by.get((customer, channel))
+    return word
 
 
 def forget_suppression(engine: sa.Engine, customer: str, channel: str) -> bool:

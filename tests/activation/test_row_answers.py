@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,14 +23,25 @@ from small_shop import (
 from typer.testing import CliRunner
 
 from marketing_platform.activation import activate, dispatch, plan_all, reason_counts
-from marketing_platform.activation.suppression import suppress
+from marketing_platform.activation.suppression import (
+    forget_old_addresses,
+    forget_who_came_back,
+    suppress,
+)
 from marketing_platform.activation_cli import activation_app
 from marketing_platform.demo.receiver import Receiver
 from marketing_platform.destinations import Answer, Batch
 from marketing_platform.destinations.base import RowAnswer
 from marketing_platform.destinations.vendors.fcm import FcmDestination
 from marketing_platform.settings import ActivationRule
-from marketing_platform.state import messages, reading, suppressions, utc_now, writing
+from marketing_platform.state import (
+    messages,
+    open_state,
+    reading,
+    suppressions,
+    utc_now,
+    writing,
+)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +169,64 @@ def test_who_wants_nothing_more_is_not_written_to_at_another_address(
     with writing(engine) as connection:
         suppress(connection, ["ada"], "push", "unsubscribed", told_by="command", now=utc_now())
     assert pushes.enter(JULY, "new", RowAnswer("ok")) == ("suppressed", "unsubscribed")
+
+
+def test_what_is_said_of_an_address_holds_until_the_person_has_another_one(
+    shop: SmallShop, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    now = utc_now()
+    columns = {"email": "email", "sms": "phone", "push": "push_token"}
+    with writing(engine) as connection:
+        for channel in columns:
+            people = (f"{which} {channel}" for which in ("same", "none", "other"))
+            suppress(
+                connection, people, channel, "hard_bounce",  # type: ignore[arg-type]
+                told_by="crm", now=now, address=f"Old-{channel}",
+            )  # fmt: skip
+        # What a person said was said whatever comes of an address later.
+        suppress(connection, ["said"], "sms", "unsubscribed", told_by="was ann", now=now)
+        suppress(connection, ["said"], "sms", "hard_bounce", told_by="crm", now=now, address="x")
+    for channel, column in columns.items():
+        shop.know(f"same {channel}", **{column: f"old-{channel}"})
+        shop.know(f"none {channel}", **{column: None})
+        shop.know(f"other {channel}", **dict.fromkeys(columns.values(), f"old-{channel}"))
+        shop.know(f"other {channel}", **{column: "new"})
+    shop.know("said", phone="+4915112345678")
+    forget_old_addresses(shop.warehouse, engine)
+    with reading(engine) as connection:
+        left = set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+    assert left == {"said", *(f"{which} {one}" for which in ("same", "none") for one in columns)}
+
+
+def test_who_comes_back_takes_back_only_what_a_destination_said_of_that_channel(
+    shop: SmallShop, tmp_path: Path
+) -> None:
+    engine = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    now = utc_now()
+    told: list[tuple[str, Any, Any, str]] = [
+        ("vendor", "sms", "unsubscribed", "sms"),
+        ("command", "sms", "unsubscribed", "command"),
+        # Who they were said so, before they became another customer.
+        ("heir", "sms", "unsubscribed", "was between"),
+        ("between", "sms", "unsubscribed", "was vendor"),
+        ("heir of a command", "sms", "unsubscribed", "was command"),
+        ("heir of nobody", "sms", "unsubscribed", "was forgotten"),
+        ("complained", "sms", "complaint", "sms"),
+        ("mails", "email", "unsubscribed", "crm"),
+    ]
+    with writing(engine) as connection:
+        for customer, channel, reason, told_by in told:
+            suppress(connection, [customer], channel, reason, told_by=told_by, now=now)
+    for customer, *_ in told:
+        shop.know(customer)
+        came_back(shop, customer, now + dt.timedelta(minutes=1))
+    forget_who_came_back(shop.warehouse, engine)
+    with reading(engine) as connection:
+        left = set(connection.execute(sa.select(suppressions.c.customer_id)).scalars())
+    assert left == {
+        "command", "heir of a command", "heir of nobody", "complained", "mails",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
