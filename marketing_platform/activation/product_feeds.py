@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TextIO
 from xml.sax.saxutils import escape
@@ -54,6 +56,7 @@ _GOOGLE = {
     "item_group_id": f"case when offer_id <> product_id then {_within('product_id', 50)} end",
     "product_type": "substr(category, 1, 750)",
 }
+_PART = 10_000
 _SUFFIX = {"google_merchant": "xml", "csv": "csv", "jsonl": "jsonl"}
 _OFFERS = """
     with offered as (
@@ -127,47 +130,49 @@ def _write(
     *,
     is_accepted: bool,
 ) -> FeedOutcome:
-    left_out = _left_out(warehouse, feed)
-    offers = _offers(warehouse, feed)
+    left_out, offer_count = _counts(warehouse, feed)
     before = _written(engine, name)
     kept_at_least = (1 - feed.max_removal_share) * before[0]
     if holds:
         return FeedOutcome(name, "held", before[0], left_out, "; ".join(holds))
-    if not is_accepted and offers.height < kept_at_least:
+    if not is_accepted and offer_count < kept_at_least:
         detail = (
-            f"{offers.height} offers instead of {before[0]}; if that is meant:"
+            f"{offer_count} offers instead of {before[0]}; if that is meant:"
             f" marketing-platform activation feed {name}"
         )
         return FeedOutcome(name, "held", before[0], left_out, detail)
     if feed.destination:
-        return _told(engine, settings, name, feed.destination, offers, left_out)
-    lines = _lines(offers, feed)
-    version = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    store = _store(settings, name, feed)
-    file = f"products.{_SUFFIX[feed.format]}"
-    if version == before[1] and store.has(file):
-        return FeedOutcome(name, "unchanged", len(lines), left_out)
-    try:
-        store.replace(file, lambda out: _write_file(out, name, feed, lines))
-    except StoreError as error:
-        told = f"cannot write {store.shown(file)}: {error}"
-        return FeedOutcome(name, "failed", before[0], left_out, told)
-    _remember(engine, name, len(lines), version)
-    return FeedOutcome(name, "written", len(lines), left_out, store.shown(file))
+        return _told(warehouse, engine, settings, name, feed, left_out)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(
+        "w+", encoding="utf-8", newline="", dir=settings.data_dir
+    ) as rendered:
+        count, version = _render(_offers(warehouse, feed), feed, rendered)
+        store = _store(settings, name, feed)
+        file = f"products.{_SUFFIX[feed.format]}"
+        if version == before[1] and store.has(file):
+            return FeedOutcome(name, "unchanged", count, left_out)
+        try:
+            store.replace(file, lambda out: _write_file(out, name, feed, rendered))
+        except StoreError as error:
+            told = f"cannot write {store.shown(file)}: {error}"
+            return FeedOutcome(name, "failed", before[0], left_out, told)
+    _remember(engine, name, count, version)
+    return FeedOutcome(name, "written", count, left_out, store.shown(file))
 
 
 def _told(
+    warehouse: Warehouse,
     engine: sa.Engine,
     settings: Settings,
     name: str,
-    destination_name: str,
-    offers: pl.DataFrame,
+    feed: Feed,
     left_out: Mapping[str, int],
 ) -> FeedOutcome:
     """The outcome of telling the offers to a destination."""
-    destination = make_destination(destination_name, settings)
+    destination = make_destination(str(feed.destination), settings)
     assert isinstance(destination, HttpDestination)  # noqa: S101 - whatever takes feeds is one
-    telling = tell(engine, name, destination, offers)
+    telling = tell(engine, name, destination, lambda: _offers(warehouse, feed))
     _remember(engine, name, telling.known_count, "")
     waits = f"{telling.waiting_count} wait for the next activation" if telling.waiting_count else ""
     refused = [f"{count} refused: {words}" for words, count in telling.refused.most_common(3)]
@@ -175,7 +180,7 @@ def _told(
     status: Literal["written", "unchanged", "failed"] = "written" if changed else "unchanged"
     if refused or telling.stopped:
         status = "failed"
-    told = f"{telling.told_count} told and {telling.removed_count} taken out at {destination_name}"
+    told = f"{telling.told_count} told and {telling.removed_count} taken out at {destination.name}"
     detail = "; ".join(filter(None, (told if changed else "", *refused, telling.stopped, waits)))
     return FeedOutcome(name, status, telling.known_count, left_out, detail)
 
@@ -189,25 +194,46 @@ def _parameters(feed: Feed) -> dict[str, object]:
     return {"link": feed.link, "sources": list(feed.sources)}
 
 
-def _left_out(warehouse: Warehouse, feed: Feed) -> dict[str, int]:
+def _counts(warehouse: Warehouse, feed: Feed) -> tuple[dict[str, int], int]:
+    """How many are left out, by reason, and how many are offered."""
     found = warehouse.query(
-        f"select left_out, count(*) as n from ({_OFFERS}) where left_out is not null"  # noqa: S608
+        f"select left_out, count(*) as n from ({_OFFERS})"  # noqa: S608 - a query of ours
         " group by 1 order by n desc, 1",
         _parameters(feed),
     )
-    return dict(found.iter_rows())
+    counts: dict[str | None, int] = dict(found.iter_rows())
+    offered = counts.pop(None, 0)
+    return {str(reason): count for reason, count in counts.items()}, offered
 
 
-def _offers(warehouse: Warehouse, feed: Feed) -> pl.DataFrame:
-    """An offer a row, in the order of their ids, under the names of Google's specification."""
+def _offers(warehouse: Warehouse, feed: Feed) -> Iterator[pl.DataFrame]:
+    """An offer a row, in the order of their ids, under the names of Google's specification.
+
+    A part at a time: the texts of a large catalogue do not fit into memory.
+    """
     columns = ", ".join(f"cast({sql} as varchar) as {name}" for name, sql in _GOOGLE.items())
-    return warehouse.query(
-        f"select {columns} from ({_OFFERS}) where left_out is null order by offer_id",  # noqa: S608
-        _parameters(feed),
-    ).with_columns(
-        _as_read(pl.col("title")).str.slice(0, 150),
-        _plain(pl.col("description")).str.slice(0, 5000),
-    )
+    with warehouse.connect() as connection:
+        found = connection.sql(
+            f"select {columns} from ({_OFFERS}) where left_out is null"  # noqa: S608
+            " order by offer_id",
+            params=_parameters(feed),
+        )
+        for batch in found.to_arrow_reader(_PART):
+            yield pl.DataFrame(batch).with_columns(
+                _as_read(pl.col("title")).str.slice(0, 150),
+                _plain(pl.col("description")).str.slice(0, 5000),
+            )
+
+
+def _render(parts: Iterable[pl.DataFrame], feed: Feed, out: TextIO) -> tuple[int, str]:
+    """Write the offers, a line each; gives how many they are and the version of all of them."""
+    count, version = 0, hashlib.sha256()
+    for part in parts:
+        for line in _lines(part, feed):
+            version.update(f"\n{line}".encode() if count else line.encode())
+            out.write(line + "\n")
+            count += 1
+    return count, version.hexdigest()
 
 
 def _lines(frame: pl.DataFrame, feed: Feed) -> list[str]:
@@ -263,7 +289,7 @@ def _escaped(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _write_file(out: TextIO, name: str, feed: Feed, lines: Sequence[str]) -> None:
+def _write_file(out: TextIO, name: str, feed: Feed, rendered: TextIO) -> None:
     if feed.format == "google_merchant":
         out.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -272,8 +298,8 @@ def _write_file(out: TextIO, name: str, feed: Feed, lines: Sequence[str]) -> Non
         )
     if feed.format == "csv":
         out.write(",".join(_GOOGLE) + "\n")
-    for line in lines:
-        out.write(line + "\n")
+    rendered.seek(0)
+    shutil.copyfileobj(rendered, out)
     if feed.format == "google_merchant":
         out.write("</channel></rss>\n")
 

@@ -11,7 +11,7 @@ import asyncio
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,13 @@ _TOLD_AGAIN_AFTER = dt.timedelta(days=15)
 # An activation must end; the next one goes on.
 _LONGEST_SECONDS = 600.0
 _AT_ONCE = 200
+# More than any vendor takes in that time; the texts of a whole catalogue do not fit into memory.
+_MOST_AT_ONCE = 50_000
+_PAYLOADS: dict[str, Any] = {
+    "id": pl.String,
+    "payload": pl.String,
+    "content_version": pl.String,
+}
 _SCHEMA: dict[str, Any] = {
     "id": pl.String,
     "content_version": pl.String,
@@ -56,12 +63,21 @@ def tell(
     engine: sa.Engine,
     feed: str,
     destination: HttpDestination,
-    offers: pl.DataFrame,
+    read: Callable[[], Iterator[pl.DataFrame]],
     *,
     longest_seconds: float = _LONGEST_SECONDS,
 ) -> Telling:
-    """Bring a vendor to where it has these offers and no others. `offers` has `id` among others."""
-    versions = _versions(offers)
+    """Bring a vendor to where it has these offers and no others.
+
+    `read` gives them in parts, which have `id` among others. They are read twice: once for what
+    changed, and once for those of it that there may be time to tell.
+    """
+    versions = pl.concat(
+        [
+            pl.DataFrame(schema={"id": pl.String, "content_version": pl.String}),
+            *(_versions(part).select("id", "content_version") for part in read()),
+        ]
+    )
     before = _told_before(engine, feed)
     due_since = utc_now().replace(tzinfo=None) - _TOLD_AGAIN_AFTER
     due = (
@@ -75,12 +91,20 @@ def tell(
         .sort(pl.col("content_version") == pl.col("content_version_told"), "told_at", "id")
     )
     gone = before.join(versions, on="id", how="anti").sort("id")
+    chosen = due.head(_MOST_AT_ONCE).select("id").with_row_index("turn")
+    payloads = pl.concat(
+        [
+            pl.DataFrame(schema={**_PAYLOADS, "turn": pl.UInt32}),
+            *(_versions(part).join(chosen, on="id") for part in (read() if chosen.height else ())),
+        ],
+        how="diagonal",
+    ).sort("turn")
     rows = [Row(one, "remove", one, {}) for one in gone["id"]] + [
         Row(one, "add", one, orjson.loads(payload))
-        for one, payload in due.select("id", "payload").iter_rows()
+        for one, payload in payloads.select("id", "payload").iter_rows()
     ]
-    version_of = dict(due.select("id", "content_version").iter_rows())
-    telling = Telling()
+    version_of = dict(payloads.select("id", "content_version").iter_rows())
+    telling = Telling(waiting_count=due.height - chosen.height)
     asyncio.run(_tell_all(engine, feed, destination, rows, version_of, telling, longest_seconds))
     telling.known_count = _told_before(engine, feed).height
     return telling

@@ -75,11 +75,16 @@ class _Bucket:
         )
 
     def replace(self, name: str, write: Writer) -> None:
-        out = io.StringIO(newline="")
-        write(out)
         try:
-            # A bucket shows an object when it is whole.
-            obstore.put(self._open(), name, out.getvalue().encode())
+            # The whole of a large shop does not fit into memory.
+            with tempfile.TemporaryFile() as raw:
+                out = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+                write(out)
+                out.flush()
+                raw.seek(0)
+                # A bucket shows an object when it is whole.
+                obstore.put(self._open(), name, raw)
+                out.detach()
         except (BaseError, OSError) as error:
             raise StoreError(_told(error)) from None
 

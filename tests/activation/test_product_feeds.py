@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 from small_shop import small_settings
 
-from marketing_platform.activation import FeedOutcome, write_feeds
+from marketing_platform.activation import FeedOutcome, product_feeds, write_feeds
 from marketing_platform.pipeline import all_tables
 from marketing_platform.settings import Feed, Platform, Settings
 from marketing_platform.state import open_state
@@ -275,6 +276,30 @@ def test_an_offer_is_one_line_whatever_is_in_its_title(tmp_path: Path, kind: str
     lines = (shop.folder / f"products.{kind}").read_text().removesuffix("\n").split("\n")
     offers = lines[1:] if kind == "csv" else [json.loads(line)["id"] for line in lines]
     assert len(offers) == 2
+
+
+@pytest.mark.parametrize("kind", ["google_merchant", "csv", "jsonl"])
+def test_a_catalogue_is_rendered_in_parts_and_the_feed_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The texts of half a million products do not fit into memory."""
+    shop = Shop(tmp_path, format=kind)
+    shop.sell(*(product(number, title=f"Cup \u00e9 {number}") for number in range(7)))
+    assert shop.write().status == "written"
+    [file] = shop.folder.glob("products.*")
+    whole, heights, lines = file.read_bytes(), [], product_feeds._lines
+
+    def counted(frame: pl.DataFrame, feed: Feed) -> list[str]:
+        heights.append(frame.height)
+        return lines(frame, feed)
+
+    monkeypatch.setattr(product_feeds, "_PART", 2)
+    monkeypatch.setattr(product_feeds, "_lines", counted)
+    assert shop.write().status == "unchanged"
+    file.unlink()
+    assert shop.write().offer_count == 7
+    assert file.read_bytes() == whole
+    assert max(heights) == 2
 
 
 def test_a_folder_that_cannot_be_written_fails_and_says_so(shop: Shop) -> None:

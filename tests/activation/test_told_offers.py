@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from shared_folder import find_shared_data
 from small_shop import SmallShop, small_settings
 
-from marketing_platform.activation import FeedOutcome, write_feeds
+from marketing_platform.activation import FeedOutcome, product_feeds, write_feeds
+from marketing_platform.activation import told_offers as told_offers_module
 from marketing_platform.activation.rules import check_declared
 from marketing_platform.activation.told_offers import tell
 from marketing_platform.destinations.http import HttpDestination
@@ -258,8 +259,21 @@ def test_an_offer_is_told_again_before_google_forgets_it_and_no_longer_than_ther
     destination = make_destination("merchant", shop.settings)
     assert isinstance(destination, HttpDestination)
     offers = pl.DataFrame({"id": ["a", "b"], "price": ["1.00 EUR", "2.00 EUR"]})
-    telling = tell(shop.state, "other", destination, offers, longest_seconds=-1.0)
+    telling = tell(shop.state, "other", destination, lambda: iter([offers]), longest_seconds=-1.0)
     assert (telling.told_count, telling.waiting_count) == (0, 2)
+
+
+def test_of_many_offers_the_first_are_told_and_the_others_wait(
+    shop: Shop, merchant: MerchantCenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told_offers_module, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(product_feeds, "_PART", 1)
+    shop.sell(mug="12.50", cup="9.00", pot="30.00")
+    assert "1 wait for the next activation" in shop.write().detail
+    assert len(merchant.offers) == 2
+    assert shop.write().offer_count == 3
+    assert len(merchant.offers) == 3
+    assert shop.write().status == "unchanged"
 
 
 def test_feeds_and_rules_each_have_destinations_of_their_own(shop: Shop) -> None:
