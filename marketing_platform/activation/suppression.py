@@ -44,15 +44,31 @@ where lower(b.address) <> lower(
 # By a word that a source tells of, later than a destination said that they had left; a word of a
 # phone is of all who have it.
 _CAME_BACK = """
+with words as (
+    select channel, occurred_at, contact_id
+    from core.engagements
+    where engagement = 'resubscribed'
+),
+-- Each way by itself: one condition with an `or` would hold every word against everybody.
+people as (
+    select m.customer_id, w.channel, w.occurred_at
+    from words as w
+    join identity.contact_customers as m using (contact_id)
+    union all
+    select c.customer_id, w.channel, w.occurred_at
+    from words as w
+    join core.contacts as t using (contact_id)
+    join profiles.customers as c using (phone)
+    where w.channel = 'sms'
+),
+latest as (
+    select customer_id, channel, max(occurred_at) as came_at from people group by all
+)
 select b.customer_id, b.channel, b.created_at
 from refused as b
-join profiles.customers as c using (customer_id)
-join core.engagements as e
-    on e.channel = b.channel and e.engagement = 'resubscribed' and e.occurred_at > b.created_at
-left join identity.contact_customers as m on e.contact_id = m.contact_id
-left join core.contacts as t on e.contact_id = t.contact_id
-where m.customer_id = b.customer_id or (b.channel = 'sms' and t.phone = c.phone)
-group by all
+join latest as l on b.customer_id = l.customer_id and b.channel = l.channel
+semi join profiles.customers as c on b.customer_id = c.customer_id
+where l.came_at > b.created_at
 """
 # Who says so is no destination.
 BY_COMMAND = "command"
@@ -212,15 +228,21 @@ def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
         connection.register("refused", refused.to_arrow())
         back = connection.sql(_CAME_BACK).pl()
         connection.unregister("refused")
+    if back.is_empty():
+        return
+    same = (column == sa.bindparam(f"old_{column.name}") for column in told_of)
     with writing(engine) as connection:
-        for customer, channel, moment in back.iter_rows():
-            connection.execute(
-                sa.delete(suppressions).where(
-                    suppressions.c.customer_id == customer,
-                    suppressions.c.channel == channel,
-                    suppressions.c.created_at == moment.replace(tzinfo=dt.UTC),
-                )
-            )
+        connection.execute(
+            sa.delete(suppressions).where(*same),
+            [
+                {
+                    "old_customer_id": customer,
+                    "old_channel": channel,
+                    "old_created_at": moment.replace(tzinfo=dt.UTC),
+                }
+                for customer, channel, moment in back.iter_rows()
+            ],
+        )
 
 
 def _first_told_by(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ from small_shop import (
 )
 from typer.testing import CliRunner
 
-from marketing_platform.activation import activate, dispatch, plan_all, reason_counts
+from marketing_platform.activation import (
+    activate,
+    dispatch,
+    plan_all,
+    reason_counts,
+    suppression,
+)
 from marketing_platform.activation.suppression import (
     forget_old_addresses,
     forget_who_came_back,
@@ -260,6 +267,32 @@ def test_who_comes_back_by_text_is_not_barred_by_what_the_vendor_said_before(
     last = sa.select(messages.c.state, messages.c.reason).order_by(messages.c.sequence.desc())
     with reading(engine) as connection:
         assert tuple(connection.execute(last.limit(1)).one()) == told
+
+
+def test_who_came_back_is_found_without_holding_every_word_against_everybody(
+    engine: sa.Engine, shop: SmallShop
+) -> None:
+    people = [f"p{number}" for number in range(150)]
+    left_at = utc_now() - dt.timedelta(days=2)
+    with writing(engine) as connection:
+        suppress(connection, people, "sms", "unsubscribed", told_by="texts", now=left_at)
+    for name in people:
+        shop.know(name, phone=f"+49{name}")
+        came_back(shop, f"phone:+49{name}" if name > "p75" else name, utc_now())
+    refused = "select unnest($who) as customer_id, 'sms' as channel, $at::timestamp as created_at"
+    with shop.warehouse.connect() as connection:
+        told = {"who": people, "at": left_at.replace(tzinfo=None)}
+        connection.execute(f"create temp table refused as {refused}", told)
+        connection.execute("pragma enable_profiling = 'no_output'")
+        connection.execute(suppression._CAME_BACK)
+        steps = connection.get_profiling_information(format="json")
+        connection.execute("pragma disable_profiling")
+        connection.execute("drop table refused")
+    rows = [int(found) for found in re.findall(r'"intermediate_rows": ?(\d+)', steps)]
+    assert len(people) <= max(rows) <= 3 * len(people)
+    forget_who_came_back(shop.warehouse, engine)
+    with reading(engine) as state:
+        assert state.execute(sa.select(suppressions)).all() == []
 
 
 def came_back(shop: SmallShop, contact: str, moment: dt.datetime) -> None:
