@@ -29,6 +29,7 @@ _WAITED_FOR = ("quality.anomalies",)
 MESSAGES = "activation.messages"
 SUMS_ADD_UP = "sums_add_up"
 _SHOWN = 3
+_SENDING = "activation"
 _BEFORE_SEGMENTS = ("raw", "staging", "core", "identity", "profiles", "predictions", "segments")
 
 
@@ -56,21 +57,23 @@ def find_holds(
 
 
 def current_checks(engine: sa.Engine, settings: Settings) -> list[CheckResult]:
-    """The latest result of every check but those of tables that the settings have no more.
+    """The latest result of every check but those of tables that there are no more.
 
-    Of a source that was taken out nothing is built again that could pass.
+    Of a source that was taken out, and of a table that an earlier version had, nothing is built
+    again that could pass.
     """
     known = _known(settings)
     return [check for check in latest_checks(engine) if not _is_gone(check.table_name, known)]
 
 
 def is_gone(settings: Settings, table: str) -> bool:
-    """Whether a table is one of a source that the settings have no more."""
+    """Whether a table is one of a source, or of an earlier version, that is there no more."""
     return _is_gone(table, _known(settings))
 
 
 def _is_gone(table: str, known: set[str]) -> bool:
-    return table.partition(".")[0] in ("raw", "staging") and table not in known
+    # Plans, messages and feeds are checked too, and nothing builds them.
+    return table.partition(".")[0] != _SENDING and table not in known
 
 
 def _known(settings: Settings) -> set[str]:

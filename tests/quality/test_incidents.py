@@ -90,6 +90,17 @@ def test_a_source_that_was_taken_out_holds_nothing_and_is_no_incident(
     assert list(find_all(state, without, now=START)) == []
 
 
+def test_a_table_that_an_update_took_away_holds_nothing_and_is_no_incident(
+    state: sa.Engine, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path)
+    for table in ("profiles.daily_touches", "profiles.daily_visits"):
+        record_check(state, CheckResult(table, "built", False, "an error"))
+    held = ["profiles.daily_visits: check built failed: an error"]
+    assert find_holds(state, settings, now=START) == held
+    assert len(list(find_all(state, settings, now=START))) == 1
+
+
 def test_what_comes_back_at_once_is_the_same_incident_and_later_another(state: sa.Engine) -> None:
     open_incident(state, "a", BAD, now=START)
     close_incident(state, BAD.key, now=START + HOUR)
