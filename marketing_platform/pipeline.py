@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from marketing_platform.activation import deliveries, exposures
 from marketing_platform.contracts import contract_of
@@ -108,11 +110,29 @@ def build_table(
     if isinstance(table, SqlTable):
         if contract_of(name).rolled_from:
             return warehouse.roll(name, table.sql)
-        shop = settings.platform.shop
         # Of these, the days of before hold what the table was built under.
-        under = f"{shop.timezone} {shop.currency}" if contract_of(name).partition_by else None
+        under = _built_under(settings, name) if contract_of(name).partition_by else None
         return warehouse.build(name, table.sql, part=part, under=under)
     return table.build(warehouse, settings)
+
+
+def _built_under(settings: Settings, name: str) -> str:
+    """What all rows of a table depend on: settings, and how its records are read and put together.
+
+    After an update that changes this the days of before would have nothing in a new column, and
+    what was mended would be wrong in them for ever.
+    """
+    tables = all_tables(settings)
+    behind = (tables[one] for one in needed(settings, [name]))
+    digest = hashlib.sha256()
+    for table in behind:
+        if isinstance(table, SqlTable):
+            digest.update(table.sql.encode())
+    # Exports alone are built by days.
+    for path in sorted(Path(ingest.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    shop = settings.platform.shop
+    return f"{shop.timezone} {shop.currency} {digest.hexdigest()}"
 
 
 def days_of_load(settings: Settings, name: str, part: Part, built_at: dt.datetime) -> Part:

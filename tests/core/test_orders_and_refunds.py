@@ -266,3 +266,20 @@ def test_another_time_zone_or_currency_of_the_shop_holds_for_the_days_of_before_
         assert set(orders["currency"]) == {settings.platform.shop.currency}
     again = build_table(warehouse, settings, "core.orders", latest)
     assert again.written_count == 3, "a day's load writes its days alone"
+
+
+def test_after_an_update_the_days_of_before_are_built_by_it_too(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    lines = "".join(f"{day},k,,2024-01-{day:02}T09:30:00Z,a,1,5,paid\n" for day in range(1, 11))
+    warehouse = built(make_settings, tmp_path, lines)
+    settings = make_settings(sources={"files": {"orders": {"path": tmp_path / "orders.csv"}}})
+    with warehouse.connect() as connection:
+        # As an earlier version left it: without a column, and by other words.
+        connection.execute("alter table core.orders drop column spent_amount")
+        connection.execute("comment on table core.orders is 'UTC EUR'")
+    latest = Part(dt.date(2024, 1, 8), dt.date(2024, 1, 10))
+    build_table(warehouse, settings, "core.orders", latest)
+    assert [float(one) for one in warehouse.read("core.orders")["spent_amount"]] == [5.0] * 10
+    again = build_table(warehouse, settings, "core.orders", latest)
+    assert again.written_count == 3, "once"
