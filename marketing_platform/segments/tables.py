@@ -27,6 +27,21 @@ from marketing_platform.warehouse import Built, PythonTable, Warehouse
 _MEMBERSHIPS = "segments.memberships"
 _STAYS = "segments.stays"
 _SIZES = "segments.sizes"
+# The stays of which the clock is in the midst. One that ends after it was ended by a clock that was
+# ahead, or is looked at from the past.
+_STAYING = """
+    select
+        stays.segment,
+        stays.customer_id,
+        min(stays.entered_at) as entered_at,
+        arg_min(stays.why, stays.entered_at) as why
+    from segments.stays as stays
+    cross join core.clock as now
+    where
+        stays.entered_at <= now.as_of
+        and (stays.left_at is null or stays.left_at > now.as_of)
+    group by stays.segment, stays.customer_id
+"""
 # A clock that is set back must not leave members who entered after it: the earlier moment is kept
 # until the clock has come back to the stay, which knows since when it is.
 _WITH_ENTRY = """
@@ -39,11 +54,8 @@ _WITH_ENTRY = """
     cross join core.clock as now
     left join segments.memberships as previous
         on previous.segment = members.segment and previous.customer_id = members.customer_id
-    left join segments.stays as stays
-        on stays.segment = members.segment
-        and stays.customer_id = members.customer_id
-        and stays.left_at is null
-        and stays.entered_at <= now.as_of
+    left join staying as stays
+        on stays.segment = members.segment and stays.customer_id = members.customer_id
     where not list_contains({found_not}, members.segment)
     union all
     select kept.segment, kept.customer_id, kept.entered_at, kept.why
@@ -60,11 +72,10 @@ _STAYS_NOW = """
         coalesce(members.entered_at, stays.entered_at) as entered_at,
         case when members.customer_id is null then now.as_of end as left_at,
         stays.why
-    from segments.stays as stays
+    from staying as stays
     cross join core.clock as now
     left join segments.memberships as members
         on members.segment = stays.segment and members.customer_id = stays.customer_id
-    where stays.left_at is null and stays.entered_at <= now.as_of
     union all
     select stays.segment, stays.customer_id, stays.entered_at, stays.left_at, stays.why
     from segments.stays as stays
@@ -81,12 +92,8 @@ _STAYS_NOW = """
     union all
     select members.segment, members.customer_id, members.entered_at, null, members.why
     from segments.memberships as members
-    cross join core.clock as now
-    left join segments.stays as stays
-        on stays.segment = members.segment
-        and stays.customer_id = members.customer_id
-        and stays.left_at is null
-        and stays.entered_at <= now.as_of
+    left join staying as stays
+        on stays.segment = members.segment and stays.customer_id = members.customer_id
     where stays.customer_id is null
 """
 
@@ -110,7 +117,9 @@ def build_memberships(warehouse: Warehouse, settings: Settings) -> Built:
     expired = _expired(segments, today)
     text = _WITH_ENTRY.format(found_not=_names(kept | expired), kept=_names(kept - expired))
     told = reasons_query(segments).sql("duckdb")
-    return warehouse.build(_MEMBERSHIPS, f"with members_told as ({told}) {text}")
+    return warehouse.build(
+        _MEMBERSHIPS, f"with members_told as ({told}), staying as ({_STAYING}) {text}"
+    )
 
 
 def build_stays(warehouse: Warehouse, settings: Settings) -> Built:
@@ -123,7 +132,8 @@ def build_stays(warehouse: Warehouse, settings: Settings) -> Built:
     last = warehouse.query(_LAST_CHANGE, {"now": now}).item()
     as_of, _ = _clock(warehouse)
     is_of_past = last is not None and as_of < last
-    return warehouse.build(_STAYS, "select * from segments.stays" if is_of_past else _STAYS_NOW)
+    now_on = f"with staying as ({_STAYING}) {_STAYS_NOW}"
+    return warehouse.build(_STAYS, "select * from segments.stays" if is_of_past else now_on)
 
 
 def build_sizes(warehouse: Warehouse, settings: Settings) -> Built:

@@ -13,6 +13,7 @@ from marketing_platform.segments.explain import explain, preview
 from marketing_platform.segments.load import load_segments
 from marketing_platform.segments.tables import build_stays
 from marketing_platform.settings import Platform
+from marketing_platform.state import utc_now
 
 BUYERS = "{field: order_count, at_least: 1}"
 DAY = dt.timedelta(days=1)
@@ -93,6 +94,21 @@ def test_a_look_at_the_past_is_forgotten_when_the_clock_stands_as_before(shop: S
     customers(shop, anna=0, bert=1, cleo=0, dora=0)
     assert ("anna", today - 9 * DAY, today + DAY) in stays(shop), "who leaves now has left"
     assert entered() == {"bert": today}
+
+
+@pytest.mark.parametrize("ahead", [DAY, 5 * DAY, 500 * DAY])
+def test_who_left_by_a_clock_that_was_ahead_has_not_left_when_it_is_set_right(
+    shop: Shop, ahead: dt.timedelta
+) -> None:
+    today = utc_now().replace(tzinfo=None)
+    shop.segment("buyers", BUYERS)
+    for moment, orders in ((today - DAY, 1), (today + ahead, 0), (today, 1), (today + DAY, 1)):
+        shop.clock(moment)
+        customers(shop, anna=orders)
+        found = stays(shop)
+    assert found == [("anna", today - DAY, None)]
+    [entered] = shop.warehouse.read("segments.memberships")["entered_at"]
+    assert entered == today - DAY
 
 
 def test_who_leaves_and_is_back_at_the_same_clock_has_not_left(shop: Shop) -> None:
