@@ -23,7 +23,7 @@ def new_owner() -> str:
 def is_dead(owner: str) -> bool:
     """Whether the holder is known to be gone; false where that cannot be seen from here."""
     parts = owner.split(_SEPARATOR)
-    if len(parts) != 4 or parts[0] != _place() or not parts[1].isdigit():
+    if len(parts) != 4 or not _is_here(parts[0]) or not parts[1].isdigit():
         return False
     pid, started = int(parts[1]), parts[2]
     if not started:
@@ -48,6 +48,16 @@ def _place() -> str:
     except OSError:
         return socket.gethostname()
     return f"{socket.gethostname()}/{boot}/{namespace}"
+
+
+def _is_here(place: str) -> bool:
+    """Whether process numbers of a place mean the same here.
+
+    A start of a machine has an id that no other has; its name may change while it runs, as that of
+    a laptop in another network.
+    """
+    theirs, ours = place.split("/"), _place().split("/")
+    return theirs[-2:] == ours[-2:] if len(theirs) == len(ours) == 3 else theirs == ours
 
 
 def _started(pid: int) -> str | None:

@@ -240,3 +240,7 @@ def test_a_holder_that_is_gone_is_known_to_be_dead() -> None:
     assert is_dead("|".join((place, str(child.pid), started, nonce)))
     assert is_dead("|".join((place, str(os.getpid()), "1", nonce))), "the number has a new owner"
     assert not is_dead(ELSEWHERE), "nobody here can tell"
+    _, _, since_its_start = place.partition("/")
+    renamed = f"old-name/{since_its_start}"
+    assert is_dead("|".join((renamed, str(child.pid), started, nonce))), "a machine may be renamed"
+    assert not is_dead("|".join((renamed, str(os.getpid()), started, nonce)))
