@@ -246,11 +246,11 @@ def _be_the_daemon(settings: Settings) -> None:
 
 def _hand_over(settings: Settings, program: str, *arguments: str) -> NoReturn:
     """Become a program of Dagster's, on this shop."""
-    from marketing_platform.definitions import ROOT, prepare_instance
+    from marketing_platform.definitions import ROOT, begin_instance
     from marketing_platform.warehouse.opened import close_all
 
     close_all()
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
+    os.environ["DAGSTER_HOME"] = str(begin_instance(settings))
     os.environ[DATA_DIR_VARIABLE] = str(settings.data_dir)
     os.environ[CONFIG_DIR_VARIABLE] = str(settings.config_dir)
     path = str(Path(sys.executable).with_name(program))

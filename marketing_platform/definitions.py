@@ -33,6 +33,7 @@ from resources.dead_runs import end_dead_runs, platform_of, process_tag
 from resources.event_storage import PooledSqliteEventLogStorage
 from resources.run_errors import first_line
 from resources.run_history import has_old_runs, trim_run_history
+from resources.ticks import set_ticks_right
 from resources.warehouse import WarehouseResource
 from sensors.activation import activation_sensor
 from sensors.alerts import alert_sensors
@@ -222,6 +223,14 @@ def recent_runs(settings: Settings, limit: int = 5) -> list[dict[str, str | None
         }
         for record in records
     ]
+
+
+def begin_instance(settings: Settings) -> Path:
+    """Prepare the shop's Dagster home for a daemon that starts on it, and name it."""
+    home = prepare_instance(settings)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        set_ticks_right(instance, dt.datetime.now(dt.UTC))
+    return home
 
 
 def prepare_instance(settings: Settings) -> Path:
