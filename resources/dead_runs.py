@@ -15,7 +15,10 @@ from filelock import FileLock, Timeout
 from marketing_platform.activation.owner import is_dead, is_of_an_earlier_start, new_owner
 from marketing_platform.settings import Settings
 
-PROCESS_TAG = "marketing_platform/process"
+# Hidden: in the UI's list of runs it would fill each row.
+PROCESS_TAG = ".dagster/marketing_platform_process"
+# Of runs that began before an upgrade.
+FORMER_PROCESS_TAG = "marketing_platform/process"
 # A run that is tried again takes over the tags of the one that died, so each names its run.
 _SEPARATOR = "@"
 # The locks that this process holds, each until its run has ended.
@@ -65,7 +68,8 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     running = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
     for run in running:
-        run_id, _, process = run.tags.get(PROCESS_TAG, "").partition(_SEPARATOR)
+        tag = run.tags.get(PROCESS_TAG) or run.tags.get(FORMER_PROCESS_TAG, "")
+        run_id, _, process = tag.partition(_SEPARATOR)
         is_gone = (
             is_dead(process)
             or is_of_an_earlier_start(process)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import TagType, get_tag_type
 from tiny_orders import key
 from tiny_settings import ROOT
 
@@ -31,7 +32,7 @@ from marketing_platform.quality.results import CheckResult, record_build, record
 from marketing_platform.settings import Platform, Settings
 from marketing_platform.state import open_state, plans, writing
 from marketing_platform.warehouse import Built, Warehouse
-from resources.dead_runs import PROCESS_TAG, end_dead_runs, note_process
+from resources.dead_runs import FORMER_PROCESS_TAG, PROCESS_TAG, end_dead_runs, note_process
 from sensors.activation import is_under_way
 from sensors.schedules import range_tags
 
@@ -267,12 +268,16 @@ def test_a_run_whose_process_lives_is_left_alone(
 
     lives = instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
     note_process(instance, lives.run_id)
+    # The list of runs in the UI shows people no process ids.
+    (tag,) = instance.get_run_by_id(lives.run_id).tags.keys() & {PROCESS_TAG}  # type: ignore[union-attr]
+    assert get_tag_type(tag) is TagType.HIDDEN
     instance.create_run_for_job(build, status=dg.DagsterRunStatus.STARTED)
     assert end_dead_runs(instance) == []
 
 
+@pytest.mark.parametrize("tag", [PROCESS_TAG, FORMER_PROCESS_TAG])
 def test_a_run_that_was_lost_when_the_machine_was_started_again_is_ended(
-    built: Settings, instance: dg.DagsterInstance
+    built: Settings, instance: dg.DagsterInstance, tag: str
 ) -> None:
     @dg.job
     def activation() -> None: ...
@@ -282,7 +287,7 @@ def test_a_run_that_was_lost_when_the_machine_was_started_again_is_ended(
     )
     for run, host in ((lost, socket.gethostname()), (elsewhere, "another-machine")):
         process = f"{host}/start-of-before/pid:[4026531836]|{os.getpid()}|1|x"
-        instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{run.run_id}@{process}"})
+        instance.add_run_tags(run.run_id, {tag: f"{run.run_id}@{process}"})
     assert end_dead_runs(instance) == [lost.run_id]
     assert not instance.get_run_by_id(elsewhere.run_id).is_finished  # type: ignore[union-attr]
 
