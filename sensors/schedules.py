@@ -82,6 +82,8 @@ def hourly_pull(
     @dg.schedule(
         name="hourly_pull",
         job=ingest_job,
+        description="Pulls the systems with `every: hour`, and builds of them what is in staging"
+        " and core; the rest follows by itself.",
         cron_schedule="30 * * * *",
         execution_timezone=settings.platform.shop.timezone,
         default_status=_status(settings),
@@ -119,6 +121,8 @@ def daily_ingest(
     @dg.schedule(
         name="daily_ingest",
         job=ingest_job,
+        description="Loads the last days once a day, at six in the morning, shop time; the hours"
+        " after it do so only where that failed.",
         cron_schedule="0 6-11 * * *",
         execution_timezone=settings.platform.shop.timezone,
         default_status=_status(settings),
@@ -144,6 +148,7 @@ def daily_ingest(
 housekeeping = dg.ScheduleDefinition(
     name="housekeeping",
     job=housekeeping_job,
+    description="Takes away what Dagster keeps of runs older than `run_history.keep_days`.",
     # Evaluations of the automation grow by the hour.
     cron_schedule="15 */6 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -152,6 +157,8 @@ housekeeping = dg.ScheduleDefinition(
 automation = dg.AutomationConditionSensorDefinition(
     "automation",
     target=dg.AssetSelection.all(),
+    description="Builds what hangs on tables that were loaded or built, once their blocking checks"
+    " passed; models that are due are trained again.",
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )

@@ -23,6 +23,7 @@ from marketing_platform.activation.rules import check_declared
 from marketing_platform.cli import app
 from marketing_platform.destinations.http import HttpSettings
 from marketing_platform.destinations.queues import QueueSettings
+from marketing_platform.pipeline import all_tables
 from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import Platform, Settings, destination_types, parse_platform
 from marketing_platform.sources.active import active_sources, find_system, system_types
@@ -229,3 +230,12 @@ def keys_of(model: type[BaseModel], *above: str) -> Iterator[tuple[str, Any]]:
             yield from keys_of(group, *above, name)
         elif not str(group).startswith("dict"):
             yield ".".join((*above, name)), field.default
+
+
+def test_each_table_is_on_the_page_of_the_architecture(tmp_path: Path) -> None:
+    told = set()
+    for first, *_ in rows_under("## Tables", "architecture.md"):
+        schema = _SPAN.findall(first)[0].partition(".")[0]
+        told |= {n if "." in n else f"{schema}.{n}" for n in _SPAN.findall(first)}
+    built = {n for n in all_tables(settings_of(tmp_path, {})) if not n.startswith("staging.")}
+    assert {n for n in told if n.partition(".")[0] not in ("raw", "staging")} == built

@@ -221,3 +221,14 @@ print([name for name in ("matplotlib", "sklearn", "skops", "pandas") if name in 
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == "[]"
+
+
+def test_what_the_ui_shows_runs_by_itself_and_the_docs_say_what_for(tiny_shop: Settings) -> None:
+    page = (GOLDEN.parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    built = build_definitions(tiny_shop)
+    told = [*(built.sensors or []), *(built.schedules or [])]
+    for one in told:
+        assert one.description, one.name
+        assert f"`{one.name}`" in page, one.name
+    for key in built.resolve_asset_graph().asset_check_keys:
+        assert f"| `{key.name}`" in page or f", `{key.name}`" in page, key
