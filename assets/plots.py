@@ -37,7 +37,7 @@ def score_distribution(scores: pl.DataFrame, title: str) -> Figure | None:
     figure, axes = _canvas(title)
     axes.hist(scores["score"].to_numpy(), bins=25, range=(0, 1), color=_ACCENT)
     axes.axvline(float(scores["score"].to_numpy().mean()), color=_INK, linewidth=1)
-    axes.set_xlabel("score")
+    axes.set_xlabel("score (line: mean)")
     axes.set_ylabel("customers")
     return figure
 
@@ -48,10 +48,12 @@ def segment_sizes(sizes: pl.DataFrame) -> Figure | None:
         return None
     ordered = sizes.sort("member_count")
     figure, axes = _canvas("Segment sizes")
+    # A line a name: a shop has dozens of them.
+    figure.set_figheight(max(2.6, 0.8 + 0.17 * ordered.height))
     colours = [_MUTED if status == "held" else _ACCENT for status in ordered["status"]]
     bars = axes.barh(ordered["segment"].to_list(), ordered["member_count"].to_list(), color=colours)
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8, color=_INK)
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.01)
     axes.set_xlabel("customers (grey: held)")
     return figure
 
@@ -140,15 +142,17 @@ def lift_intervals(lift: pl.DataFrame) -> Figure | None:
     if told.is_empty():
         return None
     figure, axes = _canvas("More buyers for being told")
-    figure.set_figheight(1.1 + 0.3 * told.height)
+    figure.set_figwidth(9.6)
+    figure.set_figheight(1.1 + 0.4 * told.height)
     axes.axvline(0, color=_MUTED, linewidth=1)
     for place, row in enumerate(told.reverse().to_dicts()):
         colour = _COLOURS.get(row["finding"], _INK)
         low, high = row["buyer_share_difference_low"], row["buyer_share_difference_high"]
         axes.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=1.5)
         axes.plot(100 * row["buyer_share_difference"], place, "o", color=colour, markersize=5)
-    names = [f"{row['audience']} -> {row['destination']}" for row in told.reverse().to_dicts()]
-    axes.set_yticks(range(told.height), names)
+    # Long names would leave no room for what is to be seen.
+    names = [f"{row['audience']}\n-> {row['destination']}" for row in told.reverse().to_dicts()]
+    axes.set_yticks(range(told.height), names, fontsize=8)
     axes.set_ylim(-0.6, told.height - 0.4)
     axes.set_xlabel("percentage points, told less held out", fontsize=8)
     return figure
@@ -203,6 +207,9 @@ def _judged_panels(judged: pl.DataFrame, odd: pl.DataFrame, time: str, last: int
         if isinstance(top, float) and top > 0:
             axes.set_ylim(0, 1.6 * top)
         _date(axes)
+    zone = "; UTC" if time.endswith("_at") else ""
+    told = f"grey: expected; dots: odd{zone}"
+    figure.text(0.98, 0.995, told, ha="right", va="top", fontsize=8, color=_INK)
     return figure
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from itertools import pairwise
 
 import dagster as dg
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.plots import DAILY_SIZES, plot_of_ledger, plots_of, segment_sizes
+from assets.plots import DAILY_SIZES, lift_intervals, plot_of_ledger, plots_of, segment_sizes
 from marketing_platform.activation import conservation, daily_sums, ledger_sums
 from marketing_platform.contracts import contract_of
 from marketing_platform.definitions import run_job
@@ -69,6 +70,33 @@ def test_the_sizes_of_segments_are_a_picture_where_they_have_more_than_a_few_mem
     for members, is_drawn in ((12, False), (40, True)):
         sizes = pl.DataFrame({"segment": ["a"], "member_count": [members], "status": ["ready"]})
         assert (segment_sizes(sizes) is not None) is is_drawn
+
+
+def test_the_names_of_all_segments_of_a_shop_can_be_read_beside_their_bars() -> None:
+    names = [f"a_segment_of_this_name_{place}" for place in range(60)]
+    sizes = pl.DataFrame(
+        {"segment": names, "member_count": range(40, 100), "status": ["ready"] * 60}
+    )
+    figure = segment_sizes(sizes)
+    assert figure is not None
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(one.y1 <= above.y0 for one, above in pairwise(boxes))
+
+
+def test_long_names_of_rules_leave_room_for_what_telling_is_worth() -> None:
+    row = {
+        "audience": "high_value_churn_risk_when_conversion_7d_dip.message",
+        "destination": "klaviyo_of_the_netherlands", "finding": "buys_more",
+        "buyer_share_difference": 0.08, "buyer_share_difference_low": 0.04,
+        "buyer_share_difference_high": 0.13,
+    }  # fmt: skip
+    figure = lift_intervals(pl.DataFrame([row]))
+    assert figure is not None
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.get_window_extent().width > 0.5 * figure.get_window_extent().width
 
 
 def test_the_days_of_the_ledger_add_up_to_its_sums(built: Settings) -> None:
