@@ -94,7 +94,9 @@ def release(
 
 
 @activation_app.command("feed")
-def feed(name: str) -> None:
+def feed(
+    name: Annotated[str, typer.Argument(help="The feed, by its name under feeds.")],
+) -> None:
     """Write a held product feed although it loses many offers."""
     from marketing_platform.commands.sending import accept_feed
 

@@ -15,11 +15,14 @@ from typing import Annotated, NoReturn
 
 import typer
 from babel.numbers import is_currency
+from pydantic import ValidationError
+from typer.exceptions import TyperException
 
 from marketing_platform.activation_cli import activation_app
 from marketing_platform.collector import look_seldom
 from marketing_platform.errors import InputError, PlatformError, full_disk, no_permission
 from marketing_platform.identity_cli import dedupe, identity_app
+from marketing_platform.mistakes import words_of
 from marketing_platform.settings import (
     CONFIG_DIR_VARIABLE,
     DATA_DIR_VARIABLE,
@@ -28,11 +31,13 @@ from marketing_platform.settings import (
 )
 from marketing_platform.terminal import harmless, terminal
 
+_NAME = "marketing-platform"
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Warehouse-first marketing platform: from a shop's exports to activated segments.",
+    help="From a shop's systems, or its exports, to segments that its tools are told of.",
 )
 app.add_typer(activation_app, name="activation")
 app.add_typer(identity_app, name="identity")
@@ -64,9 +69,12 @@ def main() -> None:
     # What is written is about people: it is its user's and the group's, whatever the shell says.
     os.umask(os.umask(_NOT_FOR_OTHERS) | _NOT_FOR_OTHERS)
     try:
-        app()
+        # None of a command that did its work; a code where it was ended on the way.
+        sys.exit(app(prog_name=_NAME, standalone_mode=False) or 0)
     except PlatformError as error:
         _give_up(error)
+    except TyperException as error:
+        _give_up(_misused(error))
     except Exception as error:
         from marketing_platform.commands.places import unbuilt_table, unusable_warehouse
 
@@ -107,6 +115,22 @@ def _end_at_once(codes: list[int]) -> None:
         os._exit(codes[0])
 
 
+def _misused(error: TyperException) -> PlatformError:
+    """A command or an option that there is not, or that is not used so, in one line."""
+    called = getattr(error, "ctx", None)
+    path = called.command_path if called else _NAME
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Its help was printed: a group was named, and none of its commands.
+        sys.exit(error.exit_code)
+    told = error.format_message().rstrip(".")
+    wrong = error.__context__
+    if isinstance(wrong, ValidationError):
+        told = told.removesuffix(error.message.rstrip(".")) + words_of(wrong.errors()[0]).rstrip(
+            "."
+        )
+    return InputError(told, mend=f"See: {path} --help")
+
+
 def _give_up(error: PlatformError) -> NoReturn:
     print(harmless(f"error: {error}"), file=sys.stderr)
     sys.exit(error.exit_code)
@@ -128,8 +152,9 @@ def run(
 ) -> None:
     """Build everything from the configured systems, or from exports, and activate the segments.
 
-    Without an export the systems in config/platform.yaml are pulled. The clock of exports is their
-    newest record unless --as-of names a day.
+    Without an export the systems in config/platform.yaml are pulled.
+
+    The clock of exports is their newest record unless --as-of names a day.
     """
     from marketing_platform.commands import running
 
@@ -340,7 +365,7 @@ def incidents(
     from marketing_platform.commands import looking
 
     if acknowledge is not None and not by:
-        raise InputError("who looks after it?", where="--acknowledge", mend="Add --by NAME")
+        raise InputError("not said by whom", where="--acknowledge", mend="Add --by NAME")
     looking.show_incidents(
         terminal(), load_settings(), acknowledge, by, closed=closed, as_json=as_json
     )

@@ -29,7 +29,8 @@ class PlatformError(Exception):
         self.where = where
         self.mend = mend
         line = f"{where}: {what}" if where else what
-        super().__init__(f"{line}. {mend}" if mend else line)
+        end = "" if line.endswith(("?", ".")) else "."
+        super().__init__(f"{line}{end} {mend}" if mend else line)
 
 
 class InputError(PlatformError):

@@ -6,6 +6,7 @@ import difflib
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 # Of mistakes that pydantic tells in the words of Python.
 _WORDS = {
@@ -42,15 +43,17 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *above: str) -
     found = error.errors(include_url=False, include_input=False)
     unknown = [one for one in found if one["type"] == "extra_forbidden"]
     first = (unknown or found)[0]
-    if unknown:
-        words = f"no such key{_nearest_key(model, first['loc'])}"
-    elif first["type"] in _BOUNDS:
-        words = _BOUNDS[first["type"]].format(**first["ctx"])
-    else:
-        words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    words = f"no such key{_nearest_key(model, first['loc'])}" if unknown else words_of(first)
     # A key that is itself wrong is told by pydantic as a part of what stands under it.
     place = ".".join([*above, *(str(part) for part in first["loc"] if part != "[key]")])
     return f"{place}: {words}" if place else words
+
+
+def words_of(mistake: ErrorDetails) -> str:
+    """One mistake that pydantic found, in words of ours."""
+    if mistake["type"] in _BOUNDS:
+        return _BOUNDS[mistake["type"]].format(**mistake["ctx"])
+    return _WORDS.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
 
 
 def _nearest_key(model: type[BaseModel], place: tuple[int | str, ...]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from marketing_platform.cli import app
+from marketing_platform.cli import app, main
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.incidents import report as report_incidents
 from marketing_platform.report import print_ledger, print_status
@@ -132,3 +133,64 @@ def test_incidents_and_held_plans_can_be_read_by_a_program(
     (incident,) = json.loads(call("incidents", "--json"))
     assert (incident["title"], incident["severity"]) == ("the disk is nearly full", "warning")
     assert json.loads(call("activation", "held", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("rnu", "No such command 'rnu'. Did you mean 'run'? See: marketing-platform --help"),
+        (
+            "run --oders x",
+            "No such option: --oders (Possible options: --ads, --orders). See: marketing-platform"
+            " run --help",
+        ),
+        (
+            "activation release seventeen --by Ada",
+            "Invalid value for 'plan': expected a whole number. See: marketing-platform activation"
+            " release --help",
+        ),
+        (
+            "demo --customers 3",
+            "Invalid value for '--customers': expected at least 50. See: marketing-platform demo"
+            " --help",
+        ),
+        (
+            "activation suppress a@b.example --channel mail",
+            "Invalid value for '--channel': 'mail' is not one of 'email', 'sms', 'push', 'all'."
+            " See: marketing-platform activation suppress --help",
+        ),
+        (
+            "segment preview",
+            "Missing argument 'name'. See: marketing-platform segment preview --help",
+        ),
+    ],
+)
+def test_a_command_that_is_misused_costs_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    told: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["marketing-platform", *arguments.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: {told}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("--help", 0), ("segment --help", 0), ("segment", 2)]
+)
+def test_help_is_printed_where_it_is_asked_for_or_nothing_was_said(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    code: int,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["marketing-platform", *arguments.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    shown = capsys.readouterr()
+    assert end.value.code == code
+    assert "Usage: " in shown.out
+    assert shown.err == ""
