@@ -55,8 +55,14 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
     """Write everything into `target`, a `.tar.gz` that is there only once it is whole."""
     if target.exists():
         raise InputError("there is such a file already", where=str(target), mend="Name another")
-    if not settings.data_dir.is_dir():
-        raise InputError("nothing was built yet", where=str(settings.data_dir))
+    # A ledger alone is what a command leaves in another folder than the shop's: nobody should
+    # believe that they have a backup of that.
+    if not settings.warehouse_path.exists() and not settings.lake_dir.is_dir():
+        raise InputError(
+            "nothing was built there",
+            where=str(settings.data_dir),
+            mend="Name the shop's folder with MARKETING_PLATFORM_DATA_DIR",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     left_out: list[str] = []
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch:

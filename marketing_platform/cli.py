@@ -30,6 +30,7 @@ from marketing_platform.settings import (
     load_settings,
 )
 from marketing_platform.terminal import harmless, terminal
+from marketing_platform.wording import counted
 
 _NAME = "marketing-platform"
 
@@ -379,7 +380,7 @@ def backup(
     from marketing_platform.backup import back_up
 
     made = back_up(load_settings(), file)
-    print(f"{made.path}: {made.file_count} files, {made.byte_count / 1e6:,.1f} MB")
+    print(f"{made.path}: {counted(made.file_count, 'file')}, {made.byte_count / 1e6:,.1f} MB")
     for what in made.left_out:
         print(f"left out: {what}")
 
@@ -391,7 +392,7 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
 
     settings = load_settings()
     made = put_back(settings, file)
-    print(f"{made.file_count} files are back in {settings.data_dir}")
+    print(f"{counted(made.file_count, 'file is', 'files are')} back in {settings.data_dir}")
     for what in made.left_out:
         print(f"left out: {what}")
 

@@ -75,10 +75,14 @@ def status(settings: Settings, engine: sa.Engine, runs: list[dict[str, Any]]) ->
 def print_status(console: Console, content: dict[str, Any]) -> None:
     """The status for a person."""
     console.print(f"[bold]{escape(content['data_dir'])}[/]")
+    if not content["tables"]:
+        console.print("Nothing was built yet. Start: marketing-platform run", highlight=False)
+        if not content["runs"] and not content["plans"]:
+            return
     tables = _table("Tables", "table", "rows")
     for name, rows in content["tables"].items():
         tables.add_row(name, f"{rows:,}")
-    console.print(tables)
+    _show(console, tables)
     failed = [check for check in content["checks"] if not check["passed"]]
     console.print(f"Checks: {len(content['checks']) - len(failed)} passed, {len(failed)} failed")
     for check in failed:
@@ -95,7 +99,7 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
             run["status"].lower(),
             minute(dt.datetime.fromisoformat(started)) if started else "",
         )
-    console.print(runs)
+    _show(console, runs)
     print_ledger(console, content["plans"], content["ledger"])
     for reason in content["reasons"][:_SHOWN]:
         console.print(

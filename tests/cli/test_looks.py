@@ -126,6 +126,11 @@ def test_a_command_that_finds_nothing_says_so(
     assert call(*arguments.split()) == f"{said}\n"
 
 
+def test_the_status_of_a_shop_without_anything_says_how_to_begin(call: Callable[..., str]) -> None:
+    shown = call("status").splitlines()
+    assert shown[1:] == ["Nothing was built yet. Start: marketing-platform run"]
+
+
 def test_incidents_and_held_plans_can_be_read_by_a_program(
     call: Callable[..., str], shop: sa.Engine
 ) -> None:

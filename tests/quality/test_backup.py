@@ -118,6 +118,18 @@ def test_a_state_that_cannot_be_read_is_told_and_nothing_is_left(
     assert list((tmp_path / "backups").iterdir()) == []
 
 
+def test_a_folder_that_is_not_the_shops_gives_no_backup_of_nothing(
+    tmp_path: Path,
+) -> None:
+    """As where a shell, or cron, has not the environment that the services have."""
+    settings = settings_of(tmp_path / "other")
+    settings.data_dir.mkdir()
+    open_state(settings.state_url.get_secret_value()).dispose()
+    with pytest.raises(InputError, match="nothing was built there"):
+        back_up(settings, tmp_path / "monday.tar.gz")
+    assert not (tmp_path / "monday.tar.gz").exists()
+
+
 def test_nothing_is_written_over(shop: Settings, tmp_path: Path) -> None:
     target = tmp_path / "b.tar.gz"
     back_up(shop, target)
