@@ -27,6 +27,7 @@ from marketing_platform.pipeline import all_tables
 from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import Platform, Settings, destination_types, parse_platform
 from marketing_platform.sources.active import active_sources, find_system, system_types
+from marketing_platform.sources.files.fields import STREAMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -239,3 +240,30 @@ def test_each_table_is_on_the_page_of_the_architecture(tmp_path: Path) -> None:
         told |= {n if "." in n else f"{schema}.{n}" for n in _SPAN.findall(first)}
     built = {n for n in all_tables(settings_of(tmp_path, {})) if not n.startswith("staging.")}
     assert {n for n in told if n.partition(".")[0] not in ("raw", "staging")} == built
+
+
+def test_a_condition_that_a_page_shows_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "segments.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`((?:not: )?\{[a-z_]+:[^`]*\})`", text)
+    assert len(shown) > 10
+    # A segment that is named is one of the library.
+    for path in (ROOT / "config" / "segments").glob("*.yaml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for number, condition in enumerate(shown):
+        # What limits an event stands beside it.
+        content = (
+            f"{{performed: product_added, {condition}}}" if "where" in condition else condition
+        )
+        members = content if content.startswith("{") else f"{{{content}}}"
+        body = f"description: Shown.\nmembers: {members}\n"
+        (tmp_path / f"shown_{number}.yaml").write_text(body, encoding="utf-8")
+    assert set(load_segments(tmp_path)) >= {f"shown_{number}" for number in range(len(shown))}
+
+
+def test_the_fields_of_exports_are_on_the_page() -> None:
+    rows = {row[0].strip("`"): row[1:] for row in rows_under("### Exports (`files`)", "sources.md")}
+    assert set(rows) == set(STREAMS)
+    for name, stream in STREAMS.items():
+        needed, others = (_SPAN.findall(cell) for cell in rows[name])
+        assert needed == [field for group in stream.required for field in group]
+        assert {*needed, *others} == set(stream.names())
