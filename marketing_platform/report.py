@@ -22,7 +22,7 @@ from marketing_platform.quality.results import latest_builds
 from marketing_platform.settings import ActivationRule, Settings
 from marketing_platform.sources.files.ingest import Ingested
 from marketing_platform.warehouse import Warehouse
-from marketing_platform.wording import minute
+from marketing_platform.wording import counted, minute
 
 _SHOWN = 12
 # Columns that a name keeps in a narrow terminal.
@@ -114,7 +114,7 @@ def print_ingested(console: Console, ingested: Ingested) -> None:
     """What an export brought, and how its columns were understood, as `--map` writes it."""
     again = "" if ingested.is_new else ", taken in before"
     console.print(
-        f"[bold]{ingested.stream}[/]: {ingested.row_count:,} records,"
+        f"[bold]{ingested.stream}[/]: {counted(ingested.row_count, 'record')},"
         f" {ingested.first} to {ingested.last}, from {escape(ingested.path.name)}{again}",
         highlight=False,
     )
@@ -123,6 +123,9 @@ def print_ingested(console: Console, ingested: Ingested) -> None:
         read = [column.parse, "of the whole order" if column.is_total else ""]
         how = ", ".join(filter(None, read))
         pairs.append(escape(f"{field}={column.name}{f' ({how})' if how else ''}"))
+    if not console.is_terminal:
+        console.print("\n".join(f"  {pair}" for pair in pairs), highlight=False)
+        return
     console.print(Padding(Columns(pairs, padding=(0, 2)), (0, 0, 0, 2)), style="dim")
 
 
@@ -195,10 +198,11 @@ def _print_customers(console: Console, warehouse: Warehouse) -> None:
         """
     ).row(0, named=True)
     console.print(
-        f"{row['contacts']:,} contacts are {row['customers']:,} customers;"
-        f" {row['buyers']:,} of them bought, {row['orders']:,} orders.\n"
-        f"{row['guest_orders']:,} orders of guests;"
-        f" {row['refunds']:,} refunds, {row['matched']:,} of them of a known order.",
+        f"{counted(row['contacts'], 'contact is', 'contacts are')}"
+        f" {counted(row['customers'], 'customer')}; {row['buyers']:,} of them bought,"
+        f" {counted(row['orders'], 'order')}.\n"
+        f"{counted(row['guest_orders'], 'order')} of guests; {counted(row['refunds'], 'refund')},"
+        f" {row['matched']:,} of them of a known order.",
         highlight=False,
     )
 
@@ -227,7 +231,11 @@ def _print_models(console: Console, warehouse: Warehouse) -> None:
 def print_segments(console: Console, warehouse: Warehouse) -> None:
     """A line per segment."""
     table = _table("Segments", "segment", "members", "status")
-    for row in warehouse.query("select * from segments.sizes order by segment").to_dicts():
+    sizes = warehouse.query("select * from segments.sizes order by segment")
+    if sizes.is_empty():
+        console.print("No segments: each is a file in config/segments/")
+        return
+    for row in sizes.to_dicts():
         held = row["status"] == "held"
         shown = f"held: {row['held_reason']}" if held else row["status"]
         if row["warning"]:

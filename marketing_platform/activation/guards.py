@@ -13,7 +13,7 @@ from marketing_platform.segments.holds import held_reason
 from marketing_platform.settings import ActivationRule, Limits
 from marketing_platform.state import plans, reading
 from marketing_platform.warehouse import Warehouse
-from marketing_platform.wording import minute
+from marketing_platform.wording import counted, minute
 
 
 def size_guards(
@@ -43,9 +43,9 @@ def size_guards(
     if not cause.is_on:
         return reasons
     if after < limits.min_size:
-        reasons.append(f"would have {after} customers (at least {limits.min_size})")
+        reasons.append(f"would have {counted(after, 'customer')} (at least {limits.min_size:,})")
     if limits.max_size is not None and after > limits.max_size:
-        reasons.append(f"would have {after} customers (at most {limits.max_size})")
+        reasons.append(f"would have {counted(after, 'customer')} (at most {limits.max_size:,})")
     if not before or before < limits.minimum_audience:
         return reasons
     share = counts.leaving_count / before

@@ -243,8 +243,8 @@ def preview_segment(console: Console, settings: Settings, name: str, *, with_sql
     console.print(f"[bold]{name}[/]: {escape(segment.description)}", highlight=False)
     before = "not built yet" if found.built_count is None else f"{found.built_count:,} when built"
     console.print(
-        f"{found.member_count:,} members ({found.customer_share:.1%} of all customers); {before},"
-        f" {found.entering_count:,} enter, {found.leaving_count:,} leave",
+        f"{counted(found.member_count, 'member')} ({found.customer_share:.1%} of all customers);"
+        f" {before}, {found.entering_count:,} enter, {found.leaving_count:,} leave",
         highlight=False,
     )
     for other, count in found.overlaps:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from sqlalchemy.engine import make_url
 
 from marketing_platform import report
 from marketing_platform.activation.rules import check_declared
@@ -222,15 +223,17 @@ def _refuse_a_clock_before_everything(settings: Settings) -> None:
 
 
 def _print_places(console: Console, settings: Settings, seconds: float) -> None:
+    url = make_url(settings.state_url.get_secret_value())
+    is_file = url.get_backend_name() == "sqlite"
     places = {
-        "warehouse": settings.warehouse_path,
-        "raw records": settings.lake_dir,
-        "models": settings.models_dir,
-        "ledger": settings.data_dir / "state.db",
-        "feeds": settings.feeds_dir,
+        "warehouse": shown(settings.warehouse_path),
+        "raw records": shown(settings.lake_dir),
+        "models": shown(settings.models_dir),
+        "ledger": shown(Path(url.database or "")) if is_file else url.render_as_string(),
+        "feeds": shown(settings.feeds_dir),
     }
-    for name, path in places.items():
-        console.print(f"{name + ':':<14}{shown(path)}", highlight=False, markup=False)
+    for name, place in places.items():
+        console.print(f"{name + ':':<14}{place}", highlight=False, markup=False)
     console.print(f"Done in {seconds:.0f} s. Open the UI: [bold]make up[/]", highlight=False)
 
 

@@ -306,6 +306,8 @@ def _print_plans(console: Console, plans: Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(plan) for plan in plans], indent=2, default=str))
         return
+    if not plans:
+        console.print("Nobody is told of a segment: platform.yaml has no activations")
     for plan in plans:
         counts = plan.counts
         console.print(

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ import sqlalchemy as sa
 from marketing_platform.cli import app, main
 from marketing_platform.quality.incidents import Finding
 from marketing_platform.quality.incidents import report as report_incidents
-from marketing_platform.report import print_ledger, print_status
+from marketing_platform.report import print_ingested, print_ledger, print_status
 from marketing_platform.settings import DATA_DIR_VARIABLE, Settings
+from marketing_platform.sources.files.ingest import Ingested
+from marketing_platform.sources.files.mapping import Column
 from marketing_platform.state import open_state
 from marketing_platform.terminal import terminal
 
@@ -71,6 +74,19 @@ def test_a_sentence_is_one_line_so_that_a_path_in_it_can_be_copied(
     sentence = f"feed google: written, 153 offers; /srv/{'a long folder/' * 9}products.xml"
     terminal().print(sentence, markup=False)
     assert capsys.readouterr().out == f"{sentence}\n"
+
+
+def test_in_a_pipe_each_field_of_an_export_has_a_line(
+    width: Callable[[int | None], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    width(None)
+    columns = {"ordered_at": Column("Order Date", "", "iso"), "email": Column("E-Mail", "")}
+    day = dt.date(2024, 3, 1)
+    took = Ingested("orders", Path("o.csv"), 1, day, day, columns, is_new=True)
+    print_ingested(terminal(), took)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "orders: 1 record, 2024-03-01 to 2024-03-01, from o.csv"
+    assert others == ["  ordered_at=Order Date (iso)", "  email=E-Mail"]
 
 
 def test_a_moment_says_its_time_zone_and_a_run_its_state_in_words(
