@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import logging
 import random
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -138,6 +139,12 @@ def open_client(
         yield client
 
 
+# Numbers that say no more than the words behind them.
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
+# What a pull does when it is started again.
+GOES_ON = "Run again; it goes on where it stopped"
+
+
 class _NotYet(Exception):  # noqa: N818 - no error until the last attempt
     """An answer that may be better next time; `seconds` is what the vendor asks to wait."""
 
@@ -230,9 +237,7 @@ class _HttpClient(Client):
             return retrying(self._once, request)
         except _NotYet as last:
             tries = self._settings.attempts
-            raise self._error(
-                f"{last.reason}, after {tries} attempts", "Run again; it goes on where it stopped"
-            ) from None
+            raise self._error(f"{last.reason}, after {tries} attempts", GOES_ON) from None
 
     def _pause(self, state: RetryCallState) -> float:
         """Full jitter over a doubling range, or what the vendor asks for."""
@@ -337,8 +342,14 @@ class _HttpClient(Client):
         return mask(text, self._secrets | sent | asked_for)
 
     def _told(self, error: httpx.HTTPError) -> str:
-        words = self._masked(str(error), getattr(error, "_request", None))
-        return f"{type(error).__name__}: {words}" if words else type(error).__name__
+        request = getattr(error, "_request", None)
+        words = self._masked(_ERRNO.sub("", str(error)), request)
+        host = request.url.netloc.decode() if request is not None else self._base.host
+        if isinstance(error, httpx.ConnectTimeout | httpx.ReadTimeout):
+            return f"no answer from {host} within {self._settings.timeout_seconds:g} s"
+        if isinstance(error, httpx.ConnectError):
+            return f"no connection to {host}: {words}"
+        return f"{type(error).__name__} of {host}" + (f": {words}" if words else "")
 
     def _error(self, what: str, mend: str = "") -> SourceError:
         where = f"sources.{self._name}"

@@ -11,7 +11,7 @@ from marketing_platform.errors import PlatformError
 from marketing_platform.lake import Lake
 from marketing_platform.settings import Settings
 from marketing_platform.sources.active import ActiveSource, active_sources
-from marketing_platform.sources.client import open_client
+from marketing_platform.sources.client import GOES_ON, open_client
 from marketing_platform.sources.staging import tables_of_source
 
 # Filters by time, and signatures, go wrong when the clocks differ by more.
@@ -45,7 +45,9 @@ def _examine(settings: Settings, source: ActiveSource) -> Finding:
         tables_of_source(source)
         found, skew = _probe(source)
     except PlatformError as error:
-        return Finding(source.name, source.system.title, False, f"{error}; {newest}")
+        # Which system it is, the line says; and nothing runs that could go on.
+        mend = f". {error.mend}" if error.mend and error.mend != GOES_ON else ""
+        return Finding(source.name, source.system.title, False, f"{error.what}{mend}; {newest}")
     words = [found] if found else []
     is_late = skew is not None and abs(skew) > _SKEW_SECONDS
     if skew is not None:
