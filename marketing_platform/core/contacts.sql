@@ -169,6 +169,18 @@ merged as (
     from keyed
     group by contact_id, source
 ),
+-- It is agreed to for an address: where a source has the keys of another one, its word may have put
+-- another address in the place of that. Whoever sends a site's calls can say what they like.
+agreed as (
+    select
+        k.contact_id,
+        bool_or(k.has_email_consent and coalesce(k.clean_email = m.email, true)) as is_for_email,
+        bool_or(k.has_sms_consent and coalesce(k.plain_phone = m.phone, true)) as is_for_phone
+    from keyed as k
+    inner join merged as m on k.contact_id = m.contact_id
+    where k.has_email_consent or k.has_sms_consent
+    group by k.contact_id
+),
 -- A day on which one in two hundred of all were born is what a form or a system fills in, and nobody's:
 -- the 1st of January of 1900 or 1970.
 filled_in as (
@@ -266,15 +278,20 @@ select
     h.region,
     m.loyalty_number,
     m.push_token,
-    case when e.has_left or a.address is not null then false else m.has_email_consent end
-        as has_email_consent,
-    case when s.has_left or p.address is not null then false else m.has_sms_consent end
-        as has_sms_consent,
+    case
+        when e.has_left or a.address is not null then false
+        when not m.has_email_consent or g.is_for_email then m.has_email_consent
+    end as has_email_consent,
+    case
+        when s.has_left or p.address is not null then false
+        when not m.has_sms_consent or g.is_for_phone then m.has_sms_consent
+    end as has_sms_consent,
     m.created_at,
     m.updated_at
 from merged as m
 left join homes as h on m.contact_id = h.contact_id and h.place = 1
 left join filled_in as f on m.birth_date = f.birth_date
+left join agreed as g on m.contact_id = g.contact_id
 left join words as e on m.contact_id = e.contact_id and e.channel = 'email'
 left join words as s on m.contact_id = s.contact_id and s.channel = 'sms'
 left join left_addresses as a on m.email = a.address and a.channel = 'email'

@@ -63,6 +63,24 @@ agreed as (
     inner join identity.customers as c on m.customer_id = c.customer_id
     where t.has_sms_consent and coalesce(t.phone = c.phone, true)
 ),
+-- So is an address, in whatever way it is written: who gives that of somebody else gets none of their
+-- mails.
+written_as as (
+    select distinct m.customer_id, t.email, i.value
+    from identity.identifiers as i
+    inner join core.contacts as t on i.contact_id = t.contact_id
+    inner join identity.contact_customers as m on t.contact_id = m.contact_id
+    where i.kind = 'email'
+),
+mailed as (
+    select distinct m.customer_id
+    from core.contacts as t
+    inner join identity.contact_customers as m on t.contact_id = m.contact_id
+    inner join identity.customers as c on m.customer_id = c.customer_id
+    left join written_as as a on m.customer_id = a.customer_id and t.email = a.email
+    left join written_as as b on c.customer_id = b.customer_id and c.email = b.email
+    where t.has_email_consent and coalesce(t.email = c.email or a.value = b.value, t.email is null)
+),
 fakes as (
     select distinct m.customer_id, t.email
     from identity.identifiers as i
@@ -106,9 +124,12 @@ select
     c.push_token,
     -- Sources that know the person.
     c.source_count,
-    -- Agreed to e-mail everywhere it was asked, and the address is not gone; null where never asked.
-    case when e.has_email_bounced_hard then false else c.has_email_consent end
-        as has_email_consent,
+    -- Agreed to e-mail everywhere it was asked, and for this address, which is not gone; null where never
+    -- asked.
+    case
+        when e.has_email_bounced_hard then false
+        when not c.has_email_consent or w.customer_id is not null then c.has_email_consent
+    end as has_email_consent,
     -- The e-mail is an obvious fake, or of a domain that throws mail away.
     x.customer_id is not null as has_fake_email,
     -- Agreed to text messages everywhere it was asked, and for this phone; null where never asked.
@@ -251,4 +272,5 @@ left join profiles.service as s on c.customer_id = s.customer_id
 left join profiles.reviews as v on c.customer_id = v.customer_id
 left join fakes as x on c.customer_id = x.customer_id and c.email = x.email
 left join agreed as g on c.customer_id = g.customer_id
+left join mailed as w on c.customer_id = w.customer_id
 where c.created_at is null or c.created_at <= k.as_of

@@ -42,6 +42,37 @@ def test_who_agreed_to_text_messages_agreed_for_one_number(shop: Shop) -> None:
     assert found == {"same": True, "other": None, "none": True, "unsaid": True, "no": False}
 
 
+def test_who_agreed_to_mails_agreed_for_one_address_however_it_is_written(shop: Shop) -> None:
+    # The second contact of each is a later word: of the same address, of another one, of none.
+    addresses = {
+        "same": "same@x.org", "gmail": "gm.ail+shop@googlemail.com", "other": "evil@y.org",
+        "none": None,
+    }  # fmt: skip
+    for number, (who, later) in enumerate(addresses.items()):
+        address = "gmail@gmail.com" if who == "gmail" else f"{who}@x.org"
+        phone = f"+493090182{number}"
+        shop.add(
+            "contacts", source_contact_id=who, email=address, phone=phone,
+            has_email_consent=True, updated_at="2026-01-01",
+        )  # fmt: skip
+        shop.orders(f"{who}2", "2026-03-01", email=later, phone=phone)
+    shop.add(
+        "contacts", source_contact_id="unsaid", has_email_consent=True, updated_at="2026-01-01"
+    )
+    shop.add(
+        "contacts", source_contact_id="no", email="no@x.org", phone="+4930901829",
+        has_email_consent=False, updated_at="2026-01-01",
+    )  # fmt: skip
+    shop.orders("no2", "2026-03-01", email="yes@x.org", phone="+4930901829")
+    warehouse = shop.build()
+    names = (*addresses, "unsaid", "no")
+    found = {who: profile(warehouse, who)["has_email_consent"] for who in names}
+    assert found == {
+        "same": True, "gmail": True, "other": None, "none": True, "unsaid": True, "no": False,
+    }  # fmt: skip
+    assert profile(warehouse, "other")["email"] == "evil@y.org"
+
+
 def test_who_comes_back_by_a_familys_phone_is_back(shop: Shop) -> None:
     for who in ("ada", "ben"):
         shop.add(

@@ -281,6 +281,44 @@ def test_a_site_that_uses_the_shops_keys_tells_of_the_shops_customers(
     assert buyer["first_name"] == ("Ada" if customer_ids_of else None)
 
 
+@pytest.mark.parametrize("customer_ids_of", [None, "files"])
+def test_nobody_gets_the_mails_of_another_one_by_a_call_in_their_name(
+    customer_ids_of: str | None, tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    (tmp_path / "contacts.csv").write_text(
+        "id,email,phone,accepts_marketing,sms_consent,updated_at\n"
+        "7,ada@x.org,+4930901820,true,true,2026-01-01\n"
+        "8,bob@x.org,+4930901821,true,true,2026-01-01\n"
+    )
+    # The key by which a site sends its calls stands in its pages.
+    forged = [
+        call("m1", "2026-01-05T10:00:00Z", "identify", userId="evil",
+             traits={"email": "evil@y.org", "phone": "+4930901820"}),
+        call("m2", "2026-01-05T10:00:00Z", "identify", userId="8",
+             traits={"email": "evil2@y.org", "phone": "+4930901899"}),
+    ]  # fmt: skip
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "calls.jsonl").write_text("\n".join(forged))
+    site = {"folder": str(tmp_path / "calls"), "history_start": "2026-01-01"}
+    told = {"customer_ids_of": customer_ids_of} if customer_ids_of else {}
+    settings = make_settings(
+        sources={
+            "files": {"contacts": {"path": tmp_path / "contacts.csv"}},
+            "segment_events": {**site, **told},
+        },
+        clock="2026-01-06",
+    )
+    warehouse = Warehouse(settings.warehouse_path)
+    build_all(warehouse, settings, until=["profiles.customers"])
+    reached = warehouse.query(
+        "select email, phone, has_email_consent, has_sms_consent from profiles.customers"
+        " where has_email_consent or has_sms_consent order by phone"
+    )
+    evil = [row for row in reached.rows() if "evil" in row[0] and row[2]]
+    assert evil == []
+    assert "+4930901899" not in reached["phone"].to_list()
+
+
 @pytest.mark.parametrize("other", ["shopfy", "segment_events"])
 def test_keys_of_a_source_that_is_not_there_are_refused_in_one_line(
     other: str, tmp_path: Path, make_settings: Callable[..., Settings]
