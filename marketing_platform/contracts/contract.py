@@ -22,6 +22,8 @@ from marketing_platform.names import TableName
 from marketing_platform.wording import counted
 
 _SAMPLE = 5
+# What a visitor's browser sends may be as long as a book.
+_LONGEST_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,10 @@ class Violation:
     examples: tuple[str, ...]
 
     def __str__(self) -> str:
-        shown = ", ".join(self.examples)
+        shown = ", ".join(
+            one if len(one) <= _LONGEST_SHOWN else f"{one[:_LONGEST_SHOWN]}..."
+            for one in self.examples
+        )
         return (
             f"{self.column}: {self.check} fails for {counted(self.failures, 'row')}, e.g. {shown}"
         )

@@ -32,7 +32,8 @@ from marketing_platform.state import utc_now
 
 _LOG = logging.getLogger("marketing_platform.alerts")
 _TIMEOUT_SECONDS = 10
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# From the beginning of a word on: from each of its letters, a long one would take minutes.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<!\w)\+\d[\d ()-]{6,}\d")
 _SHOWN = 30
 
