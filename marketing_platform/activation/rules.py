@@ -201,12 +201,13 @@ def _check_templates(rule: ActivationRule, settings: Settings) -> None:
     content = rule.message or rule.task
     if content is None:
         return
-    where, links = _where(settings), settings.platform.destinations[rule.destination].links
+    destination = settings.platform.destinations[rule.destination]
+    where, links = _where(settings), destination.links
     told = {*rule.attributes, *IDENTIFYING}
     if rule.message:
         for key, template in links.items():
             place = f"{rule.segment} to {rule.destination}: {key}"
-            _names_asked(template, place, told, where)
+            _names_asked(template, place, told | destination.link_words, where)
             # RFC 8058: a mail program leaves by no other.
             if not template.lstrip().startswith(("https://", "{")):
                 mend = "Write https://... there"

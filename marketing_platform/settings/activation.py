@@ -111,6 +111,11 @@ class DestinationSettings(Group):
         return {}
 
     @property
+    def link_words(self) -> frozenset[str]:
+        """What the templates of links may name besides what the rule tells."""
+        return frozenset()
+
+    @property
     def lacks_for_messages(self) -> str:
         """What must be added before it may write to people; empty where nothing is missing."""
         return ""

@@ -286,6 +286,18 @@ def test_a_way_out_that_leads_nowhere_is_refused_before_anything_is_planned(
         planned(shop, tmp_path, kind, declared, rule)
 
 
+@pytest.mark.parametrize("kind", ["smtp", "sendgrid"])
+def test_a_way_out_has_a_token_where_there_is_a_secret_to_make_it_of(
+    shop: SmallShop, tmp_path: Path, kind: str
+) -> None:
+    url = "https://shop.example/leave?c={{ customer_id }}&t={{ unsubscribe_token }}"
+    declared = {**(MAILS if kind == "smtp" else SENDS), "unsubscribe_url": url}
+    rule = {"attributes": ["email"], "message": {"subject": "Hi", "text": WAY_OUT}}
+    with pytest.raises(ConfigError, match="unsubscribe_url asks for 'unsubscribe_token'"):
+        planned(shop, tmp_path, kind, declared, rule)
+    planned(shop, tmp_path, kind, {**declared, "unsubscribe_secret": "hush"}, rule)
+
+
 def planned(
     shop: SmallShop, folder: Path, kind: str, declared: dict[str, Any], rule: dict[str, Any]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +31,7 @@ def mail(
     *people: dict[str, Any],
     rule: ActivationRule | None = None,
     unsubscribe_url: str = "https://shop.example/leave?c={{ customer_id }}",
+    **told: Any,
 ) -> Answer:
     settings = SmtpDestination(
         type="smtp",
@@ -37,6 +40,7 @@ def mail(
         security="none",
         from_email="shop@example.com",
         unsubscribe_url=unsubscribe_url,
+        **told,
     )
     chosen = rule or mail_rule()
     smtp = Smtp("mail", settings, Place({chosen.name: chosen}))
@@ -61,6 +65,17 @@ def test_a_long_address_to_unsubscribe_at_is_one_that_mail_programs_can_call() -
     [taken] = server.mails
     told = f"<https://shop.example/leave?c=c1&name=J%C3%B6rg%20%3C3&t={token}>"
     assert taken["List-Unsubscribe"] == told
+
+
+def test_nobody_else_can_work_out_the_address_at_which_somebody_unsubscribes() -> None:
+    url = "https://shop.example/leave?c={{ customer_id }}&t={{ unsubscribe_token }}"
+    with SmallSmtp() as server:
+        mail(server, ADA, BOB, unsubscribe_url=url, unsubscribe_secret="hush")
+    first, second = (urlsplit(taken["List-Unsubscribe"].strip("<>")) for taken in server.mails)
+    # As the shop's page checks it.
+    expected = hmac.new(b"hush", b"c1", hashlib.sha256).hexdigest()
+    assert parse_qs(first.query) == {"c": ["c1"], "t": [expected]}
+    assert parse_qs(second.query)["t"] != [expected]
 
 
 def test_who_has_a_plus_in_their_address_can_unsubscribe_by_it() -> None:

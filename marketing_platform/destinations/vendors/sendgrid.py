@@ -27,6 +27,7 @@ from marketing_platform.destinations.http import (
 from marketing_platform.destinations.mail import (
     UNSUBSCRIBE_URL,
     lacks_of_mail,
+    link_words,
     subject_of,
     way_out_headers,
     with_way_out,
@@ -84,6 +85,7 @@ class SendGridDestination(HttpSettings):
     reply_to: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     unsubscribe_group_id: int | None = None
     unsubscribe_url: str | None = None
+    unsubscribe_secret: SecretStr | None = None
     has_subscription_tracking: bool = False
     custom_fields: dict[str, str] = Field(default_factory=dict)
     sandbox: bool = False
@@ -106,6 +108,11 @@ class SendGridDestination(HttpSettings):
     def links(self) -> Mapping[str, str]:
         """The way out, where it is an address of the shop."""
         return {UNSUBSCRIBE_URL: self.unsubscribe_url} if self.unsubscribe_url else {}
+
+    @property
+    def link_words(self) -> frozenset[str]:
+        """The token, where there is a secret to make it of."""
+        return link_words(self.unsubscribe_secret)
 
     def lacks_words(self, content: Content) -> str:
         """A template has its own subject and body."""
@@ -169,7 +176,8 @@ class SendGrid(HttpDestination):
         for row in batch.rows:
             try:
                 way_out = settings.unsubscribe_url
-                rows.append(with_way_out(row, way_out) if way_out else row)
+                secret = settings.unsubscribe_secret
+                rows.append(with_way_out(row, way_out, secret) if way_out else row)
             except NotTold as error:
                 told[row.key] = RowAnswer("error", str(error))
         if not rows:

@@ -24,6 +24,7 @@ from marketing_platform.destinations.mail import (
     MAIL_POLICY,
     UNSUBSCRIBE_URL,
     lacks_of_mail,
+    link_words,
     subject_of,
     way_out_headers,
     with_way_out,
@@ -42,7 +43,10 @@ _TOO_LARGE = 552
 
 
 class SmtpDestination(DestinationSettings):
-    """`unsubscribe_url` is a template, such as `https://shop.example/u?c={{ customer_id }}`."""
+    """`unsubscribe_url` is a template, such as `https://shop.example/u?c={{ customer_id }}`.
+
+    With `unsubscribe_secret` it may have `{{ unsubscribe_token }}`, which nobody else can work out.
+    """
 
     own_channel: ClassVar[Channel | None] = "email"
     asks_for: ClassVar[tuple[str, ...]] = ("email",)
@@ -57,6 +61,7 @@ class SmtpDestination(DestinationSettings):
     from_name: str | None = None
     reply_to: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
     unsubscribe_url: str
+    unsubscribe_secret: SecretStr | None = None
     # Mails over one connection.
     batch_size: int = Field(default=50, ge=1, le=1000)
     concurrency: int = Field(default=2, ge=1, le=16)
@@ -68,6 +73,11 @@ class SmtpDestination(DestinationSettings):
     def links(self) -> Mapping[str, str]:
         """The way out, in the words of each mail."""
         return {UNSUBSCRIBE_URL: self.unsubscribe_url}
+
+    @property
+    def link_words(self) -> frozenset[str]:
+        """The token, where there is a secret to make it of."""
+        return link_words(self.unsubscribe_secret)
 
     def lacks_words(self, content: Content) -> str:
         """A mail has a subject and a body."""
@@ -220,7 +230,7 @@ class Smtp:
         if not _ONE_ADDRESS.fullmatch(text(row, "email")):
             raise NotTold("the e-mail is not one address")
         mail = EmailMessage(MAIL_POLICY)
-        row = with_way_out(row, settings.unsubscribe_url)
+        row = with_way_out(row, settings.unsubscribe_url, settings.unsubscribe_secret)
         try:
             mail["From"] = formataddr((settings.from_name or "", settings.from_email))
             mail["To"] = text(row, "email")
