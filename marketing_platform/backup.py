@@ -43,12 +43,13 @@ _FILES = ("shop.json", TOLD)
 
 @dataclass(frozen=True)
 class BackedUp:
-    """What a backup holds: files, their bytes, and what had to be left out."""
+    """What a backup holds: files, their bytes, what had to be left out, and of when it is."""
 
     path: Path
     file_count: int
     byte_count: int
     left_out: tuple[str, ...]
+    made_at: dt.datetime
 
 
 def back_up(settings: Settings, target: Path) -> BackedUp:
@@ -65,6 +66,7 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     left_out: list[str] = []
+    made_at = dt.datetime.now(dt.UTC)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch:
         folder = Path(scratch)
         copied = [*_copied_state(settings, folder, left_out), *_copied_warehouse(settings, folder)]
@@ -74,7 +76,7 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
             sums = dict(one for one in added if one)
             manifest = {
                 "format": _FORMAT,
-                "made_at": dt.datetime.now(dt.UTC).isoformat(),
+                "made_at": made_at.isoformat(),
                 "left_out": left_out,
                 "sha256": sums,
             }
@@ -82,7 +84,7 @@ def back_up(settings: Settings, target: Path) -> BackedUp:
             archive.add(folder / _MANIFEST, _MANIFEST)
         part.replace(target)
     size = target.stat().st_size
-    return BackedUp(target, len(sums), size, tuple(left_out))
+    return BackedUp(target, len(sums), size, tuple(left_out), made_at)
 
 
 def restore(settings: Settings, source: Path) -> BackedUp:
@@ -116,7 +118,8 @@ def restore(settings: Settings, source: Path) -> BackedUp:
                 target.rmdir()
         raise
     size = source.stat().st_size
-    return BackedUp(source, len(manifest["sha256"]), size, tuple(manifest["left_out"]))
+    made_at = dt.datetime.fromisoformat(manifest["made_at"])
+    return BackedUp(source, len(manifest["sha256"]), size, tuple(manifest["left_out"]), made_at)
 
 
 def _refuse_other_files(target: Path, *ours: Path) -> None:
@@ -222,7 +225,8 @@ def _unpacked(source: Path, folder: Path) -> dict[str, Any]:
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     """Write a file of the archive: nothing outside of the folder, no links, no devices.
 
-    The filter that does so comes with Python 3.11.4, and Debian 12 has 3.11.2.
+    Who may read it is decided here. The filter that does so comes with Python 3.11.4, and Debian 12
+    has 3.11.2.
     """
     path = folder / member.name
     content = archive.extractfile(member) if member.isreg() else None
@@ -231,7 +235,6 @@ def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     with content, path.open("xb") as written:
         shutil.copyfileobj(content, written)
-    path.chmod(member.mode & 0o755 | 0o600)
 
 
 def _sum(path: Path) -> str:

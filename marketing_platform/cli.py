@@ -395,6 +395,10 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     print(f"{counted(made.file_count, 'file is', 'files are')} back in {settings.data_dir}")
     for what in made.left_out:
         print(f"left out: {what}")
+    print(
+        f"It is of {made.made_at:%Y-%m-%d %H:%M} UTC: name again, before anything is sent, who was"
+        " erased or suppressed by a command since"
+    )
 
 
 @app.command("move-state")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from marketing_platform.backup import back_up, restore
+from marketing_platform.cli import app
 from marketing_platform.errors import InputError
 from marketing_platform.quality.results import CheckResult, latest_checks, record_check
 from marketing_platform.settings import Platform, Settings
@@ -65,6 +68,32 @@ def test_a_backup_comes_back_as_it_was(shop: Settings, tmp_path: Path) -> None:
     # No secret is in a backup.
     assert not back.tokens_dir.exists()
     assert not (back.data_dir / "manifest.json").exists()
+
+
+def test_what_is_restored_can_be_read_by_whom_the_one_who_restores_it_lets(
+    shop: Settings, tmp_path: Path
+) -> None:
+    made = back_up(shop, tmp_path / "monday.tar.gz")
+    back = settings_of(tmp_path / "other")
+    mask = os.umask(0o027)
+    try:
+        restore(back, made.path)
+    finally:
+        os.umask(mask)
+    written = [back.data_dir, *back.data_dir.rglob("*")]
+    assert [path for path in written if path.stat().st_mode & 0o007] == []
+
+
+def test_who_restores_a_backup_is_told_what_it_cannot_know(
+    shop: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = back_up(shop, tmp_path / "monday.tar.gz")
+    monkeypatch.setenv("MARKETING_PLATFORM_DATA_DIR", str(tmp_path / "other"))
+    monkeypatch.setenv("MARKETING_PLATFORM_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "platform.yaml").write_text("{}")
+    done = CliRunner().invoke(app, ["restore", str(made.path)])
+    told = f"It is of {made.made_at:%Y-%m-%d %H:%M} UTC: name again, before anything is sent, who"
+    assert told in done.output
 
 
 def test_a_backup_that_is_taken_while_a_load_writes_can_be_restored(
