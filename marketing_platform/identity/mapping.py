@@ -143,7 +143,7 @@ def build_contact_customers(warehouse: Warehouse, settings: Settings) -> Built:
     _judge(found, rules, settings)
     if url := settings.state_url.get_secret_value():
         inherit_suppressions(open_state(url), found.changes)
-        _remember_barred(open_state(url), found.mapping)
+        _remember_barred(open_state(url), found.mapping, found.changes)
     built = warehouse.replace(_NAME, found.mapping)
     _log(warehouse, settings, pl.concat([before, told]), found)
     return built
@@ -183,26 +183,34 @@ def _barred_contacts(connection: sa.Connection) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
-def _remember_barred(state: sa.Engine, mapping: pl.DataFrame) -> None:
-    """Keep which contacts are of people who must not be written to; those that are gone stay."""
+def _remember_barred(state: sa.Engine, mapping: pl.DataFrame, changed: pl.DataFrame) -> None:
+    """Keep which contacts are of people who must not be written to; those that are gone stay.
+
+    `changed` is what `changes` tells of the mapping.
+    """
     with reading(state) as connection:
         noted = _barred_contacts(connection)
         ids = [*connection.execute(sa.select(suppressions.c.customer_id).distinct()).scalars()]
     barred = pl.DataFrame({"customer_id": pl.Series(ids, dtype=pl.String)})
-    theirs = mapping.join(barred, on="customer_id", how="semi")
-    if theirs.is_empty() and noted.is_empty():
-        return
-    own = own_ids(mapping).rename({"customer_id": "own_id"}).join(mapping, on="contact_id")
-    wanted = own.join(theirs, on="contact_id", how="semi").select(noted.columns)
+    wanted = _with_own_ids(mapping.join(barred, on="customer_id", how="semi"))
     new = wanted.join(noted, on=noted.columns, how="anti")
-    left = noted.join(own, on="own_id", how="semi").join(wanted, on=noted.columns, how="anti")
-    if new.is_empty() and left.is_empty():
+    others = changed.select(pl.col("other_customer_id").alias("customer_id"))
+    moved = _with_own_ids(mapping.join(others, on="customer_id", how="semi"))
+    left = pl.concat([new, moved.join(wanted, on="own_id", how="anti")])
+    gone = noted.join(left, on="own_id", how="semi")["own_id"].to_list()
+    if new.is_empty() and not gone:
         return
     with writing(state) as connection:
-        for own_id in left["own_id"]:
+        for own_id in gone:
             connection.execute(sa.delete(barred_contacts).where(barred_contacts.c.own_id == own_id))
         if new.height:
             connection.execute(sa.insert(barred_contacts), new.to_dicts())
+
+
+def _with_own_ids(mapping: pl.DataFrame) -> pl.DataFrame:
+    """The customers of contacts that are named by their own ids."""
+    own = own_ids(mapping).rename({"customer_id": "own_id"})
+    return own.join(mapping, on="contact_id").select("own_id", "customer_id")
 
 
 def _said(settings: Settings) -> list[Edge]:
