@@ -65,21 +65,23 @@ agreed as (
 ),
 -- So is an address, in whatever way it is written: who gives that of somebody else gets none of their
 -- mails.
-written_as as (
-    select distinct m.customer_id, t.email, i.value
-    from identity.identifiers as i
-    inner join core.contacts as t on i.contact_id = t.contact_id
-    inner join identity.contact_customers as m on t.contact_id = m.contact_id
-    where i.kind = 'email'
-),
-mailed as (
-    select distinct m.customer_id
+asked as (
+    select m.customer_id, t.contact_id, t.email, c.email as mailed_to
     from core.contacts as t
     inner join identity.contact_customers as m on t.contact_id = m.contact_id
     inner join identity.customers as c on m.customer_id = c.customer_id
-    left join written_as as a on m.customer_id = a.customer_id and t.email = a.email
-    left join written_as as b on c.customer_id = b.customer_id and c.email = b.email
-    where t.has_email_consent and coalesce(t.email = c.email or a.value = b.value, t.email is null)
+    where t.has_email_consent
+),
+mailed as (
+    select customer_id from asked where coalesce(email = mailed_to, email is null)
+    union
+    select a.customer_id
+    from asked as a
+    inner join identity.identifiers as i on a.contact_id = i.contact_id and i.kind = 'email'
+    inner join identity.contact_customers as m on a.customer_id = m.customer_id
+    inner join core.contacts as t on m.contact_id = t.contact_id and a.mailed_to = t.email
+    inner join identity.identifiers as j on t.contact_id = j.contact_id and i.value = j.value
+    where a.email <> a.mailed_to and j.kind = 'email'
 ),
 fakes as (
     select distinct m.customer_id, t.email
