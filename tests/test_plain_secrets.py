@@ -20,6 +20,8 @@ WHERE = Path("platform.yaml")
         {"consumer_secret": "hush"},
         {"api_key": "hush"},
         {"url": "postgresql://ada:hush@db.example/crm"},
+        {"url": "postgresql://db.example/crm?user=ada&password=hush"},
+        {"base_url": "https://shop.example/api?access_token=hush"},
     ],
 )
 def test_a_plain_secret_is_refused_and_not_repeated(source: dict[str, Any]) -> None:
@@ -33,6 +35,11 @@ def test_a_plain_secret_is_refused_and_not_repeated(source: dict[str, Any]) -> N
     [
         ("postgresql://ada:${DB_WORD}@db.example/crm", "postgresql://ada:hush@db.example/crm"),
         ("https://shop.example:8080/path", "https://shop.example:8080/path"),
+        (
+            "postgresql://db.example/crm?password=${DB_WORD}",
+            "postgresql://db.example/crm?password=hush",
+        ),
+        ("https://shop.example/u?token={{ unsubscribe_token }}",) * 2,
     ],
 )
 def test_a_url_with_a_referenced_password_or_none_is_taken(url: str, resolved: str) -> None:

@@ -195,8 +195,11 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-# postgresql://user:password@host, unless the password is a reference.
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")
+# postgresql://user:password@host or ...?password=..., unless it is a reference, or a template's.
+_PASSWORD_IN_URL = re.compile(
+    r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@"
+    r"|://\S*[?&](?:password|pwd|secret|api_key|(?:access_)?token)=(?!\$\{|\{\{)[^&\s]"
+)
 # Who knows the URL of an incoming webhook may write there. `push_token` is an attribute of people:
 # beside it stands the column that holds it.
 _SECRET_KEY = re.compile(r"(?!push_token$)(.*_)?(token|key|password|secret|credentials)|slack_url")
