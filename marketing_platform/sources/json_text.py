@@ -23,15 +23,17 @@ def read_json(content: bytes) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         text = content.decode("utf-8-sig", errors="replace")
-        value = json.loads(text, parse_constant=lambda _: None)
-        return _mended(value)
+        try:
+            return _mended(json.loads(text, parse_constant=lambda _: None))
+        except RecursionError:
+            raise ValueError("nested without end") from None
 
 
 def is_json_text(content: bytes) -> bool:
     """Whether `read_json` finds a value. Nothing is made of it, which takes a sixth of the time."""
     try:
         _SKIPS.decode(content)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         try:
             read_json(content)
         except ValueError:

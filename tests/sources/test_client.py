@@ -42,6 +42,17 @@ def test_an_answer_that_claims_to_be_json_and_is_not_is_tried_again(
         assert client.send(Request("x")).body == {"ok": True}
 
 
+@pytest.mark.parametrize("kind", [JSON, {}])
+def test_an_answer_that_is_nested_without_end_is_no_json(
+    vendor: Vendor, kind: dict[str, str]
+) -> None:
+    vendor.script = [(200, kind, b"[" * 20_000 + b"]" * 20_000), GOOD]
+    with open_client(shop(vendor.url)) as client:
+        answer = client.send(Request("x"))
+    # It is asked for again where it was to be JSON, and a text elsewhere.
+    assert answer.body == ({"ok": True} if kind else None)
+
+
 def test_a_timeout_and_a_closed_connection_are_tried_again(vendor: Vendor) -> None:
     vendor.script = [(0, {}, b""), GOOD]
     with open_client(shop(vendor.url)) as client:
