@@ -81,6 +81,22 @@ def test_reports_of_ad_platforms_are_read_without_being_told(
     assert found == [("accepted", *row) for row in expected]
 
 
+def test_figures_of_a_month_are_not_those_of_its_first_day(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """As Meta exports them where nobody broke them down by day, beside a campaign of one day."""
+    text = (
+        "Reporting starts,Reporting ends,Campaign name,Amount spent (EUR),Impressions,Link clicks\n"
+        "2024-11-01,2024-11-30,Spring,42.00,2000,120\n"
+        "2024-11-12,2024-11-12,Winter,43.00,2000,120\n"
+    )
+    columns = ("outcome", "quarantine_reason", "source_campaign_id")
+    assert staged_ads(make_settings, write(tmp_path / "a.csv", text), *columns) == [
+        ("quarantined", "of more than a day: export it by day", "Spring"),
+        ("accepted", None, "Winter"),
+    ]
+
+
 def test_events_with_microseconds_of_their_day_are_read(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

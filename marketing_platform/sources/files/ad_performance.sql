@@ -11,6 +11,7 @@ judged as (
             when unreadable is not null then concat('unreadable: ', unreadable)
             when performance_date is null then 'no date'
             when performance_date < date '1990-01-01' then 'date before 1990'
+            when last_date > performance_date then 'of more than a day: export it by day'
             when coalesce(campaign_id, campaign_name) is null then 'no campaign'
             when least(impressions, clicks, cost, conversions) < 0 then 'negative figure'
         end as reason

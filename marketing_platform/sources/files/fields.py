@@ -377,6 +377,8 @@ AD_PERFORMANCE = StreamFields(
             "date",
             "date day byday reportdate reportingstarts gregoriandate timeperiod tag datum",
         ),
+        # A record of more than a day says on which day nothing of it was.
+        _field("last_date", "date", "reportingends enddate dateend reportend"),
         _field("platform", "text", "source network channel"),
         _field("campaign_id", "id", "campaign kampagne"),
         _field("campaign_name", "text", "campaignname kampagnenname"),
