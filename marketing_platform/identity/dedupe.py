@@ -64,6 +64,8 @@ def read_people(
     Raises InputError for a file that cannot be read, or has nothing to compare.
     """
     records = _read_csv(path)
+    if not records.height:
+        raise InputError("the file has no records", where=str(path), mend="Export it again")
     told = dict(told or {})
     for role, column in told.items():
         if role not in HEADERS:
@@ -96,6 +98,8 @@ def read_people(
 def _read_csv(path: Path) -> pl.DataFrame:
     """The records of a CSV file of any editor, or of a workbook, all columns as text."""
     try:
+        if not workbook.is_workbook(path) and _is_archive(path):
+            raise InputError("this is an archive", where=str(path), mend="Unpack it first")
         with tempfile.TemporaryDirectory(prefix="people-") as folder:
             # In UTF-8, whatever it was.
             copy = Path(folder, "people.csv")
@@ -119,6 +123,12 @@ def _read_csv(path: Path) -> pl.DataFrame:
     except (OSError, csv.Error) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"not readable as CSV: {reason}", where=str(path)) from None
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is a ZIP, of which what is not packed looks like text."""
+    with path.open("rb") as content:
+        return content.read(4) == b"PK\x03\x04"
 
 
 def _row_by_row(copy: Path, shape: Shape, path: Path) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -89,13 +90,20 @@ def test_a_quote_that_is_never_closed_is_told(tmp_path: Path) -> None:
         read_people(path)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n"])
+@pytest.mark.parametrize("text", ["", "\n\n", "given_name,surname\n"])
 def test_a_file_of_nothing_is_told_by_its_name(text: str, tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_text(text)
     with pytest.raises(InputError) as told:
         read_people(path)
     assert told.value.where == str(path)
+
+
+def test_an_archive_is_no_file_of_people_though_its_text_can_be_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "people.csv.zip", "w") as archive:
+        archive.writestr("people.csv", "given_name,surname\nann,lee\nbea,king\n")
+    with pytest.raises(InputError, match="this is an archive"):
+        read_people(tmp_path / "people.csv.zip")
 
 
 def test_a_file_that_says_nothing_of_people_is_told_what_to_do(tmp_path: Path) -> None:
