@@ -359,3 +359,22 @@ def test_who_agreed_once_and_is_suppressed_has_not_agreed(
         ("b@example.com", False, True),
         ("c@example.com", True, False),
     ]
+
+
+def test_who_refused_in_one_line_of_a_list_has_refused_wherever_it_stands(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    rows = [
+        {"Email": mail, "Accepts Marketing": word, "Updated": moment}
+        for mail, word, moment in (
+            ("a@example.com", "yes", ""), ("A@example.com", "no", ""),
+            ("b@example.com", "no", ""), ("b@example.com", "yes", ""),
+            # Who came back says so later.
+            ("c@example.com", "yes", "2024-01-03"), ("c@example.com", "no", "2024-01-02"),
+        )
+    ]  # fmt: skip
+    path = write(tmp_path / "c.csv", "Email,Accepts Marketing,Updated", *rows)
+    people = built(make_settings, "core.contacts", contacts=path)
+    assert people("source_contact_id", "has_email_consent") == [
+        ("a@example.com", False), ("b@example.com", False), ("c@example.com", True),
+    ]  # fmt: skip

@@ -5,7 +5,14 @@ judged as (
     select
         *,
         coalesce(customer_id, lower(trim(email)), phone) as source_contact_id,
-        lower(trim(list_status)) as standing,
+        case
+            when email_refusal then false
+            when lower(trim(list_status)) in ('unsubscribed', 'cleaned', 'bounced', 'opted out')
+                then false
+            when email_consent is not null then email_consent
+            when lower(trim(list_status)) = 'subscribed' then true
+        end as agreed_to_email,
+        case when sms_refusal then false else sms_consent end as agreed_to_sms,
         case
             when unreadable is not null then concat('unreadable: ', unreadable)
             when coalesce(customer_id, email, phone) is null then 'no key, e-mail or phone'
@@ -20,7 +27,16 @@ ranked as (
             -- Without a date of change it is of the moment when its export came.
             order by
                 coalesce(updated_at, received_at) desc, received_at desc, line_number desc
-        ) as version
+        ) as version,
+        -- Of two lines of one moment neither is later: who refused in one of them has refused.
+        bool_and(agreed_to_email) over (
+            partition by
+                source_contact_id, coalesce(updated_at, received_at), received_at, reason is not null
+        ) as has_email_consent,
+        bool_and(agreed_to_sms) over (
+            partition by
+                source_contact_id, coalesce(updated_at, received_at), received_at, reason is not null
+        ) as has_sms_consent
     from judged
 )
 select
@@ -46,13 +62,8 @@ select
     region,
     loyalty_number,
     push_token,
-    case
-        when email_refusal or standing in ('unsubscribed', 'cleaned', 'bounced', 'opted out')
-            then false
-        when email_consent is not null then email_consent
-        when standing = 'subscribed' then true
-    end as has_email_consent,
-    case when sms_refusal then false else sms_consent end as has_sms_consent,
+    has_email_consent,
+    has_sms_consent,
     created_at,
     updated_at
 from ranked
