@@ -240,8 +240,18 @@ def test_a_key_that_a_spreadsheet_wrote_is_the_key_or_none(
             ["AU1;13.09.2026;K1;;39,80;Versendet", "AU2;13.09.2026;K1;R2;5,00;Storniert"],
             [("AU1", "files:K1", Decimal("39.80"), None)],
         ),
+        (
+            # Joined tables: the order's number is neither of its keys, and prices are of a piece.
+            "entity_id,increment_id,created_at,status,grand_total,customer_id,qty_ordered,sku,price,"
+            "row_total",
+            [
+                "7,000000101,2026-09-01 10:00:00,complete,55.00,3,2.0000,M1,20.0000,40.0000",
+                "7,000000101,2026-09-01 10:00:00,complete,55.00,3,1.0000,T1,10.0000,10.0000",
+            ],
+            [("000000101", "files:3", Decimal(50), None)],
+        ),
     ],
-    ids=["Etsy", "PrestaShop", "Dutch", "French", "German"],
+    ids=["Etsy", "PrestaShop", "Dutch", "French", "German", "Magento"],
 )
 def test_orders_of_more_shops_and_languages_are_read_without_being_told(
     header: str,

@@ -99,9 +99,9 @@ ORDERS = StreamFields(
             "order_id",
             "id",
             # Every order has these. Not each has a receipt, an invoice or a payment with a number.
-            "ordernumber orderno salesordernumber bestellnummer auftragsnummer ordernummer"
-            " bestelnummer numerodecommande numerodepedido numeroordine order name reference"
-            " id invoiceno invoice invoicenumber invoiceid rechnungsnummer transactionid"
+            "ordernumber orderno salesordernumber incrementid bestellnummer auftragsnummer"
+            " ordernummer bestelnummer numerodecommande numerodepedido numeroordine order name"
+            " reference id invoiceno invoice invoicenumber invoiceid rechnungsnummer transactionid"
             " transactionno orderkey orderreference basketid receiptid receiptno receiptnumber"
             " checkoutid purchaseid saleid",
         ),
@@ -151,8 +151,9 @@ ORDERS = StreamFields(
             "quantity",
             "integer",
             "qty lineitemquantity orderquantity itemquantity quantityrefund quantitysold units"
-            " unitssold orderitemquantity positionquantity pieces numberofcds menge anzahl quantite"
-            " cantidad aantal quantita antal",
+            " unitssold qtyordered quantityordered orderedquantity orderqty"
+            " orderitemquantity positionquantity pieces numberofcds menge anzahl stuck stuckzahl"
+            " stk quantite cantidad aantal quantita antal",
         ),
         _field(
             "unit_price",
@@ -166,7 +167,8 @@ ORDERS = StreamFields(
             "number",
             "lineamount total totalamount orderamount ordertotal ordertotalamount grandtotal"
             " subtotal revenue sales value ordervalue totalprice totalvalue totalpaid totalsales"
-            " totalrevenue linetotal linevalue extendedprice salesamount salesvalue saleamount"
+            " totalrevenue linetotal rowtotal linevalue extendedprice salesamount salesvalue"
+            " saleamount"
             " salesprice purchaseamount transactionamount amountpaid amountspent dollarvalue"
             " netamount netsales amounttotal ordertotalinctax grandtotalbase paymentvalue"
             " betrag gesamtbetrag gesamtbetragbrutto gesamt summe umsatz montant montanttotal"
