@@ -168,6 +168,8 @@ def test_amounts_of_lines_add_up_to_their_order(
     [
         *(("Annulé", "cancelled"), ("storniert", "cancelled"), ("wc-cancelled", "cancelled")),
         *(("Remboursé", "cancelled"), ("wc-completed", "sold"), ("Livré", "sold")),
+        *(("Void", "cancelled"), ("Chargeback", "cancelled"), ("Draft", "cancelled")),
+        *(("Fully refunded", "cancelled"), ("partially_refunded", "sold")),
     ],
 )
 def test_what_was_cancelled_is_no_sale_in_other_words_too(

@@ -73,16 +73,20 @@ judged as (
             when cancelled_at then 'cancelled'
             when
                 status in (
-                    'cancelled', 'canceled', 'voided', 'failed', 'unavailable', 'declined', 'denied',
-                    'expired', 'checkout-draft', 'incomplete', 'pending payment', 'pending_payment', 'storniert', 'abgebrochen', 'annulé', 'annulée', 'cancelado',
-                    'cancelada', 'annullato', 'geannuleerd', 'payment error', 'erreur de paiement', 'zahlungsfehler', 'error de pago',
-                    'errore di pagamento'
+                    'cancelled', 'canceled', 'cancelled by customer', 'canceled by customer',
+                    'voided', 'void', 'failed', 'payment failed', 'payment error', 'unavailable',
+                    'declined', 'denied', 'rejected', 'chargeback', 'expired', 'abandoned',
+                    'deleted', 'trash', 'draft', 'auto-draft', 'checkout-draft', 'incomplete',
+                    'pending payment', 'pending_payment',
+                    'storniert', 'storno', 'abgebrochen', 'zahlungsfehler', 'annulé', 'annulée',
+                    'erreur de paiement', 'cancelado', 'cancelada', 'error de pago', 'annullato',
+                    'errore di pagamento', 'geannuleerd'
                 )
                 then 'cancelled'
             when line_amount < 0 and (quantity < 0 or unit_price_amount >= 0) then 'returned'
             when
                 status in (
-                    'refunded', 'returned', 'erstattet', 'retourniert', 'remboursé', 'reembolsado',
+                    'refunded', 'fully refunded', 'returned', 'erstattet', 'retourniert', 'remboursé', 'reembolsado',
                     'rimborsato', 'terugbetaald'
                 )
                 then 'cancelled'
