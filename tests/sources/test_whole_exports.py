@@ -142,6 +142,28 @@ def test_what_was_given_back_of_an_order_was_not_spent(
     ]
 
 
+def test_a_tick_that_something_was_given_back_is_no_amount(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """Gumroad ticks what was given back, whole or in part, and says how much of the latter."""
+    rows = [
+        {
+            "Order Number": order, "Buyer Email": "a@b.cd", "Purchase Date": "2024-01-02",
+            "Subtotal ($)": "20.0", "Refunded?": tick, "Partial Refund ($)": part,
+            "Fully Refunded?": whole,
+        }
+        for order, tick, part, whole in (
+            ("1", "0", "0.0", "0"), ("2", "1", "5.5", "0"), ("3", "1", "0.0", "1"),
+        )
+    ]  # fmt: skip
+    path = write(tmp_path / "o.csv", ",".join(rows[0]), *rows)
+    refunds = built(make_settings, "core.refunds", orders=path)
+    assert refunds("order_id", "refund_amount", "currency") == [("files:2", Decimal("5.5"), "USD")]
+    orders = built(make_settings, "core.orders", orders=path)
+    assert orders("source_order_id") == [("1",), ("2",)]
+    assert inspect("orders", FileStream(path=path)).currency == "USD"
+
+
 def test_a_line_that_sums_up_its_order_is_no_sale(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

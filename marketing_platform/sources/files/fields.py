@@ -101,9 +101,9 @@ ORDERS = StreamFields(
             # Every order has these. Not each has a receipt, an invoice or a payment with a number.
             "ordernumber orderno salesordernumber incrementid bestellnummer auftragsnummer"
             " ordernummer bestelnummer numerodecommande numerodepedido numeroordine order name"
-            " reference id invoiceno invoice invoicenumber invoiceid rechnungsnummer transactionid"
-            " transactionno orderkey orderreference basketid receiptid receiptno receiptnumber"
-            " checkoutid purchaseid saleid",
+            " reference number id invoiceno invoice invoicenumber invoiceid rechnungsnummer"
+            " transactionid transactionno orderkey orderreference basketid receiptid receiptno"
+            " receiptnumber checkoutid purchaseid saleid",
         ),
         _field("line_id", "id", "orderlineid orderitemid lineitemid"),
         # Where there are both, `customer_id` is another one for each order (Olist).
@@ -193,13 +193,15 @@ ORDERS = StreamFields(
             "cancelled_at",
             "mark",
             "canceledat cancelledon canceledon cancelleddate canceleddate cancellationdate"
-            " canceldate datecancelled cancelled canceled iscancelled iscanceled storniertam",
+            " canceldate datecancelled cancelled canceled iscancelled iscanceled storniertam"
+            " fullyrefunded",
         ),
+        # `Refunded` alone is a tick as often.
         _field(
-            "refunded",
+            "refunded_amount",
             "discount",
-            "refundedamount amountrefunded totalrefunded refundamount refundtotal totalrefund"
-            " totalrefundedamount refundedtotal",
+            "amountrefunded totalrefunded refundamount refundtotal totalrefund totalrefundedamount"
+            " refundedtotal partialrefund",
         ),
         _field("utm_source", "text", "metawcorderattributionutmsource"),
         _field("utm_medium", "text", "metawcorderattributionutmmedium"),
@@ -239,6 +241,7 @@ ORDERS = StreamFields(
         # Else they may be those of a line or a product.
         ("id", ("grandtotal", "grandtotalbase", "ordertotal", "amountrefunded")),
         ("reference", ("payment", "paiement", "orderstatus")),
+        ("number", ("buyeremail", "billingemail", "customeremail")),
     ),
     bare_people=("customer", "client", "kunde", "klant", "cliente", "buyer"),
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 from marketing_platform.errors import InputError
 from marketing_platform.sources.files.fields import STREAMS, StreamFields
 
-_UNIT = re.compile(r"\(([A-Z]{3})\)\s*$")
+_UNIT = re.compile(r"\(([A-Z]{3}|[$€£])\)\s*$")
+_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Column:
     def unit(self) -> str:
         """The currency or time zone that the header has in brackets: `USD` of `Cost (USD)`."""
         found = _UNIT.search(self.name)
-        return found[1] if found else ""
+        return _SIGNS.get(found[1], found[1]) if found else ""
 
 
 def timezone_of(column: Column, shop: str) -> str:

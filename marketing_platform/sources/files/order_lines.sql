@@ -27,7 +27,7 @@ typed as (
         coalesce(quantity * unit_price, amount) as line_amount,
         -- Amounts are what was paid; prices are those before a discount.
         case when quantity * unit_price is not null then abs(discount) end as discount_amount,
-        abs(refunded) as refunded_amount,
+        abs(refunded_amount) as refunded_amount,
         cancelled_at,
         currency,
         country,

@@ -149,7 +149,10 @@ def parsed(kind: Kind, parse: str, value: exp.Expression, timezone: str) -> exp.
     if kind == "flag":
         return _flag(text)
     if kind == "mark":
-        told = exp.Not(this=_is_one_of(call("lower", text), [*_NO_VALUE, *_NOT_MARKED]))
+        told = exp.and_(
+            exp.Not(this=_is_one_of(call("lower", text), [*_NO_VALUE, *_NOT_MARKED])),
+            _is(text, r"0+[.,]0+", negate=True),
+        )
         return exp.Case(ifs=[exp.If(this=told, true=exp.true())])
     known = exp.Not(this=_is_one_of(text, _NO_TEXT))
     return exp.Case(ifs=[exp.If(this=known, true=text.copy())])
