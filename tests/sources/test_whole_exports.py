@@ -357,6 +357,7 @@ def test_a_file_without_a_currency_tells_it_by_the_sign_of_its_amounts(
         ("Email Subscription Status", {"unsubscribed": False, "subscribed": True}),
         ("Email status", {"unsubscribed": False, "nonSubscribed": None, "subscribed": True}),
         ("Newsletter", {"1": True, "0": False}),
+        ("Email Marketing: Status", {"subscribed": True, "unsubscribed": False, "": None}),
     ],
 )
 def test_who_left_is_known_by_the_column_that_their_tool_has_for_it(

@@ -265,7 +265,8 @@ CONTACTS = StreamFields(
             "flag",
             "acceptsemailmarketing acceptsmarketing emailmarketingconsent emailoptin subscribed"
             " optin emailsubscriptionstatus emailsubscriberstatus emailstatus subscriptionstatus"
-            " newsletter newslettersubscription newsletteroptin acceptsnewsletter",
+            " emailmarketingstatus emailmarketing emailsubscribed issubscribed marketingconsent"
+            " marketingoptin newsletter newslettersubscription newsletteroptin acceptsnewsletter",
         ),
         # What says that a person left, whatever else says that they agreed once.
         _field(
@@ -274,7 +275,8 @@ CONTACTS = StreamFields(
             "emailoptout hasoptedoutofemail emailoptedout unsubscribedfromallemail"
             " unsubscribedfromallemails portalunsubscribe emailblacklisted emailsuppressions"
             " emailunsubscribed emailunsubscribedat unsubtime cleantime unsubscribed unsubscribedat"
-            " unsubscribedate unsubscribeddate unsubscribetime dateunsubscribed suppressed"
+            " unsubscribedate unsubscribeddate unsubscribetime dateunsubscribed isunsubscribed"
+            " emailsuppressed suppressed"
             " blacklisted blocklisted optout optedout optoutdate donotemail donotcontact abgemeldet"
             " abgemeldetam desabonne",
         ),
@@ -305,7 +307,7 @@ CONTACTS = StreamFields(
             "sms_consent",
             "flag",
             "smsoptin acceptssmsmarketing smsmarketingconsent smssubscriptionstatus"
-            " smssubscriberstatus smsstatus",
+            " smssubscriberstatus smsmarketingstatus smsstatus",
         ),
         _field(
             "sms_refusal",
