@@ -197,6 +197,24 @@ def test_a_line_that_sums_up_its_order_is_no_sale(
     assert people("contact_id", "email") == [("files:annlee", "ann@example.com")]
 
 
+def test_the_sale_and_the_payment_of_a_till_are_those_of_its_lines(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    rows = [
+        {
+            "Date": "2024-01-02 10:00:00", "Receipt Number": "1", "Line Type": kind,
+            "Customer Code": "K1", "Quantity": pieces, "Total": total, "Sku": product,
+        }
+        for kind, pieces, total, product in (
+            ("Sale", "", "54.00", ""), ("Sale Line", "2", "48.00", "mug"),
+            ("Sale Line", "1", "6.00", "cup"), ("Payment", "", "54.00", ""),
+        )
+    ]  # fmt: skip
+    path = write(tmp_path / "o.csv", ",".join(rows[0]), *rows)
+    orders = built(make_settings, "core.orders", orders=path)
+    assert orders("source_order_id", "gross_amount", "quantity") == [("1", Decimal(54), 3)]
+
+
 def test_a_key_that_a_spreadsheet_wrote_is_the_key_or_none(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -18,6 +18,7 @@ typed as (
         product_title,
         -- An amount without a quantity is one piece, given back where it is negative.
         coalesce(quantity, case when amount < 0 then -1 when amount >= 0 then 1 end) as quantity,
+        quantity is null as has_no_quantity,
         case
             when quantity is null then abs(amount)
             when unit_price is not null then unit_price
@@ -49,15 +50,17 @@ typed as (
         line_number
     from raw.files_orders
 ),
+told as (
+    select *, product_id is not null or product_title is not null as is_item from typed
+),
 summed as (
     select
         *,
-        product_id is not null or product_title is not null as is_item,
-        sum(case when product_id is not null or product_title is not null then quantity end)
-            over (partition by order_id) as items_quantity,
-        sum(case when product_id is not null or product_title is not null then line_amount end)
-            over (partition by order_id) as items_amount
-    from typed
+        sum(case when is_item and occurrence = 1 then quantity end) over (partition by order_id)
+            as items_quantity,
+        sum(case when is_item and occurrence = 1 then line_amount end) over (partition by order_id)
+            as items_amount
+    from told
 ),
 judged as (
     select
@@ -66,9 +69,14 @@ judged as (
             when
                 order_id is not null
                 and not is_item
-                and quantity > 1
-                and quantity = items_quantity
-                and abs(unit_price_amount - items_amount) <= 0.05
+                and (
+                    (
+                        quantity > 1
+                        and quantity = items_quantity
+                        and abs(unit_price_amount - items_amount) <= 0.05
+                    )
+                    or (has_no_quantity and abs(line_amount - items_amount) <= 0.05)
+                )
                 then 'total'
             when cancelled_at then 'cancelled'
             when
