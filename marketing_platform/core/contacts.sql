@@ -146,7 +146,7 @@ merged as (
         arg_max(clean_email, concat(standing, clean_email)) filter (where clean_email is not null)
             as email,
         arg_max(plain_phone, concat(standing, plain_phone))
-            filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,}$')) as phone,
+            filter (where regexp_matches(plain_phone, '^[+]?[0-9]{6,15}$')) as phone,
         arg_max(first_name, concat(standing, first_name)) filter (where first_name is not null)
             as first_name,
         arg_max(last_name, concat(standing, last_name)) filter (where last_name is not null)

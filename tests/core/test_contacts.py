@@ -27,6 +27,8 @@ def test_phones_and_countries_of_a_contact_are_in_standard_form(
         "b,+33 6 12 34 56 78,,2024-01-01\n"
         "c,0171 2345678,,2024-01-01\n"
         "d,,Atlantis,2024-01-01\n"
+        # Two phones in one cell are neither.
+        "e,775-555-0155 / 775-555-0156,United States,2024-01-01\n"
     )
     exports = {"orders": {"path": orders}, "contacts": {"path": contacts}}
     settings = make_settings(sources={"files": exports})
@@ -42,6 +44,7 @@ def test_phones_and_countries_of_a_contact_are_in_standard_form(
         "b": ("+33612345678", None),
         "c": ("01712345678", None),
         "d": (None, None),
+        "e": (None, "US"),
     }
 
 
