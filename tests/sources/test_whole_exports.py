@@ -364,7 +364,7 @@ def test_a_file_without_a_currency_tells_it_by_the_sign_of_its_amounts(
     [
         # HubSpot, Salesforce, Brevo, Mailchimp and Klaviyo.
         ("Unsubscribed from all email", {"true": False, "": None, "false": None}),
-        ("Email Opt Out", {"1": False, "0": None}),
+        ("Email Opt Out", {"1": False, "0": None, "Opted In": None}),
         ("EMAIL_BLACKLISTED", {"Yes": False, "No": None}),
         ("UNSUB_TIME", {"2024-06-27 12:11:50": False, "": None}),
         ("CLEAN_TIME", {"2024-06-27 12:11:50": False, "": None}),

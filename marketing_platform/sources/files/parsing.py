@@ -93,6 +93,7 @@ _FALSE = [
 # Anything else marks who left or what was cancelled: a tick, the moment or the reason.
 _NOT_MARKED = [
     *("false", "f", "no", "n", "0", "0.0", "off", "never", "[]", "{}", "active", "subscribed"),
+    *("opted in", "opted-in", "opted_in", "opt-in", "opt in", "not suppressed", "not blocked"),
     *("nein", "falsch", "non", "faux", "falso", "nee", "onwaar"),
 ]
 
