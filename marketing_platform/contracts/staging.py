@@ -39,6 +39,10 @@ _ORDER_LINES = {
         nullable=True,
         ge=0,
     ),
+    "line_discount_amount": money("Taken off of the line alone.", nullable=True, ge=0),
+    "subtotal_amount": money(
+        "What its order's lines are worth, as its system adds them up.", nullable=True
+    ),
     "refunded_amount": money(
         "Given back, of the line or of the whole order: what several lines say alike.",
         nullable=True,

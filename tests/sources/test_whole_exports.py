@@ -142,6 +142,35 @@ def test_what_was_given_back_of_an_order_was_not_spent(
     ]
 
 
+def test_what_was_taken_off_of_single_lines_was_not_spent_either(
+    tmp_path: Path, make_settings: MakeSettings
+) -> None:
+    """The subtotal says what was left of the lines, whatever the order calls its discount."""
+    lines = (
+        # The number, the subtotal and the discount of an order; the price of a line, and less.
+        ("#1", "27.00", "3.00", "20.00", "0.00"), ("#1", "", "", "10.00", "0.00"),
+        ("#2", "25.00", "0.00", "20.00", "0.00"), ("#2", "", "", "10.00", "5.00"),
+        ("#3", "25.00", "5.00", "20.00", "5.00"), ("#3", "", "", "10.00", "0.00"),
+        ("#4", "22.00", "3.00", "20.00", "5.00"), ("#4", "", "", "10.00", "0.00"),
+    )  # fmt: skip
+    rows = [
+        {
+            "Name": order, "Email": "a@b.cd", "Created at": "2024-01-02 10:00:00 +0100",
+            "Subtotal": left, "Total": left, "Discount Amount": less, "Lineitem quantity": "1",
+            "Lineitem price": price, "Lineitem discount": off, "Lineitem name": price,
+        }
+        for order, left, less, price, off in lines
+    ]  # fmt: skip
+    path = write(tmp_path / "o.csv", SHOPIFY, *rows)
+    orders = built(make_settings, "core.orders", orders=path)
+    assert orders("source_order_id", "gross_amount", "discount_amount", "spent_amount") == [
+        ("#1", Decimal(30), Decimal(3), Decimal(27)),
+        ("#2", Decimal(30), Decimal(5), Decimal(25)),
+        ("#3", Decimal(30), Decimal(5), Decimal(25)),
+        ("#4", Decimal(30), Decimal(8), Decimal(22)),
+    ]
+
+
 def test_a_tick_that_something_was_given_back_is_no_amount(
     tmp_path: Path, make_settings: MakeSettings
 ) -> None:

@@ -196,6 +196,9 @@ ORDERS = StreamFields(
             " canceldate datecancelled cancelled canceled iscancelled iscanceled storniertam"
             " fullyrefunded",
         ),
+        # Of a line, which that of its order may leave out: then the subtotal says what was left.
+        Field("line_discount", "discount", ("lineitemdiscount",)),
+        Field("subtotal", "discount", ("subtotal",)),
         # `Refunded` alone is a tick as often.
         _field(
             "refunded_amount",

@@ -28,6 +28,8 @@ typed as (
         coalesce(quantity * unit_price, amount) as line_amount,
         -- Amounts are what was paid; prices are those before a discount.
         case when quantity * unit_price is not null then abs(discount) end as discount_amount,
+        abs(line_discount) as line_discount_amount,
+        subtotal as subtotal_amount,
         abs(refunded_amount) as refunded_amount,
         cancelled_at,
         currency,
@@ -146,6 +148,8 @@ select
     cast(unit_price_amount as decimal(18, 4)) as unit_price_amount,
     cast(line_amount as decimal(18, 2)) as line_amount,
     cast(discount_amount as decimal(18, 2)) as discount_amount,
+    cast(line_discount_amount as decimal(18, 2)) as line_discount_amount,
+    cast(subtotal_amount as decimal(18, 2)) as subtotal_amount,
     cast(refunded_amount as decimal(18, 2)) as refunded_amount,
     currency,
     country,

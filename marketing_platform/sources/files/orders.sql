@@ -22,8 +22,17 @@ select
     cast(
         coalesce(sum(line_amount) filter (where line_status = 'sold'), 0) as decimal(18, 2)
     ) as gross_amount,
-    -- What several lines say alike is that of the whole order.
     case
+        -- Less is left than the discount of the order says: those of lines are not in it.
+        when
+            max(line_discount_amount) filter (where line_status = 'sold') > 0
+            and max(subtotal_amount) >= 0
+            then greatest(
+                sum(line_amount) filter (where line_status = 'sold') - max(subtotal_amount),
+                max(discount_amount) filter (where line_status = 'sold'),
+                0
+            )
+        -- What several lines say alike is that of the whole order.
         when count(distinct discount_amount) filter (where line_status = 'sold') = 1
             then max(discount_amount) filter (where line_status = 'sold')
         else sum(discount_amount) filter (where line_status = 'sold')
