@@ -65,8 +65,8 @@ def staged_ads(make_settings: MakeSettings, path: Path, *columns: str) -> list[t
         ),
         (
             # 1.200 alone may be either: the cost says which.
-            "Kampagne;Tag;Währungscode;Kosten;Klicks;Conv.-Wert\n"
-            "Spring;25.11.2024;CHF;1.012,50;1.200;80,00\n",
+            "Kampagne;Tag;Währungscode;Kosten;Klicks;Conversions;Conv.-Wert\n"
+            "Spring;25.11.2024;CHF;1.012,50;1.200;;80,00\n",
             [("Spring", None, Decimal("1012.50"), 1200, None, Decimal(80), "CHF")],
         ),
     ],

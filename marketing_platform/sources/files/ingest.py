@@ -187,14 +187,22 @@ def _columns(
                 raise
             continue
         columns[name] = Column(column, pointer, parse)
+    return _settled(columns, before)
+
+
+def _settled(
+    columns: dict[str, Column], before: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Column]:
+    """The columns, those of numbers that have either decimal sign read as all the others."""
     signs = {column.parse for column in columns.values()} & {"comma", "point"}
-    for name, found in columns.items():
-        if found.parse == OPEN:
+    settled = dict(columns)
+    for name, column in columns.items():
+        if column.parse == OPEN:
             same = before.get(name, {})
-            known = str(same.get("parse", "")) if same.get("name") == found.name else ""
+            known = str(same.get("parse", "")) if same.get("name") == column.name else ""
             sign = next(iter(signs)) if len(signs) == 1 else known or "point"
-            columns[name] = replace(found, parse=sign)
-    return columns
+            settled[name] = replace(column, parse=sign)
+    return settled
 
 
 def _key(columns: dict[str, Column]) -> str:

@@ -422,7 +422,7 @@ def _find_decimal_sign(
     connection: duckdb.DuckDBPyConnection, pointer: str, column: str, where: Path
 ) -> str:
     if not _distinct(connection, pointer):
-        return "point"
+        return OPEN
     comma, point = (
         _number(exp.column("v"), parse, "DECIMAL(18, 4)").sql("duckdb")
         for parse in ("comma", "point")
