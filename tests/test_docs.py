@@ -267,3 +267,18 @@ def test_the_fields_of_exports_are_on_the_page() -> None:
         needed, others = (_SPAN.findall(cell) for cell in rows[name])
         assert needed == [field for group in stream.required for field in group]
         assert {*needed, *others} == set(stream.names())
+
+
+def test_what_a_hold_says_is_said_by_the_code() -> None:
+    """Who looks for the words of a hold finds them on the page."""
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "marketing_platform").rglob("*.py")
+    )
+    # Literals that stand below each other are one.
+    code = re.sub(r'"\s*\n\s*f?"', "", code)
+    for first, *_ in rows_under("## When activation holds", "operations.md"):
+        for told in _SPAN.findall(first):
+            if told.startswith("check "):
+                continue  # By the name that the UI shows, which is on the page too.
+            for part in re.split(r"\.\.\.|\d+|purchase_14d(?:_score)?|^orders", told):
+                assert part.strip(" ,") in code, (told, part)
