@@ -23,6 +23,7 @@ from marketing_platform.activation.rules import check_declared
 from marketing_platform.cli import app
 from marketing_platform.destinations.http import HttpSettings
 from marketing_platform.destinations.queues import QueueSettings
+from marketing_platform.destinations.registry import modes_of
 from marketing_platform.pipeline import all_tables
 from marketing_platform.segments.load import load_segments
 from marketing_platform.settings import Platform, Settings, destination_types, parse_platform
@@ -37,6 +38,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 _COMMAND = re.compile(r"(?:[A-Z_]+=\S+ |.*-- )?(?:\.venv/bin/)?marketing-platform ([a-z].*)")
 # What stands for a word of the reader's own, where a command wants a number.
 _NUMBERS = {"PLAN": "17"}
+_MODES = ("audience", "event", "message", "task")
 
 
 class Example(NamedTuple):
@@ -282,3 +284,11 @@ def test_what_a_hold_says_is_said_by_the_code() -> None:
                 continue  # By the name that the UI shows, which is on the page too.
             for part in re.split(r"\.\.\.|\d+|purchase_14d(?:_score)?|^orders", told):
                 assert part.strip(" ,") in code, (told, part)
+
+
+def test_the_page_says_what_each_type_of_destination_can_do() -> None:
+    rows = {row[0].strip("`"): row for row in rows_under("## The types", "destinations.md")}
+    assert set(rows) == set(destination_types())
+    for kind, row in rows.items():
+        told = {name for name, cell in zip(_MODES, row[1:5], strict=True) if cell}
+        assert told == set(modes_of(kind)), kind
