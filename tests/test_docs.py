@@ -292,3 +292,16 @@ def test_the_page_says_what_each_type_of_destination_can_do() -> None:
     for kind, row in rows.items():
         told = {name for name, cell in zip(_MODES, row[1:5], strict=True) if cell}
         assert told == set(modes_of(kind)), kind
+
+
+def test_a_link_of_a_page_leads_somewhere() -> None:
+    def anchors(page: Path) -> set[str]:
+        headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+            name, _, anchor = target.partition("#")
+            other = page.parent / name if name else page
+            assert other.exists(), (page.name, target)
+            assert not anchor or anchor in anchors(other), (page.name, target)
