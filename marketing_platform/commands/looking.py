@@ -95,7 +95,7 @@ def show_incidents(
         return
     for one in found:
         style = "red" if one.severity == "critical" else "yellow"
-        console.print(f"[{style}]{one.severity}[/] {one.incident_id} ", end="", highlight=False)
+        console.print(f"[{style}]{one.severity}[/] #{one.incident_id} ", end="", highlight=False)
         over = f", closed {minute(one.closed_at)}" if one.closed_at else ""
         holds = f"; holds {one.holds}" if one.holds else ""
         who = f"; looked after by {one.acknowledged_by}" if one.acknowledged_by else ""

@@ -154,6 +154,9 @@ def test_incidents_and_held_plans_can_be_read_by_a_program(
     (incident,) = json.loads(call("incidents", "--json"))
     assert (incident["title"], incident["severity"]) == ("the disk is nearly full", "warning")
     assert json.loads(call("activation", "held", "--json")) == []
+    # The number that --acknowledge takes.
+    shown = call("incidents")
+    assert shown.startswith(f"warning #{incident['incident_id']} since 20"), shown
 
 
 @pytest.mark.parametrize(
