@@ -25,7 +25,7 @@ from marketing_platform.quality.incidents import (
     News,
     news,
     note_told,
-    sent_since,
+    sent_between,
 )
 from marketing_platform.settings import Alerts, Settings
 from marketing_platform.state import utc_now
@@ -58,7 +58,7 @@ def announce(engine: sa.Engine, settings: Settings, *, now: dt.datetime | None =
     told = news(engine, escalate_after=dt.timedelta(hours=alerts.escalate_hours), now=moment)
     if not told:
         return True
-    if sent_since(engine, moment - dt.timedelta(hours=1)) >= alerts.max_per_hour:
+    if sent_between(engine, moment - dt.timedelta(hours=1), moment) >= alerts.max_per_hour:
         return True
     alert = alert_of(told)
     if not send_alert(settings, alert, told):

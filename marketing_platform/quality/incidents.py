@@ -210,9 +210,10 @@ def note_told(engine: sa.Engine, told: News, title: str, *, now: dt.datetime) ->
         connection.execute(sa.insert(alerts_sent).values(sent_at=now, title=title))
 
 
-def sent_since(engine: sa.Engine, since: dt.datetime) -> int:
-    """How many alerts went out after a moment."""
-    counted = sa.select(sa.func.count()).where(alerts_sent.c.sent_at > since)
+def sent_between(engine: sa.Engine, since: dt.datetime, now: dt.datetime) -> int:
+    """How many alerts went out after a moment and until now, by a clock that was not ahead."""
+    sent = alerts_sent.c.sent_at
+    counted = sa.select(sa.func.count()).where(sent > since, sent <= now)
     with reading(engine) as connection:
         return int(connection.execute(counted).scalar_one())
 

@@ -198,6 +198,16 @@ def test_a_storm_is_told_in_a_few_alerts(state: sa.Engine, inbox: Inbox, tmp_pat
     assert inbox.got[-1]["title"] == "3 opened: 2 broke and others"
 
 
+def test_alerts_of_a_clock_that_was_ahead_do_not_count_when_it_is_set_right(
+    state: sa.Engine, inbox: Inbox, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, alerts={"webhook_url": inbox.url, "max_per_hour": 2})
+    for number, now in enumerate((START + 900 * HOUR, START + 900 * HOUR, START)):
+        open_incident(state, "a", Finding(f"k{number}", f"{number} broke", "x"), now=now)
+        announce(state, settings, now=now)
+    assert [alert["title"] for alert in inbox.got][-1] == "1 opened: 2 broke"
+
+
 def test_every_channel_is_told_in_its_own_way(
     state: sa.Engine, inbox: Inbox, tmp_path: Path
 ) -> None:
