@@ -51,6 +51,7 @@ identity_changes = sa.Table(
     sa.Column("contact_count", sa.Integer, nullable=False),
     sa.Column("contact_id", sa.Text, nullable=False),
     sa.Column("cause", sa.Text, nullable=False),
+    sa.Index("identity_changes_by_customer", "customer_id"),
     sa.Index("identity_changes_by_other", "other_customer_id"),
     sqlite_autoincrement=True,
 )

@@ -20,6 +20,7 @@ from marketing_platform.state import suppressions, writing
 
 # How `told_by` begins where it was said of a customer that became this one; its id follows.
 INHERITED = "was "
+_FEW = 500
 
 _Joins = Mapping[tuple[str, str], dt.datetime]
 
@@ -34,10 +35,10 @@ def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
     if changes.is_empty():
         return
     with writing(engine) as connection:
-        barred: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in connection.execute(sa.select(suppressions)).mappings():
-            barred[row["customer_id"]].append(dict(row))
-        joined_at = _joined_at(connection) if barred else {}
+        has_split = "split" in changes["kind"]
+        # Who parts may still be a part of others, who are barred: of merges alone these are enough.
+        barred = _barred(connection, None if has_split else changes["customer_id"].unique())
+        joined_at = _joined_at(connection) if barred and has_split else {}
         for change in changes.filter(pl.col("customer_id").is_in(list(barred))).to_dicts():
             old, other = change["customer_id"], change["other_customer_id"]
             is_split = change["kind"] == "split"
@@ -45,6 +46,24 @@ def inherit_suppressions(engine: sa.Engine, changes: pl.DataFrame) -> None:
             _bar(connection, new)
             if is_split and (channels := _take_back(connection, old, other)):
                 _bar_again(connection, old, channels, barred, changes)
+
+
+def _barred(
+    connection: sa.Connection, customers: pl.Series | None
+) -> dict[str, list[dict[str, Any]]]:
+    """What is said of these customers, or of all."""
+    chosen = [sa.select(suppressions)]
+    if customers is not None:
+        parts = (customers[start : start + _FEW] for start in range(0, len(customers), _FEW))
+        chosen = [
+            sa.select(suppressions).where(suppressions.c.customer_id.in_(part.to_list()))
+            for part in parts
+        ]
+    barred: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for statement in chosen:
+        for row in connection.execute(statement).mappings():
+            barred[row["customer_id"]].append(dict(row))
+    return barred
 
 
 def _inherited(
