@@ -71,11 +71,14 @@ def test_what_is_told_without_a_date_does_not_win_over_what_is_newer(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     contacts, url = tmp_path / "contacts.csv", f"sqlite:///{tmp_path / 'crm.db'}"
-    contacts.write_text("id,email,updated_at\na,new@example.com,2024-01-01\n")
+    contacts.write_text(
+        "id,email,updated_at,accepts email marketing\na,new@example.com,2024-01-01,yes\n"
+    )
     with sa.create_engine(url).begin() as connection:
-        connection.execute(sa.text("create table people (id text, mail text, given text)"))
-        connection.execute(sa.text("insert into people values ('a', 'old@example.com', 'Ada')"))
+        connection.execute(sa.text("create table people (id text, mail text, given text, ok int)"))
+        connection.execute(sa.text("insert into people values ('a', 'old@example.com', 'Ada', 0)"))
     names = {"source_contact_id": "id", "email": "mail", "first_name": "given"}
+    names["has_email_consent"] = "ok"
     people = {"sql": "select * from people", "record_id": ["id"], "columns": names}
     crm = {"type": "database", "url": url, "customer_ids_of": "files"}
     sources = {
@@ -87,6 +90,7 @@ def test_what_is_told_without_a_date_does_not_win_over_what_is_newer(
     build_all(warehouse, settings, until=["core.contacts"])
     (contact,) = warehouse.read("core.contacts").to_dicts()
     assert (contact["email"], contact["first_name"]) == ("new@example.com", "Ada")
+    assert contact["has_email_consent"] is False, "who refused in one place has refused"
 
 
 def test_what_is_told_later_in_the_same_second_wins(

@@ -16,13 +16,28 @@ def test_a_stop_from_a_phone_holds_for_all_who_have_it(shop: Shop) -> None:
         "engagements", source_engagement_id="1", channel="sms", engagement="replied_stop",
         occurred_at="2026-03-01 10:00", phone=family,
     )  # fmt: skip
+    # Texts that came back say nothing of other phones, nor for good, unless they say so.
+    bounces = {"gone": ("+4930901831", "hard"), "before": ("+4930901899", "hard")}
+    bounces["full"] = ("+4930901833", "soft")
+    for number, (who, (phone, kind)) in enumerate(bounces.items()):
+        shop.add(
+            "contacts", source_contact_id=who, first_name=who.title(),
+            phone=f"+493090183{number + 1}", has_sms_consent=True, updated_at="2026-01-01",
+        )  # fmt: skip
+        shop.add(
+            "engagements", source_engagement_id=who, channel="sms", engagement="bounced",
+            bounce_type=kind, occurred_at="2026-03-01 10:00", source_contact_id=who, phone=phone,
+        )  # fmt: skip
     warehouse = shop.build()
     found = {
         who: (row["has_sms_consent"], row["has_sms_unsubscribed"])
-        for who in ("ada", "ben", "cleo")
+        for who in ("ada", "ben", "cleo", *bounces)
         for row in [profile(warehouse, who)]
     }
-    assert found == {"ada": (False, True), "ben": (False, True), "cleo": (True, False)}
+    assert found == {
+        "ada": (False, True), "ben": (False, True), "cleo": (True, False),
+        "gone": (False, False), "before": (True, False), "full": (True, False),
+    }  # fmt: skip
 
 
 def test_who_agreed_to_text_messages_agreed_for_one_number(shop: Shop) -> None:
@@ -128,6 +143,8 @@ def test_who_left_and_was_deleted_since_has_not_come_back(shop: Shop) -> None:
         "engagements", source_engagement_id="1", channel="email", engagement="unsubscribed",
         occurred_at="2026-02-01 10:00", source_contact_id="crm-cleo",
     )  # fmt: skip
+    # Who is known by an order alone that was deleted is not known any more.
+    shop.orders("eve", "2026-02-01", email="eve@x.org", is_deleted=True)
     # The same system lists this one again; the other one of the address is in no list.
     shop.add(
         "contacts", source_contact_id="new-dora", email="dora@x.org", phone="+4930901823",
@@ -142,3 +159,4 @@ def test_who_left_and_was_deleted_since_has_not_come_back(shop: Shop) -> None:
     assert found == {
         "ada": (False, False), "ben": (None, None), "cleo": (False, None), "dora": (True, None),
     }  # fmt: skip
+    assert "database:eve" not in warehouse.read("core.contacts")["contact_id"].to_list()
