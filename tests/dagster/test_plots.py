@@ -49,6 +49,10 @@ def test_the_sizes_of_each_day_are_who_was_in_at_its_end(
     stays: list[tuple[str, int, int | None]],
 ) -> None:
     told = warehouse_of(stays).query(DAILY_SIZES)
+    days = {day for _, entered, stayed in stays for day in (entered, entered + (stayed or 0))}
+    assert {(segment, (day - START.date()).days) for segment, day, _ in told.rows()} == {
+        (name, day) for name, entered, _ in stays for day in days if day >= entered
+    }
     for segment, day, count in told.rows():
         ago = (day - START.date()).days
         wanted = Counter(
