@@ -66,6 +66,16 @@ def test_results_that_name_no_row_of_the_batch_accept_nothing(results: list[Any]
 def test_a_web_page_is_not_an_answer() -> None:
     page = answer(200, "<html>sign in</html>", **{"Content-Type": "text/html; charset=utf-8"})
     assert read_answer(page, BATCH, NOW).kind == "retry"
+    refused = answer(422, "<html>no</html>", **{"Content-Type": "text/html"})
+    assert read_answer(refused, BATCH, NOW).reason == "422 Unprocessable Entity"
+
+
+def test_json_that_is_called_a_page_is_an_answer() -> None:
+    results = [{"key": "k1", "status": "ok"}, {"key": "k2", "status": "error", "message": "no"}]
+    called_so = answer(200, {"results": results}, **{"Content-Type": "text/html; charset=UTF-8"})
+    read = read_answer(called_so, BATCH, NOW)
+    assert read.kind == "accepted"
+    assert dict(read.rows) == {"k1": RowAnswer("ok"), "k2": RowAnswer("error", "no")}
 
 
 @pytest.mark.parametrize(
@@ -74,14 +84,21 @@ def test_a_web_page_is_not_an_answer() -> None:
         (301, "stop", False),
         (400, "refused", False),
         (401, "stop", False),
+        (402, "stop", False),
         (403, "stop", False),
         (404, "stop", False),
+        (405, "stop", False),
+        (407, "stop", False),
         (408, "retry", False),
         (409, "refused", False),
+        (410, "stop", False),
         (413, "refused", False),
         (422, "refused", False),
+        (423, "stop", False),
+        (425, "retry", False),
         (429, "retry", False),
         (500, "retry", True),
+        (501, "stop", False),
         (502, "retry", True),
         (503, "retry", False),
         (504, "retry", True),
@@ -90,6 +107,9 @@ def test_a_web_page_is_not_an_answer() -> None:
 def test_each_status_has_its_meaning(status: int, kind: str, may_have_arrived: bool) -> None:
     read = read_answer(answer(status), BATCH, NOW)
     assert (read.kind, read.may_have_arrived) == (kind, may_have_arrived)
+    assert read.is_of_audience == (status in (404, 410)), "its list may be gone"
+    # What the rows had no part in costs them no attempt.
+    assert read.is_counted == (kind != "stop" and status != 429)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +134,8 @@ def test_the_vendors_words_are_kept_in_one_short_line(body: Any, said: str) -> N
         ("7", 7.0),
         (" 7 ", 7.0),
         ("Sun, 01 Jun 2025 12:00:30 GMT", 30.0),
+        ("Sun, 01 Jun 2025 12:00:30 -0000", 30.0),
+        ("Sun, 01 Jun 2025 14:00:30 +0200", 30.0),
         ("Sun, 01 Jun 2025 11:00:00 GMT", 0.0),
         ("soon", None),
         ("-3", None),
