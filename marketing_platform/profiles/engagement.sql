@@ -12,7 +12,12 @@ addresses as (
 known as (
     select
         m.customer_id,
-        e.*,
+        e.channel,
+        e.engagement,
+        e.bounce_type,
+        e.occurred_at,
+        e.engagement_date,
+        coalesce(e.source_message_id, e.engagement_id) as message_id,
         date_diff('day', e.engagement_date, k.as_of_date) as days_ago,
         -- An address that was given up says nothing about the one that came after it.
         e.email is null or e.email = lower(trim(c.email)) as is_of_their_address
@@ -25,7 +30,12 @@ known as (
     -- Who is known by an address alone speaks for it: so for all who have it, be it a family's phone.
     select
         a.customer_id,
-        e.*,
+        e.channel,
+        e.engagement,
+        e.bounce_type,
+        e.occurred_at,
+        e.engagement_date,
+        coalesce(e.source_message_id, e.engagement_id) as message_id,
         date_diff('day', e.engagement_date, k.as_of_date) as days_ago,
         true as is_of_their_address
     from core.engagements as e
@@ -44,41 +54,45 @@ known as (
         )
         and (t.source_contact_id like 'email:%' or t.source_contact_id like 'phone:%')
 ),
--- What became of each message, once: a mail opened twice was opened.
+-- Numbers for texts: the groups of a large shop's e-mails do not fit into memory, and DuckDB can put
+-- groups aside whose keys are numbers.
+numbers as (
+    select customer_id, row_number() over (order by customer_id) as number
+    from identity.customers
+),
+-- What became of each e-mail, once: one opened twice was opened.
 messages as (
     select
-        customer_id,
-        channel,
-        coalesce(source_message_id, engagement_id) as message_id,
+        n.number,
+        hash(e.message_id) as message,
         -- A flow may send a message again.
         coalesce(
-            max(case when engagement in ('sent', 'delivered') then occurred_at end),
-            min(occurred_at)
+            max(case when e.engagement in ('sent', 'delivered') then e.occurred_at end),
+            min(e.occurred_at)
         ) as sent_at,
-        bool_or(engagement in ('opened', 'clicked')) as is_opened,
-        bool_or(engagement = 'clicked') as is_clicked
-    from known
-    where engagement in ('sent', 'delivered', 'opened', 'clicked')
-    group by 1, 2, 3
+        bool_or(e.engagement in ('opened', 'clicked')) as is_opened,
+        bool_or(e.engagement = 'clicked') as is_clicked
+    from known as e
+    inner join numbers as n on e.customer_id = n.customer_id
+    where e.channel = 'email' and e.engagement in ('sent', 'delivered', 'opened', 'clicked')
+    group by 1, 2
 ),
 latest as (
     select
         *,
-        row_number() over (
-            partition by customer_id, channel order by sent_at desc, message_id desc
-        ) as place
+        row_number() over (partition by number order by sent_at desc, message desc) as place
     from messages
 ),
 taken as (
     select
-        customer_id,
-        count(*) filter (where channel = 'email' and place <= 10) as email_last_10_count,
-        count(*) filter (where channel = 'email' and place <= 10 and is_opened)
-            as email_opened_of_last_10_count,
-        count(*) filter (where channel = 'email' and place <= 10 and is_clicked)
-            as email_clicked_of_last_10_count
-    from latest
-    group by customer_id
+        n.customer_id,
+        count(*) as email_last_10_count,
+        count(*) filter (where l.is_opened) as email_opened_of_last_10_count,
+        count(*) filter (where l.is_clicked) as email_clicked_of_last_10_count
+    from latest as l
+    inner join numbers as n on l.number = n.number
+    where l.place <= 10
+    group by n.customer_id
 )
 select
     e.customer_id,
@@ -170,11 +184,11 @@ select
         false
     ) as has_sms_unsubscribed,
     -- Messages on any channel today.
-    count(distinct coalesce(e.source_message_id, e.engagement_id))
+    count(distinct e.message_id)
         filter (where e.engagement in ('sent', 'delivered') and e.days_ago < 1)
         as message_1d_count,
     -- Messages on any channel in the last 7 days.
-    count(distinct coalesce(e.source_message_id, e.engagement_id))
+    count(distinct e.message_id)
         filter (where e.engagement in ('sent', 'delivered') and e.days_ago < 7)
         as message_7d_count
 from known as e
