@@ -48,7 +48,7 @@ def reigns(draw: st.DrawFn) -> dict[str, Any]:
     theirs = Judged(Decision(draw(st.booleans()), "judged anew"), "new metrics")
     verdict = Verdict(draw(st.booleans()), theirs, Decision(False, "kept, but worse"))
     return {
-        "known": known,
+        "known": draw(st.permutations(known)),
         "newcomer": Newcomer(row(number), draw(st.sampled_from((None, verdict)))),
         "reigning": reigning,
         "is_pinned": draw(st.booleans()),
@@ -73,6 +73,12 @@ def test_one_model_reigns_and_the_newcomer_is_kept(given_: dict[str, Any]) -> No
         apart.add(reigning["model_version"])
     others = [one["model_version"] for one in known if one["model_version"] not in apart]
     assert set(versions) - apart == set(sorted(others)[-kept:])
+    # One that never reigned is not taken for one that did.
+    was = {one["model_version"]: one["standing"] for one in known}
+    for one in rows:
+        if one["model_version"] not in apart:
+            is_new = was[one["model_version"]] == "challenger"
+            assert one["standing"] == ("challenger" if is_new else "former")
 
 
 @given(reigns())
@@ -100,6 +106,7 @@ def test_who_may_be_used_goes_before_who_may_not(ours: bool, theirs: bool, is_wo
     worse = Decision(False, "worse") if is_worse else None
     verdict = judge(Decision(ours, "ours"), Judged(Decision(theirs, "theirs"), "{}"), worse)
     assert verdict.has_won == (ours if ours != theirs else not is_worse)
+    assert verdict.refusal.reason == ("worse" if is_worse else "ours")
 
 
 def test_without_its_file_a_model_is_held_against_nothing() -> None:
