@@ -12,7 +12,7 @@ from marketing_platform.predictions.metrics import NO_METRICS
 from marketing_platform.predictions.promotion import promotion
 
 
-def evaluation(auc: float | None, recency_auc: float, log_loss: float) -> Evaluation:
+def evaluation(auc: float | None, recency_auc: float | None, log_loss: float | None) -> Evaluation:
     return Evaluation(
         task="purchase",
         as_of=day(100),
@@ -36,6 +36,8 @@ def evaluation(auc: float | None, recency_auc: float, log_loss: float) -> Evalua
         (evaluation(0.70, 0.75, 0.25), False, "0.7000 against 0.7500 of recency"),
         (evaluation(0.80, 0.75, 0.30), False, "no better than the base rate"),
         (evaluation(None, 0.75, 0.25), False, "no figures"),
+        (evaluation(0.80, None, 0.25), False, "no figures"),
+        (evaluation(0.80, 0.75, None), False, "no figures"),
     ],
 )
 def test_a_model_is_promoted_only_if_it_beats_recency_and_the_base_rate(
