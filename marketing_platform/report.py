@@ -77,7 +77,7 @@ def print_status(console: Console, content: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(content['data_dir'])}[/]")
     if not content["tables"]:
         console.print("Nothing was built yet. Start: marketing-platform run", highlight=False)
-        if not content["runs"] and not content["plans"]:
+        if not any(content[name] for name in ("runs", "plans", "checks", "holds")):
             return
     tables = _table("Tables", "table", "rows")
     for name, rows in content["tables"].items():

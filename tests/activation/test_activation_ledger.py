@@ -230,7 +230,7 @@ def test_a_state_that_misses_nothing_but_an_index_gets_it(state_url: str) -> Non
     again = open_state(state_url)
     indexes = sa.inspect(again).get_indexes("identity_changes")
     again.dispose()
-    assert [index["name"] for index in indexes] == ["identity_changes_by_other"]
+    assert "identity_changes_by_other" in {index["name"] for index in indexes}
 
 
 def test_a_failed_row_is_sent_again_only_by_command(

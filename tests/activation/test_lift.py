@@ -201,7 +201,7 @@ def test_what_telling_is_worth_is_told_in_words_as_data_and_as_a_picture(
     shop.warehouse.ensure("profiles.orders")
     buy(shop, {f"c{i:05}" for i in range(180, 300)}, "2025-06-05 00:00:00", 25)
     build_table(shop.warehouse, settings, "activation.lift")
-    printed = Console(file=io.StringIO(), width=80)
+    printed = Console(file=io.StringIO(), width=120)
     show_lift(printed, settings, as_json=False)
     shown = printed.file.getvalue()  # type: ignore[attr-defined]
     assert shown == (
@@ -225,7 +225,7 @@ def test_what_telling_is_worth_is_told_in_words_as_data_and_as_a_picture(
     figure = lift_intervals(shop.warehouse.read("activation.lift"))
     assert figure
     [axes] = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["x -> crm"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x\n-> crm"]
     assert lift_intervals(shop.warehouse.read("activation.lift").clear()) is None
 
 

@@ -424,6 +424,7 @@ def test_what_stopped_a_build_is_shown_and_judged_again_by_the_mapping_of_now(ho
 
 def test_what_is_written_is_no_business_of_other_users_of_the_machine(home: Path) -> None:
     command(home, "status")
+    (home / "data" / "shop" / "lake").mkdir(mode=0o750)
     made = command(home, "backup", "monday.tar.gz")
     assert made.returncode == 0, made.stderr
     written = [home / "monday.tar.gz", home / "data", *(home / "data").rglob("*")]
