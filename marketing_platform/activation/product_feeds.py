@@ -214,7 +214,7 @@ def _offers(warehouse: Warehouse, feed: Feed) -> Iterator[pl.DataFrame]:
     columns = ", ".join(f"cast({sql} as varchar) as {name}" for name, sql in _GOOGLE.items())
     with warehouse.connect() as connection:
         found = connection.sql(
-            f"select {columns} from ({_OFFERS}) where left_out is null"  # noqa: S608
+            f"select {columns} from ({_OFFERS}) where left_out is null"  # noqa: S608 - as above
             " order by offer_id",
             params=_parameters(feed),
         )

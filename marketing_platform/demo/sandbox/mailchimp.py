@@ -6,6 +6,7 @@ import base64
 import binascii
 import datetime as dt
 import json
+from typing import Any
 
 import polars as pl
 from starlette.requests import Request
@@ -164,7 +165,7 @@ def _routes(shop: Shop) -> list[Route]:
     ]
 
 
-def _slice(shelf: Shelf, request: Request, moment: str = "", **chosen: object) -> Slice:
+def _slice(shelf: Shelf, request: Request, moment: str = "", **chosen: Any) -> Slice:
     params = request.query_params
     first, end = params.get(f"since_{moment}"), params.get(f"before_{moment}")
     # Both ends are exclusive.
@@ -173,7 +174,7 @@ def _slice(shelf: Shelf, request: Request, moment: str = "", **chosen: object) -
         end=dt.datetime.fromisoformat(end) if end else None,
         offset=int(params.get("offset", 0)),
         limit=min(int(params.get("count", 10)), _MOST),
-        **chosen,  # type: ignore[arg-type]
+        **chosen,
     )
 
 
