@@ -55,7 +55,7 @@ class UtcDateTime(sa.TypeDecorator[dt.datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a moment without a time zone: {value}")
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
+        return without_zone(value)
 
     def process_result_value(self, value: dt.datetime | None, dialect: Any) -> dt.datetime | None:
         """Give the time zone back."""
@@ -535,6 +535,11 @@ def _shape(engine: sa.Engine) -> object:
             return engine.url, tuple(connection.exec_driver_sql(asked).one())
     except sa.exc.OperationalError:
         return None
+
+
+def without_zone(moment: dt.datetime) -> dt.datetime:
+    """A moment as the state database and DuckDB keep it: in UTC, which it does not say."""
+    return moment.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def utc_now() -> dt.datetime:

@@ -22,6 +22,7 @@ from marketing_platform.destinations.base import Row
 from marketing_platform.segments.compile import in_bucket
 from marketing_platform.segments.conditions import Bucket
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
+from marketing_platform.state import without_zone
 
 # In a payload: the attributes that were told before and are not known any more.
 CLEARED = "cleared"
@@ -442,11 +443,6 @@ def _is_held_out(rule: ActivationRule) -> str:
     return in_bucket(part).sql(dialect="duckdb")
 
 
-def _naive(moment: dt.datetime | None) -> dt.datetime | None:
-    """A moment as the ledger's are in DuckDB: in UTC."""
-    return None if moment is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
-
-
 def _beginning(connection: duckdb.DuckDBPyConnection) -> dt.datetime | None:
     """Since when the warehouse knows who is in which segment.
 
@@ -519,6 +515,7 @@ def compare(
     connection.register("told_as", reach.told_as.to_arrow())
     connection.execute(_BEFORE)
     connection.unregister("told_as")
+    forgets = reach.remembers_since
     columns = payload_columns(rule)
     paths = [f"$.{name}" for name in columns]
     known_by = [f"$.{name}" for name in destination.known_by if name in columns]
@@ -534,8 +531,8 @@ def compare(
         decided,
         {
             "once": rule.is_once,
-            "told_since": _naive(reach.told_since),
-            "remembers_since": _naive(reach.remembers_since),
+            "told_since": without_zone(reach.told_since),
+            "remembers_since": without_zone(forgets) if forgets else None,
             "room": reach.room,
             "begins": _beginning(connection) if cause.occasion is None else None,
         },

@@ -18,7 +18,7 @@ from marketing_platform.activation.diff import HELD_OUT
 from marketing_platform.contracts import CONTRACTS
 from marketing_platform.names import TableName
 from marketing_platform.settings import ActivationRule, Holdout, Settings
-from marketing_platform.state import messages, open_state, plans, reading
+from marketing_platform.state import messages, open_state, plans, reading, without_zone
 from marketing_platform.warehouse import Built, PythonTable, Warehouse
 
 _NAME = "activation.exposures"
@@ -84,7 +84,7 @@ def _of_rule(engine: sa.Engine, rule: ActivationRule, holdout: Holdout) -> pl.Da
             )
             known = set(connection.execute(decided).scalars())
         rows = [
-            (customer, bool(held), moment.astimezone(dt.UTC).replace(tzinfo=None))
+            (customer, bool(held), without_zone(moment))
             for customer, held, moment in connection.execute(exposed)
             if customer not in known
         ]

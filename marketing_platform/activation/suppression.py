@@ -21,7 +21,15 @@ from marketing_platform.activation.diff import Reach
 from marketing_platform.identity.edges import identity_changes
 from marketing_platform.identity.inherited import INHERITED
 from marketing_platform.settings import ActivationRule, Channel, DestinationSettings, Fatigue
-from marketing_platform.state import messages, reaching, reading, suppressions, utc_now, writing
+from marketing_platform.state import (
+    messages,
+    reaching,
+    reading,
+    suppressions,
+    utc_now,
+    without_zone,
+    writing,
+)
 from marketing_platform.warehouse import Warehouse
 
 Reason = Literal["erased", "unsubscribed", "complaint", "hard_bounce"]
@@ -211,7 +219,7 @@ def forget_who_came_back(warehouse: Warehouse, engine: sa.Engine) -> None:
         said = connection.execute(statement).all()
     told_by = {(row.customer_id, row.channel): row.told_by for row in said}
     rows = [
-        (row.customer_id, row.channel, row.created_at.astimezone(dt.UTC).replace(tzinfo=None))
+        (row.customer_id, row.channel, without_zone(row.created_at))
         for row in said
         if _first_told_by(told_by, row.customer_id, row.channel) not in (None, BY_COMMAND)
     ]

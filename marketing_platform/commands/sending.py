@@ -219,10 +219,10 @@ def show_lift(console: Console, settings: Settings, *, as_json: bool) -> None:
             ]
         for line in lines:
             console.print(line, highlight=False, markup=False)
-    counted = {(row["audience"], row["destination"]) for row in found}
+    compared = {(row["audience"], row["destination"]) for row in found}
     rules = [rule for rule in settings.platform.activations if rule.held_out]
     for rule in rules:
-        if (rule.name, rule.destination) not in counted:
+        if (rule.name, rule.destination) not in compared:
             console.print(
                 f"{rule.name} -> {rule.destination}: nobody is counted yet; each run begins with"
                 " whom the runs before it told",
