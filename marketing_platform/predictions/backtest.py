@@ -28,6 +28,7 @@ from marketing_platform.predictions.training import train_and_test
 from marketing_platform.predictions.value_training import test_as_of
 from marketing_platform.settings import Predictions, Settings
 from marketing_platform.warehouse import Warehouse, sql_tables
+from marketing_platform.wording import counted
 
 _RANK_METRICS = ("ndcg_at_10", "hit_rate_at_10")
 
@@ -196,8 +197,9 @@ def _test_day(
     before = settings.minimum_history_days + training_days
     earliest, latest = first + dt.timedelta(days=before), last - dt.timedelta(days=horizon_days)
     if earliest > latest:
+        length = counted((last - first).days, "day")
         raise InputError(
-            f"history is too short: {first} to {last} is {(last - first).days} days, and a backtest"
+            f"history is too short: {first} to {last} is {length}, and a backtest"
             f" of {horizon_days} days needs {before + horizon_days}",
             mend="Give more orders or a shorter horizon",
         )
